@@ -1,0 +1,3 @@
+"""SADANet (spine segmentation in ultrasound volume projection images): network, experiments, views."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,19 @@
+"""SADANet itself as a row of the comparison; the network is ``sadanet_core.network.sadanet``."""
+
+from sadanet_core.methods.method import Method, NetworkSettings
+from sadanet_core.network import Backbone, SADANet
+
+
+def build(settings: NetworkSettings) -> SADANet:
+    backbone = Backbone(settings.backbone, settings.input_channels, settings.weights)
+    return SADANet(backbone, settings.width, settings.classes, settings.auxiliary_weight)
+
+
+METHOD = Method(
+    name="sadanet",
+    title="SADANet",
+    build=build,
+    known="Sec. III: ResNet-50 v1c at stride 8; GCA and SCA (twice, shared weights) in parallel, summed; SAA on layer3 "
+    "in training; loss Eq. (7) with lambda 3.",
+    assumed="Weight 0.4 of the auxiliary head, gamma from 0 in GCA and SCA, softmax over the classes in Eq. (1).",
+)
