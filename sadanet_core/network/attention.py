@@ -2,24 +2,24 @@
 
 Every module sends its attention map through a softmax submodule of its own (``affinity`` or ``attend``), so that a
 forward hook on that submodule sees the map and no model needs an edit to be looked into: see ``record.py``.
-Softmax is taken in float32 whatever the precision around it.
+Softmax is taken in float32 even where the precision around it is lower.
 """
 
 import torch
 from torch import Tensor, nn
 
-from sadanet_core.network.blocks import conv_bn
+from sadanet_core.network.blocks import at_least_float32, conv_bn
 
 
 class Softmax(nn.Module):
-    """Softmax over ``dim`` in float32; its output is the attention map."""
+    """Softmax over ``dim`` in float32 or better; its output is the attention map."""
 
     def __init__(self, dim: int):
         super().__init__()
         self.dim = dim
 
     def forward(self, energy: Tensor) -> Tensor:
-        return energy.float().softmax(self.dim)
+        return at_least_float32(energy).softmax(self.dim)
 
 
 class StructureAffinityAttention(nn.Module):
@@ -86,7 +86,8 @@ class GlobalChannelAttention(nn.Module):
     def forward(self, f: Tensor) -> Tensor:
         v = f.flatten(2)
         with torch.autocast(f.device.type, enabled=False):
-            energy = v.float() @ v.float().mT
+            v32 = at_least_float32(v)
+            energy = v32 @ v32.mT
         if self.normalisation == "max-minus":
             energy = energy.amax(-1, keepdim=True) - energy
         g = self.attend(energy).to(f.dtype)
@@ -121,8 +122,8 @@ class SpatialCrissCrossAttention(nn.Module):
     def forward(self, f: Tensor) -> Tensor:
         height = f.shape[2]
         q, k, v = self.query(f), self.key(f), self.value(f)
-        column = torch.einsum("bchw,bciw->bhwi", q, k).float()
-        row = torch.einsum("bchw,bchj->bhwj", q, k).float()
+        column = torch.einsum("bchw,bciw->bhwi", q, k)
+        row = torch.einsum("bchw,bchj->bhwj", q, k)
         itself = torch.eye(height, dtype=torch.bool, device=f.device)[:, None, :]
         column = column.masked_fill(itself, float("-inf"))
         s = self.attend(torch.cat([column, row], dim=-1)).to(v.dtype)

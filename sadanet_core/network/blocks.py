@@ -1,10 +1,16 @@
 """The pieces that every network shares: convolution with batch norm, the backbone, the FCN auxiliary head."""
 
 import timm
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sadanet_core.errors import BadInput
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision to float32, for softmax and sums; float32 and float64 stay what they are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, relu: bool = True, stride: int = 1) -> nn.Sequential:

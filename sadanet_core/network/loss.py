@@ -1,8 +1,10 @@
-"""The loss, Sec. III-E, Eq. (5) to (7). Everything is summed in float32."""
+"""The loss, Sec. III-E, Eq. (5) to (7). Everything is summed in float32 or better."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sadanet_core.network.blocks import at_least_float32
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -11,7 +13,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     logits (B, N, H, W), labels (B, H, W) with ids 0..N-1. As printed, Eq. (5) divides by the number of classes N
     besides the number of pixels, so this is the usual mean cross-entropy / N.
     """
-    return F.cross_entropy(logits.float(), labels) / logits.shape[1]
+    return F.cross_entropy(at_least_float32(logits), labels) / logits.shape[1]
 
 
 def dice_loss(logits: Tensor, labels: Tensor, smoothing: float = 1e-5) -> Tensor:
@@ -21,8 +23,8 @@ def dice_loss(logits: Tensor, labels: Tensor, smoothing: float = 1e-5) -> Tensor
     averaged (here one Dice each, background included, then the mean) and has no smoothing term, without which a
     class that is neither there nor predicted is 0 / 0; with it such a class counts as a loss of 0.
     """
-    probabilities = logits.float().softmax(1)
-    truth = F.one_hot(labels, logits.shape[1]).movedim(-1, 1).float()
+    probabilities = at_least_float32(logits).softmax(1)
+    truth = F.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(probabilities)
     overlap = (probabilities * truth).sum((2, 3))
     total = (probabilities.square() + truth.square()).sum((2, 3))
     return (1 - (2 * overlap + smoothing) / (total + smoothing)).mean()

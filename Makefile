@@ -1,0 +1,43 @@
+# Everything runs in .venv, made from requirements.lock. See README.md.
+PYTHON  ?= python3
+PROFILE ?= quick
+DATA    ?= phantom
+RESULTS ?= results
+
+NOTEBOOKS := 00_data_tour 01_table1_comparison
+
+SADANET := .venv/bin/sadanet
+
+.PHONY: reproduce test install lab lint lock
+reproduce: install ## every notebook through papermill; what is already trained is not trained again
+	@for notebook in $(NOTEBOOKS); do \
+	    $(SADANET) run notebooks/$$notebook.ipynb \
+	        -p profile "$(PROFILE)" -p data "$(DATA)" -p results "$(RESULTS)" || exit $$?; \
+	done
+
+test: install ## the tests
+	.venv/bin/python -m pytest
+
+install: .venv/installed ## the locked packages and this one into .venv
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "$(PYTHON) is `$(PYTHON) -V 2>&1`; Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 2; }
+	@echo "Installing the locked packages into .venv: about 6 GB with PyTorch and its GPU libraries."
+	@echo "Under a minute from a warm cache, otherwise as long as downloading 3 GB takes."
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "`grep -o '^uv==[0-9.]*' requirements.lock`"
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lab: install ## JupyterLab on the notebooks
+	.venv/bin/jupyter lab notebooks
+
+lint: install
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+lock: install ## resolve pyproject.toml anew
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --upgrade --extra dev pyproject.toml --output-file requirements.lock

@@ -1,0 +1,31 @@
+"""The dataset that a notebook or command means: a folder in the published layout, or the embedded phantoms."""
+
+from pathlib import Path
+
+from sadanet_core.experiment.recipe import profile
+from sadanet_core.images.phantom import write_folder
+from sadanet_core.images.vpi_folder import VpiFolder, open_folder
+from sadanet_core.places import ROOT, locked, resolve, writable_folder
+
+PHANTOM = "phantom"
+
+
+def open_data(data: str, profile_name: str) -> VpiFolder:
+    """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
+
+    They are written to ``data/phantom-<width>x<height>-<train>+<test>/`` with seed 0. Raises ``BadInput`` if the
+    folder is not a sound dataset.
+    """
+    return open_folder(_phantom_folder(profile_name) if data == PHANTOM else resolve(data))
+
+
+def _phantom_folder(profile_name: str) -> Path:
+    size = profile(profile_name)["phantom"]
+    folder = ROOT / "data" / "phantom-{width}x{height}-{train}+{test}".format(**size)
+    if not folder.exists():
+        writable_folder(folder.parent)
+        with locked(folder.with_name(f".{folder.name}.lock"), folder.name):
+            if not folder.exists():
+                print(f"{folder.name}: writing {size['train'] + size['test']} phantoms", flush=True)
+                write_folder(folder, **size, seed=0)
+    return folder

@@ -1,0 +1,144 @@
+"""Trained runs on disk: each is trained once, whoever asks for it, and is whole or not there.
+
+results/runs/<method>-<digest of the recipe>/
+    recipe.json          the settings
+    history.csv          step, learning_rate, loss
+    checkpoint.pt        while training: enough to go on bit for bit; gone once the run is complete
+    model.safetensors    the weights
+    predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
+    counts.csv           TP, FP, FN, TN of each test image and class: every score comes from it
+    environment.json     versions, device, threads, commit, seconds
+    complete.json        written last: without it the run is not done
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import torch
+from PIL import Image
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sadanet_core import methods
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment import scores, trainer
+from sadanet_core.experiment.environment import environment
+from sadanet_core.experiment.inference import labels_of
+from sadanet_core.experiment.progress import progress
+from sadanet_core.experiment.recipe import Recipe
+from sadanet_core.images.vpi_folder import Sample, VpiFolder
+from sadanet_core.places import locked, writable_folder, write_atomically
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run's folder."""
+
+    folder: Path
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return Recipe.model_validate_json((self.folder / "recipe.json").read_text())
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """Columns stem, class, tp, fp, fn, tn; see ``scores``."""
+        return pd.read_csv(self.folder / "counts.csv", dtype={"stem": str})
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Columns step, learning_rate, loss."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    @cached_property
+    def environment(self) -> dict:
+        return json.loads((self.folder / "environment.json").read_text())
+
+    def prediction_path(self, stem: str) -> Path:
+        """Label map of a test image, ids 0..3, at its own resolution."""
+        return self.folder / "predictions" / f"{stem}.png"
+
+    def network(self) -> nn.Module:
+        """The trained network, in evaluation mode, on the CPU."""
+        settings = self.recipe.model_copy(update={"weights": "none"}).network_settings()
+        network = methods.find(self.recipe.method).build(settings)
+        network.load_state_dict(load_file(self.folder / "model.safetensors"))
+        return network.eval().to(memory_format=torch.channels_last)
+
+
+def open_run(folder: Path) -> Run:
+    """The complete run in a folder; raises ``BadInput`` if it isn't one."""
+    folder = Path(folder)
+    if not (folder / "recipe.json").is_file():
+        raise BadInput(f"{folder}: not a run; expected a folder of results/runs/ with recipe.json in it")
+    if not (folder / "complete.json").is_file():
+        raise BadInput(f"{folder}: the run is not complete; start its training again and it goes on where it was")
+    run = Run(folder)
+    try:
+        _ = run.recipe
+    except ValidationError as error:
+        raise BadInput(f"{folder / 'recipe.json'}: not a recipe of this version ({error.errors()[0]['msg']})") from None
+    return run
+
+
+def run_folder(recipe: Recipe, results: Path) -> Path:
+    return Path(results) / "runs" / recipe.name
+
+
+def get_or_train(
+    recipe: Recipe,
+    data: VpiFolder,
+    results: Path,
+    device: str = "auto",
+    checkpoint_seconds: float = trainer.CHECKPOINT_SECONDS,
+) -> Run:
+    """The run of a recipe: the stored one if it is complete, otherwise trained, going on from its checkpoint.
+
+    Two processes that want the same run do not collide: the second waits and takes what the first made.
+    """
+    if recipe.data != data.fingerprint:
+        raise ValueError(f"the recipe is for data {recipe.data}, the folder {data.root} is {data.fingerprint}")
+    folder = run_folder(recipe, results)
+    if not (folder / "complete.json").is_file():
+        writable_folder(folder)
+        with locked(folder.with_name(f".{folder.name}.lock"), recipe.name):
+            if not (folder / "complete.json").is_file():
+                _train_and_test(recipe, data, folder, device, checkpoint_seconds)
+    return open_run(folder)
+
+
+def _train_and_test(recipe: Recipe, data: VpiFolder, folder: Path, device: str, checkpoint_seconds: float) -> None:
+    write_atomically(folder / "recipe.json", recipe.model_dump_json(indent=2) + "\n")
+    network, history, seconds = trainer.train(recipe, data, folder, device, checkpoint_seconds)
+    start = time.monotonic()
+    counts = predict_and_count(network, data.test, recipe, folder / "predictions")
+    device_used = next(network.parameters()).device
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
+    write_atomically(folder / "history.csv", history.to_csv(index=False))
+    write_atomically(folder / "counts.csv", counts.to_csv(index=False))
+    took = {"training_seconds": round(seconds, 1), "testing_seconds": round(time.monotonic() - start, 1)}
+    write_atomically(folder / "environment.json", json.dumps(environment(device_used) | took, indent=2) + "\n")
+    write_atomically(folder / "complete.json", json.dumps({"recipe": recipe.digest}) + "\n")
+    (folder / "checkpoint.pt").unlink()
+
+
+def predict_and_count(
+    network: nn.Module, samples: tuple[Sample, ...], recipe: Recipe, predictions: Path | None = None
+) -> pd.DataFrame:
+    """Segment images and count against their masks (table of counts); label maps go to ``predictions`` if given."""
+    if predictions is not None:
+        predictions.mkdir(parents=True, exist_ok=True)
+    tables = []
+    with progress(len(samples), f"{recipe.name} on test images", "images") as bar:
+        for sample in samples:
+            labels = labels_of(network, sample.image(), recipe)
+            if predictions is not None:
+                Image.fromarray(labels).save(predictions / f"{sample.stem}.png", compress_level=3)
+            tables.append(scores.count(sample.mask(), labels, sample.stem))
+            bar.update()
+    return pd.concat(tables, ignore_index=True)
