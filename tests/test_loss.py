@@ -53,7 +53,7 @@ def certain(classes_of_pixels, classes):
 
 
 def close(found, expected):
-    assert float(found) == pytest.approx(float(expected), rel=1e-12, abs=1e-12)
+    assert found.item() == pytest.approx(float(expected), rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize(("case", "expected"), [(TWO, TWO_CE), (FOUR, FOUR_CE)])

@@ -207,6 +207,11 @@ def test_numbers_out_of_range_are_refused(tmp_path, wrong):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_too_narrow_a_picture_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="size 100 x 500"):
+        write_folder(tmp_path / "new", width=100, height=500)
+
+
 def test_failure_half_way_leaves_nothing(tmp_path):
     def fail() -> None:
         raise KeyboardInterrupt

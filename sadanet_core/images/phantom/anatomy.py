@@ -20,6 +20,9 @@ REFERENCE_WIDTH, REFERENCE_HEIGHT = 640, 2574
 USUAL_PITCH = 140.0
 """Reference pixels from level to level in a patient of usual size."""
 
+WIDEST_SWAY = 250.0
+"""Reference pixels between the midline's leftmost and rightmost point among the levels, at most."""
+
 RIB, PROCESS, LUMP = (CLASSES.index(name) for name in ("rib", "thoracic_process", "lump"))
 FINEST_ROWS = 2048
 """Smaller label maps are drawn at about this many rows and thinned: PIL fattens polygons by half a pixel."""
@@ -80,9 +83,9 @@ def draw_spine(rng: np.random.Generator, width: int, height: int) -> Spine:
     lumps = int(rng.choice([4, 5, 6], p=[0.1, 0.35, 0.55]))
     steps = _level_steps(rng, pairs, lumps)
     rows, midline, centres, tilts = _midline(rng, steps)
-    left, right = _strip_edges(rng, rows, midline)
     # Patients differ in breadth more than the pitch alone tells.
-    body = steps.mean() / USUAL_PITCH * rng.normal(1.02, 0.05)
+    body = steps.mean() / USUAL_PITCH * np.clip(rng.normal(1.02, 0.05), 0.88, 1.14)
+    left, right = _strip_edges(rng, rows, midline, 160 * body)
     sizes = body * (np.append(steps, steps[-1]) / steps.mean()) ** 0.5
 
     bones: list[tuple[int, np.ndarray]] = []
@@ -91,8 +94,8 @@ def draw_spine(rng: np.random.Generator, width: int, height: int) -> Spine:
         ovals, pair_ends = _pair(rng, centres[i], tilts[i], sizes[i], body)
         for side, oval, end in zip((-1, 1), ovals, pair_ends, strict=True):
             edge = np.interp(end[1], rows, left if side < 0 else right)
-            ribs_tilt = _rib_tilt(rng, i, pairs, tilts[i], side)
-            bones.append((RIB, _rib(rng, end, side * (edge - end[0]), side, ribs_tilt, sizes[i])))
+            rib_tilt = _rib_tilt(rng, i, pairs, tilts[i], side)
+            bones.append((RIB, _rib(rng, end, side * (edge - end[0]), side, rib_tilt, sizes[i])))
             bones.append((PROCESS, oval))
         ends.append(pair_ends)
     for i in range(lumps):
@@ -139,6 +142,7 @@ def _tilt_turns(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     pattern = rng.choice(["straight", "thoracic", "lumbar", "double"], p=[0.12, 0.35, 0.2, 0.33])
     if pattern == "double":
         places = [rng.uniform(0.06, 0.18), rng.uniform(0.42, 0.54), rng.uniform(0.82, 0.95)]
+        # One of the two swings spans the whole angle, the other half of it or more.
         minor = upper - rng.uniform(0.05, 0.5)
         shares = rng.permutation([-upper, -minor])
         shares = np.array([shares[0], 1 - upper, shares[1]])
@@ -150,7 +154,8 @@ def _tilt_turns(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         }[pattern]
         shares = np.array([-upper, 1 - upper])
         angle = angle * 0.1 if pattern == "straight" else angle
-    ends = shares[[0, -1]] * rng.uniform(0, 0.5, 2)
+    # Beyond the outermost turning points the body comes back to plumb.
+    ends = shares[[0, -1]] * rng.uniform(-0.35, 0.3, 2)
     shares = np.concatenate([ends[:1], shares, ends[1:]])
     return np.array([0, *places, 1]), shares * angle * rng.choice([-1, 1])
 
@@ -162,33 +167,46 @@ def _midline(rng: np.random.Generator, steps: np.ndarray) -> tuple[np.ndarray, n
     along = np.arange(-400, at_levels[-1] + 900)
     profile = PchipInterpolator(places, np.radians(turns))(np.clip(along / at_levels[-1], 0, 1))
     # A spine hangs about plumb: most of the mean tilt would lead it out of the picture.
-    profile -= 0.9 * profile[(along >= 0) & (along <= at_levels[-1])].mean()
+    within = (along >= 0) & (along <= at_levels[-1])
+    profile -= 0.9 * profile[within].mean()
     # Beyond the last levels the line straightens, or it would leave the strip.
     profile *= np.exp(-np.maximum(np.maximum(-along, along - at_levels[-1]), 0) / 150)
+    # A spine that would sway out of the frame is straightened as a whole.
+    sideways = np.ptp(np.cumsum(np.sin(profile))[within])
+    profile *= min(1, WIDEST_SWAY / max(sideways, 1))
     x, y = np.cumsum(-np.sin(profile)), np.cumsum(np.cos(profile))
     y += rng.uniform(110, 190) - np.interp(0, along, y)
     centre_y = np.interp(at_levels, along, y)
     rows = np.arange(REFERENCE_HEIGHT) + 0.5
     midline = np.interp(rows, y, x)
-    midline += REFERENCE_WIDTH / 2 + rng.normal(-8, 10) - np.interp(centre_y, rows, midline).mean()
+    at_centres = np.interp(centre_y, rows, midline)
+    midline += REFERENCE_WIDTH / 2 + np.clip(rng.normal(-8, 10), -20, 20) - (at_centres.min() + at_centres.max()) / 2
     centres = np.stack([np.interp(centre_y, rows, midline), centre_y], axis=1)
     jitter = np.clip(rng.normal(0, np.radians(0.5), len(centres)), *np.radians([-1, 1]))
     return rows, midline, centres, np.interp(at_levels, along, profile) + jitter
 
 
-def _strip_edges(rng: np.random.Generator, rows: np.ndarray, midline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x of the strip's left and right edge in each reference row: the sweep follows the spine, but lazily."""
+def _strip_edges(
+    rng: np.random.Generator, rows: np.ndarray, midline: np.ndarray, clearance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """x of the strip's left and right edge in each reference row.
+
+    The sweep follows the spine lazily, but keeps its edges at least ``clearance`` away from the midline.
+    """
     centre = midline.mean() + 0.85 * (gaussian_filter1d(midline, 120, mode="nearest") - midline.mean())
     drift = rng.normal(0, 25) * np.clip((rows / REFERENCE_HEIGHT - 0.8) / 0.1, 0, 1)
     half = np.interp(rows, [0, 1500, 2574], [206, 198, 178]) * np.clip(rng.normal(1, 0.05), 0.9, 1.12)
     edges = []
     for side in (-1, 1):
         wander = 8 * wave(rng, len(rows), 300) + 4 * wave(rng, len(rows), 45) + rng.normal(0, 1.2, len(rows))
-        edges.append(np.clip(centre + drift + side * half + wander, 3, REFERENCE_WIDTH - 3))
+        away = np.maximum(side * (centre + drift - midline) + half, clearance)
+        edges.append(np.clip(midline + side * away + wander, 3, REFERENCE_WIDTH - 3))
     return edges[0], edges[1]
 
 
-def _pair(rng: np.random.Generator, centre, tilt: float, size: float, body: float):
+def _pair(
+    rng: np.random.Generator, centre: np.ndarray, tilt: float, size: float, body: float
+) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Outlines of the left and right process of one level, and their centres."""
     across = 110 * body * np.array([np.cos(tilt), np.sin(tilt)])
     ends = (centre - across, centre + across)
@@ -214,10 +232,12 @@ def _rib(rng: np.random.Generator, end: np.ndarray, to_edge: float, side: int, t
     return shapes.rotated(outline, tilt) + end
 
 
-def _lump(rng: np.random.Generator, depth: float, centre, tilt: float, size: float):
+def _lump(
+    rng: np.random.Generator, depth: float, centre: np.ndarray, tilt: float, size: float
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Outline of a lump and its two ends; ``depth`` runs from 0 (the highest, most arched) to 1 (a flat bar)."""
     flat = np.clip(depth + rng.normal(0, 0.12), 0, 1)
-    width = 276 * size * rng.normal(1, 0.05)
+    width = 268 * size * np.clip(rng.normal(1, 0.05), 0.88, 1.07)
     droop = size * (48 - 40 * flat)
     thickness = size * (86 + 4 * flat) * rng.normal(1, 0.05)
     outline = shapes.arch(rng, width, thickness, hump=size * (26 - 16 * flat), droop=droop)

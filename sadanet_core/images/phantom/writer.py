@@ -31,6 +31,8 @@ from sadanet_core.images.spine_levels import Level, curves_of, largest_angle
 FIRST_TEST_INDEX = 100_000
 """Test images are counted from here, so that they stay the same whatever the number of training images."""
 SMALLEST_WIDTH, SMALLEST_HEIGHT = 64, 256
+TALLEST = 4.2
+"""Height to width, at most: in a narrower picture the sides of the spine would be cut off."""
 
 TRUTH_COLUMNS = ("stem", "split", "largest_angle_degrees", "curves", "pairs", "lumps")
 CURVES_COLUMNS = ("stem", "curve", "angle_degrees", "side", "apex", "upper_end", "lower_end")
@@ -93,6 +95,8 @@ def _check(out: Path, train: int, test: int, seed: int, width: int, height: int)
     ):
         if not smallest <= value <= largest:
             raise BadInput(f"{out}: {name} {value}; expected {smallest} to {largest}")
+    if height > TALLEST * width:
+        raise BadInput(f"{out}: size {width} x {height}; expected a height of at most {TALLEST} times the width")
 
 
 def _write_all(folder: Path, jobs: list[Job], on_image_done: Callable[[], None] | None) -> None:
