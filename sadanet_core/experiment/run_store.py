@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -30,9 +29,9 @@ from sadanet_core.experiment import scores, trainer
 from sadanet_core.experiment.environment import environment
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.progress import progress
-from sadanet_core.experiment.recipe import Recipe
-from sadanet_core.images.vpi_folder import Sample, VpiFolder
-from sadanet_core.places import locked, writable_folder, write_atomically
+from sadanet_core.experiment.recipe import Recipe, make_recipe
+from sadanet_core.images.vpi_folder import Sample, VpiFolder, png_bytes
+from sadanet_core.places import locked, resolve, writable_folder, write_atomically
 
 
 @dataclass(frozen=True)
@@ -112,6 +111,17 @@ def get_or_train(
     return open_run(folder)
 
 
+def get_or_train_each(
+    method_names: list[str], seeds: list[int], profile: str, data: VpiFolder, results: str | Path, **changes
+) -> list[Run]:
+    """The runs of several methods and seeds in a profile, method by method; see ``get_or_train``.
+
+    results: relative paths start at the project's folder. changes: single settings of every recipe.
+    """
+    recipes = [make_recipe(m, profile, data.fingerprint, seed=s, **changes) for m in method_names for s in seeds]
+    return [get_or_train(recipe, data, resolve(results)) for recipe in recipes]
+
+
 def _train_and_test(recipe: Recipe, data: VpiFolder, folder: Path, device: str, checkpoint_seconds: float) -> None:
     write_atomically(folder / "recipe.json", recipe.model_dump_json(indent=2) + "\n")
     network, history, seconds = trainer.train(recipe, data, folder, device, checkpoint_seconds)
@@ -138,7 +148,7 @@ def predict_and_count(
         for sample in samples:
             labels = labels_of(network, sample.image(), recipe)
             if predictions is not None:
-                Image.fromarray(labels).save(predictions / f"{sample.stem}.png", compress_level=3)
+                write_atomically(predictions / f"{sample.stem}.png", png_bytes(labels))
             tables.append(scores.count(sample.mask(), labels, sample.stem))
             bar.update()
     return pd.concat(tables, ignore_index=True)

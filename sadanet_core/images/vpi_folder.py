@@ -6,6 +6,7 @@ FOLDER/train.txt, FOLDER/test.txt                  one stem a line
 """
 
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,6 +98,13 @@ def read_mask(path: Path) -> np.ndarray:
         found = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
         raise BadInput(f"{path}: class id {found}; expected 0..3 ({', '.join(CLASSES)})")
     return labels
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """uint8 (H, W) or (H, W, 3) -> the bytes of its PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
 
 
 def _open_png(path: Path) -> Image.Image:

@@ -1,0 +1,3 @@
+from sadanet_core.cli import main
+
+main()

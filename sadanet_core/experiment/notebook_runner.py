@@ -1,0 +1,93 @@
+"""Run a notebook through papermill, with what papermill lacks: unknown parameters are refused, and success is judged
+by the result file that the notebook writes last, never by the executed notebook (a killed kernel leaves that looking
+complete)."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment.progress import watched
+from sadanet_core.experiment.report import output_folder
+from sadanet_core.places import writable_folder
+
+
+class NotebookFailed(RuntimeError):  # noqa: N818 - it names what happened
+    """A cell failed, or the kernel died before the notebook's last cell."""
+
+
+def parameters_of(notebook: Path) -> dict[str, Any]:
+    """Name -> default of each parameter in the notebook's ``parameters`` cell, which holds literals only."""
+    cells = json.loads(notebook.read_text())["cells"]
+    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise BadInput(f"{notebook}: {len(tagged)} cells tagged 'parameters'; expected one")
+    source = tagged[0]["source"]
+    statements = ast.parse(source if isinstance(source, str) else "".join(source)).body
+    return {s.targets[0].id: ast.literal_eval(s.value) for s in statements if isinstance(s, ast.Assign)}
+
+
+def read_parameters(notebook: Path, given: dict[str, str]) -> dict[str, Any]:
+    """Defaults and the given texts, each read as the kind of its default (lists also as ``a,b,c``).
+
+    Raises ``BadInput`` for a name that the notebook does not have, or a text of another kind.
+    """
+    defaults = parameters_of(notebook)
+    for name in given:
+        if name not in defaults:
+            raise BadInput(f"{notebook}: parameter {name!r} is unknown; expected one of {', '.join(defaults)}")
+    return defaults | {name: _read(notebook, name, text, defaults[name]) for name, text in given.items()}
+
+
+def _read(notebook: Path, name: str, text: str, default: Any) -> Any:
+    kind = type(default)
+    try:
+        if kind is str:
+            return text
+        if kind is list:
+            item = type(default[0]) if default else str
+            return [item(part.strip().strip("'\"")) for part in text.strip("[] ").split(",") if part.strip()]
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise BadInput(
+            f"{notebook}: parameter {name} is {text!r}; expected a {kind.__name__}, as {default!r}"
+        ) from None
+
+
+def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
+    """Execute a notebook with parameters given as text; returns the path of its result file.
+
+    The executed copy goes to ``results/executed/<data>-<profile>/``, whose name the three parameters give. Raises
+    ``BadInput`` for wrong parameters or where the notebook itself met bad input, ``NotebookFailed`` otherwise.
+    """
+    import papermill
+
+    notebook = Path(notebook)
+    if not notebook.is_file():
+        raise BadInput(f"{notebook}: no such notebook")
+    parameters = read_parameters(notebook, given)
+    folder = output_folder(parameters["results"], parameters["data"], parameters["profile"])
+    result = folder / f"{notebook.stem}.json"
+    executed = writable_folder(folder.parent / "executed" / folder.name) / notebook.name
+    before = result.stat().st_mtime_ns if result.exists() else None
+    print(f"{notebook.stem}: started", file=sys.stderr, flush=True)
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(executed),
+            parameters,
+            progress_bar=watched() is not None,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+        )
+    except papermill.exceptions.PapermillExecutionError as error:
+        if error.ename == BadInput.__name__:
+            raise BadInput(error.evalue) from None
+        raise NotebookFailed(f"{executed}: cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+    if not result.exists() or result.stat().st_mtime_ns == before:
+        raise NotebookFailed(f"{executed}: stopped before its last cell; {result.name} was not written")
+    return result

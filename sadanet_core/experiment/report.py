@@ -1,0 +1,69 @@
+"""What a notebook leaves behind: tables, figures and, last, its result file, all in results/<data>-<profile>/."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sadanet_core.experiment.datasets import PHANTOM
+from sadanet_core.experiment.environment import environment
+from sadanet_core.places import resolve, writable_folder, write_atomically
+
+NO_CLAIM = "Phantom images: these numbers are no claim about patients."
+
+
+def output_folder(results: str, data: str, profile: str) -> Path:
+    """Where a notebook's tables and figures go: ``results/<name of the data folder>-<profile>``."""
+    return resolve(results) / f"{Path(data).name}-{profile}"
+
+
+class Report:
+    """Tables and figures of one notebook; ``finish`` writes the result file that says they are all there.
+
+    parameters: the notebook's own, recorded in the result file; "results", "data" and "profile" name the folder.
+    """
+
+    def __init__(self, notebook: str, **parameters: Any):
+        self.notebook, self.parameters = notebook, parameters
+        self.folder = writable_folder(output_folder(*(parameters[key] for key in ("results", "data", "profile"))))
+        self.files: list[str] = []
+        self.start = time.monotonic()
+
+    def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str) -> str:
+        """Write ``<name>.csv`` (every number, long form) and ``<name>.md`` (as shown); returns the latter's text."""
+        text = f"**{caption}**\n\n{markdown}\n\n{self._footnote()}\n"
+        self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
+        self._write(f"{name}.md", text)
+        return text
+
+    def figure(self, name: str, figure: Any) -> None:
+        """Write ``<name>.png`` of a matplotlib figure, at 200 dots an inch."""
+        path = self.folder / f"{name}.png"
+        temporary = path.with_name(f".{name}.png")
+        figure.savefig(temporary, dpi=200, bbox_inches="tight", format="png")
+        temporary.replace(path)
+        self.files.append(path.name)
+
+    def finish(self, **findings: Any) -> Path:
+        """Write ``<notebook>.json``: parameters, files, findings (plain values) and environment."""
+        content = {
+            "notebook": self.notebook,
+            "parameters": self.parameters,
+            "files": self.files,
+            "findings": findings,
+            "seconds": round(time.monotonic() - self.start, 1),
+            "environment": environment(),
+        }
+        self._write(f"{self.notebook}.json", json.dumps(content, indent=2) + "\n")
+        return self.folder / f"{self.notebook}.json"
+
+    def _write(self, name: str, content: str) -> None:
+        write_atomically(self.folder / name, content)
+        self.files.append(name)
+
+    def _footnote(self) -> str:
+        data, profile = self.parameters["data"], self.parameters["profile"]
+        where = f"Data `{Path(data).name}`, profile `{profile}`."
+        return f"{NO_CLAIM} {where}" if data == PHANTOM else where

@@ -1,0 +1,130 @@
+"""The figures. Colours are told apart by the colour-blind too; the field's red, green and blue are an option."""
+
+from collections.abc import Iterable
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from sadanet_core import methods
+from sadanet_core.experiment.recipe import Recipe
+from sadanet_core.experiment.run_store import Run
+from sadanet_core.experiment.trainer import TrainingSet
+from sadanet_core.images.classes import CLASSES, COLOUR_BLIND_SAFE
+from sadanet_core.images.vpi_folder import Sample, VpiFolder
+from sadanet_core.views.pictures import overlay
+from sadanet_core.views.tables import METRICS, REGIONS
+
+
+def class_legend(figure: Figure, colours: np.ndarray = COLOUR_BLIND_SAFE) -> None:
+    """The three bones and their colours, below the figure."""
+    handles = [Patch(color=colours[i] / 255, label=name.replace("_", " ")) for i, name in enumerate(CLASSES) if i > 0]
+    figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, bbox_to_anchor=(0.5, -0.06))
+
+
+def images_and_masks(
+    samples: Iterable[Sample], titles: Iterable[str], colours: np.ndarray = COLOUR_BLIND_SAFE
+) -> Figure:
+    """Each image beside itself with its mask drawn over it."""
+    samples, titles = list(samples), list(titles)
+    figure, axes = plt.subplots(1, 2 * len(samples), figsize=(1.35 * 2 * len(samples), 5.4), layout="constrained")
+    for place, (sample, title) in enumerate(zip(samples, titles, strict=True)):
+        image = sample.image()
+        plain, drawn = axes[2 * place : 2 * place + 2]
+        plain.imshow(image, cmap="gray", vmin=0, vmax=255)
+        drawn.imshow(overlay(image, sample.mask(), colours))
+        plain.set_title(title, fontsize=9, loc="left")
+    for axis in axes:
+        axis.axis("off")
+    class_legend(figure, colours)
+    return figure
+
+
+def training_patches(
+    data: VpiFolder, recipe: Recipe, steps: int = 3, colours: np.ndarray = COLOUR_BLIND_SAFE
+) -> Figure:
+    """What training sees: the patches of the first steps with their masks."""
+    training_set = TrainingSet(data.train, recipe)
+    pictures, labels = (torch.cat(parts) for parts in zip(*map(training_set.batch, range(steps)), strict=True))
+    figure, axes = plt.subplots(1, len(pictures), figsize=(1.0 * len(pictures), 2.4), layout="constrained")
+    for axis, picture, label in zip(axes, pictures, labels, strict=True):
+        grey = picture[0].numpy()
+        grey = np.clip(255 * (grey - grey.min()) / max(np.ptp(grey), 1e-6), 0, 255).astype(np.uint8)
+        axis.imshow(overlay(grey, label.numpy().astype(np.uint8), colours))
+        axis.axis("off")
+    return figure
+
+
+def angle_histogram(truth: pd.DataFrame) -> Figure:
+    """Largest curve angle of each phantom, by split, with the severity bands' limits."""
+    figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
+    bins = np.arange(0, max(60, truth.largest_angle_degrees.max()) + 5, 5)
+    sns.histplot(
+        truth, x="largest_angle_degrees", hue="split", multiple="stack", bins=bins, palette="colorblind", ax=axis
+    )
+    for limit, name in ((10, "mild"), (25, "moderate"), (45, "severe")):
+        axis.axvline(limit, color="0.4", linewidth=0.8, linestyle="--")
+        axis.text(limit + 0.5, axis.get_ylim()[1] * 0.98, name, fontsize=8, va="top", color="0.3")
+    axis.set(xlabel="largest curve angle (degrees)", ylabel="phantoms")
+    sns.despine(figure)
+    return figure
+
+
+def table1_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
+    """One panel a region: a bar a method (mean over seeds), a dot a seed, bars of one sd, the paper's number beside.
+
+    long: of ``tables.table1``; scores: of ``tables.scores_of_runs``. The paper's diamonds are of patients: only the
+    order of the methods can be compared, not the height.
+    """
+    regions = {region: title for region, title in REGIONS.items() if region != "average_4_classes"}
+    order = list(long[long.source == "here"].method.unique())
+    palette = dict(zip(order, sns.color_palette("colorblind", len(order)), strict=True))
+    figure, axes = plt.subplots(1, len(regions), figsize=(2.7 * len(regions), 3.2), sharey=True, layout="constrained")
+    for axis, (region, title) in zip(axes, regions.items(), strict=True):
+        rows = long[(long.region == region) & (long.metric == metric)]
+        here = rows[rows.source == "here"].set_index("method").loc[order]
+        paper = rows[rows.source == "paper"].set_index("method").reindex(order)
+        seeds = scores[(scores.region == region) & (scores.metric == metric)]
+        places = np.arange(len(order))
+        axis.bar(places, here["mean"], 0.62, color=[palette[m] for m in order], alpha=0.85)
+        axis.errorbar(places, here["mean"], here.sd.fillna(0), fmt="none", ecolor="0.2", capsize=3, linewidth=1)
+        axis.scatter([order.index(m) for m in seeds.method], seeds.percent, s=9, color="0.15", zorder=3)
+        axis.scatter(places, paper["mean"], marker="D", s=26, facecolor="white", edgecolor="0.1", zorder=4)
+        for place, mean in zip(places, here["mean"], strict=True):
+            axis.text(place, 3, f"{mean:.1f}", ha="center", fontsize=8, color="white")
+        axis.set_xticks(places, order, rotation=35, ha="right")
+        axis.set_title(title, fontsize=10)
+    axes[0].set(ylim=(0, 100), ylabel=f"{METRICS[metric]} (%)")
+    dot = {"marker": "o", "color": "0.15", "markersize": 3.5, "label": "here: one seed"}
+    diamond = {"marker": "D", "markerfacecolor": "white", "markeredgecolor": "0.1", "label": "paper: patients"}
+    marks = [plt.Line2D([], [], linestyle="", **style) for style in (dot, diamond)]
+    figure.legend(handles=marks, loc="lower center", ncols=2, frameon=False, bbox_to_anchor=(0.5, -0.08))
+    sns.despine(figure)
+    return figure
+
+
+def training_curves(runs: Iterable[Run]) -> Figure:
+    """Loss against step, a line a run, coloured by method. Methods with more outputs sum more losses."""
+    history = pd.concat(
+        run.history.assign(method=methods.find(run.recipe.method).title, seed=run.recipe.seed) for run in runs
+    )
+    figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
+    sns.lineplot(
+        history,
+        x="step",
+        y="loss",
+        hue="method",
+        units="seed",
+        estimator=None,
+        palette="colorblind",
+        linewidth=1,
+        ax=axis,
+    )
+    axis.set(yscale="log", ylabel="loss, Eq. (7), summed over outputs")
+    axis.legend(title=None, frameon=False)
+    sns.despine(figure)
+    return figure
