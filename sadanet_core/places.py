@@ -18,6 +18,11 @@ def resolve(path: str | Path) -> Path:
     return ROOT / Path(path).expanduser()
 
 
+def output_folder(results: str, data: str, profile: str) -> Path:
+    """Where a notebook's tables and figures go: ``results/<name of the data folder>-<profile>``."""
+    return resolve(results) / f"{Path(data).name}-{profile}"
+
+
 def writable_folder(path: Path) -> Path:
     """Make ``path`` if needed; raises ``BadInput`` if nothing can be written there."""
     try:

@@ -96,15 +96,17 @@ def test_cross_entropy_is_torchs_mean_divided_by_the_number_of_classes(classes):
     close(cross_entropy(logits, labels), F.cross_entropy(logits, labels) / classes)
 
 
-def monai_dice(smoothing, batch=False):
-    options = {"include_background": True, "to_onehot_y": True, "softmax": True, "squared_pred": True}
-    return DiceLoss(smooth_nr=smoothing, smooth_dr=smoothing, batch=batch, **options)
+def monai_dice(logits, labels, smoothing, batch=False):
+    """MONAI's Dice; the one-hot labels are given in float64, for its ``to_onehot_y`` makes them float32 (1e-8 off)."""
+    options = {"include_background": True, "softmax": True, "squared_pred": True, "batch": batch}
+    truth = F.one_hot(labels, logits.shape[1]).movedim(-1, 1).double()
+    return DiceLoss(smooth_nr=smoothing, smooth_dr=smoothing, **options)(logits, truth)
 
 
 @pytest.mark.parametrize("smoothing", [1e-5, 0.1])
 def test_dice_is_monais_squared_one_for_each_picture_and_class(smoothing):
     logits, labels = sample()
-    close(dice_loss(logits, labels, smoothing), monai_dice(smoothing)(logits, labels[:, None]))
+    close(dice_loss(logits, labels, smoothing), monai_dice(logits, labels, smoothing))
 
 
 def test_dice_is_not_monais_over_the_whole_batch_but_the_mean_of_the_pictures():
@@ -113,7 +115,7 @@ def test_dice_is_not_monais_over_the_whole_batch_but_the_mean_of_the_pictures():
     found = dice_loss(logits, labels)
     alone = [dice_loss(logits[i : i + 1], labels[i : i + 1]) for i in range(2)]
     close(found, sum(alone) / 2)
-    assert abs(found - monai_dice(1e-5, batch=True)(logits, labels[:, None])) > 0.01
+    assert abs(found - monai_dice(logits, labels, 1e-5, batch=True)) > 0.01
 
 
 def test_a_class_neither_there_nor_predicted_adds_nothing_and_leaves_the_gradient_finite():

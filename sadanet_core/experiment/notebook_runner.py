@@ -10,8 +10,7 @@ from typing import Any
 
 from sadanet_core.errors import BadInput
 from sadanet_core.experiment.progress import watched
-from sadanet_core.experiment.report import output_folder
-from sadanet_core.places import writable_folder
+from sadanet_core.places import output_folder, writable_folder
 
 
 class NotebookFailed(RuntimeError):  # noqa: N818 - it names what happened
@@ -64,7 +63,8 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     The executed copy goes to ``results/executed/<data>-<profile>/``, whose name the three parameters give. Raises
     ``BadInput`` for wrong parameters or where the notebook itself met bad input, ``NotebookFailed`` otherwise.
     """
-    import papermill
+    import papermill  # seconds to load, and only needed here
+    from traitlets.config import Config
 
     notebook = Path(notebook)
     if not notebook.is_file():
@@ -83,6 +83,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
             progress_bar=watched() is not None,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
+            config=Config({"KernelManager": {"transport": "ipc"}}),  # no unencrypted port, where the system can
         )
     except papermill.exceptions.PapermillExecutionError as error:
         if error.ename == BadInput.__name__:

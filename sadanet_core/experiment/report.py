@@ -9,14 +9,9 @@ import pandas as pd
 
 from sadanet_core.experiment.datasets import PHANTOM
 from sadanet_core.experiment.environment import environment
-from sadanet_core.places import resolve, writable_folder, write_atomically
+from sadanet_core.places import output_folder, writable_folder, write_atomically
 
 NO_CLAIM = "Phantom images: these numbers are no claim about patients."
-
-
-def output_folder(results: str, data: str, profile: str) -> Path:
-    """Where a notebook's tables and figures go: ``results/<name of the data folder>-<profile>``."""
-    return resolve(results) / f"{Path(data).name}-{profile}"
 
 
 class Report:

@@ -45,8 +45,8 @@ class TrainingPatch:
     def __call__(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         turned, angle, across, down, flip_x, flip_y = torch.rand(6, generator=generator).tolist()
         degrees = self.rotation_degrees * (2 * angle - 1) if turned < 0.5 else 0.0
-        top = round(down * (image.shape[-2] - self.height))
-        left = round(across * (image.shape[-1] - self.width))
+        top = int(down * (image.shape[-2] - self.height + 1))
+        left = int(across * (image.shape[-1] - self.width + 1))
         # Only a window around the patch is turned: as much of the image as the turned patch can reach.
         margin_y, margin_x = self._margins(degrees)
         window = (top - margin_y, left - margin_x, self.height + 2 * margin_y, self.width + 2 * margin_x)

@@ -1,0 +1,111 @@
+"""Notebooks: their form, and that they run by plain papermill and by the runner, which is not fooled."""
+
+import ast
+import json
+import statistics
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment.notebook_runner import NotebookFailed, parameters_of, read_parameters, run_notebook
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+@each_notebook
+class TestForm:
+    def test_it_is_valid_and_committed_stripped(self, path):
+        nbformat.validate(nbformat.read(path, as_version=4))
+        for cell in code_cells(path):
+            assert not cell.outputs, f"strip it: .venv/bin/nbstripout {path}"
+            assert cell.execution_count is None
+
+    def test_it_holds_no_logic(self, path):
+        lengths = []
+        for cell in code_cells(path):
+            lengths.append(len(cell.source.splitlines()))
+            for node in ast.walk(ast.parse(cell.source)):
+                assert not isinstance(node, ast.ClassDef)
+                if isinstance(node, ast.FunctionDef):
+                    assert node.end_lineno - node.lineno < 5
+        assert statistics.median(lengths) <= 8
+
+    def test_it_begins_with_claim_cost_and_what_to_expect(self, path):
+        first = nbformat.read(path, as_version=4).cells[0]
+        assert first.cell_type == "markdown"
+        for word in ("**Claim.**", "**Cost.**", "**Expect.**"):
+            assert word in first.source
+
+    def test_its_parameters_are_literals_with_the_common_three(self, path):
+        assert {"profile", "data", "results"} <= parameters_of(path).keys()
+        inferred = papermill.inspect_notebook(str(path))
+        assert inferred.keys() == parameters_of(path).keys()
+
+
+@each_notebook
+def test_it_runs_through_the_runner_and_writes_its_result_last(path, phantoms, tmp_path):
+    given = {"profile": "smoke", "data": str(phantoms), "results": str(tmp_path)}
+    result = run_notebook(path, given)
+    content = json.loads(result.read_text())
+    assert content["parameters"]["profile"] == "smoke"
+    for name in content["files"]:
+        assert (result.parent / name).stat().st_size > 0
+    assert (tmp_path / "executed" / result.parent.name / path.name).exists()
+
+
+def test_plain_papermill_from_another_folder(phantoms, tmp_path, monkeypatch):
+    """Paths in parameters do not depend on where papermill is started."""
+    monkeypatch.chdir(tmp_path)
+    given = {"profile": "smoke", "data": str(phantoms), "results": str(tmp_path / "results")}
+    papermill.execute_notebook(str(NOTEBOOKS[0]), "executed.ipynb", given, progress_bar=False)
+    assert (tmp_path / "results" / f"{phantoms.name}-smoke" / f"{NOTEBOOKS[0].stem}.json").exists()
+
+
+def small_notebook(path, *cells):
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    parameters = f'results = "{path.parent}"\ndata = "d"\nprofile = "smoke"\nnumber = 1\nseeds = [0]'
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, *cells)]
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, path)
+    return path
+
+
+WRITE_RESULT = """from pathlib import Path
+(Path(results) / f"{data}-{profile}" / "n.json").parent.mkdir(exist_ok=True)
+(Path(results) / f"{data}-{profile}" / "n.json").write_text("{}")"""
+
+
+@pytest.mark.parametrize(
+    "cell", ["import sys; sys.exit(0)", "import os; os.kill(os.getpid(), 9)", "1 / 0"], ids=["exit", "killed", "error"]
+)
+def test_a_notebook_that_does_not_reach_its_end_has_failed(cell, tmp_path):
+    """Even where the result of an earlier, good run lies there."""
+    good = small_notebook(tmp_path / "n.ipynb", WRITE_RESULT)
+    run_notebook(good, {})
+    with pytest.raises((NotebookFailed, papermill.exceptions.PapermillException, RuntimeError)):
+        run_notebook(small_notebook(tmp_path / "n.ipynb", cell, WRITE_RESULT), {})
+
+
+def test_bad_input_inside_a_notebook_is_bad_input_outside(tmp_path):
+    cell = "from sadanet_core.errors import BadInput\nraise BadInput('x.png: no such file')"
+    with pytest.raises(BadInput, match=r"^x.png: no such file$"):
+        run_notebook(small_notebook(tmp_path / "n.ipynb", cell), {})
+
+
+def test_parameters_are_read_as_the_kind_of_their_default(tmp_path):
+    path = small_notebook(tmp_path / "n.ipynb")
+    read = read_parameters(path, {"number": "010", "seeds": "[1, 2]", "data": "1e-3"})
+    assert (read["number"], read["seeds"], read["data"]) == (10, [1, 2], "1e-3")
+    with pytest.raises(BadInput, match="unknown"):
+        read_parameters(path, {"numbr": "2"})
+    with pytest.raises(BadInput, match="number is 'two'; expected a int"):
+        read_parameters(path, {"number": "two"})
