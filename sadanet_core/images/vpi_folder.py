@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from sadanet_core.errors import BadInput
 from sadanet_core.images.classes import CLASSES, rgb_to_labels
@@ -114,10 +114,9 @@ def _open_png(path: Path) -> Image.Image:
         with Image.open(path, formats=["PNG"]) as picture:
             picture.load()
             return picture
-    except UnidentifiedImageError:
-        raise BadInput(f"{path}: not a PNG image") from None
-    except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for broken PNG data
-        raise BadInput(f"{path}: damaged or truncated PNG ({error})") from None
+    except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for files it can't read
+        begins_as_png = path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        raise BadInput(f"{path}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
 
 
 def _kind(picture: Image.Image) -> str:
