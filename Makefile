@@ -8,6 +8,9 @@ NOTEBOOKS := 00_data_tour 01_table1_comparison
 
 SADANET := .venv/bin/sadanet
 
+# Where this is set, every start would compile the packages anew: 10 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: reproduce test install lab lint lock
 reproduce: install ## every notebook through papermill; what is already trained is not trained again
 	@for notebook in $(NOTEBOOKS); do \

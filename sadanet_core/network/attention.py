@@ -72,7 +72,7 @@ class GlobalChannelAttention(nn.Module):
     Departs from the paper: gamma, a learned scalar that starts at 0, is known from the code family; the paper
     writes a plain sum. ``normalisation="softmax"`` is Eq. (3) as printed: sums over thousands of products, which
     can saturate to one-hot rows. ``"max-minus"`` is DANet's released form, softmax(max_j(e_ij) - e_ij), which
-    prefers *unlike* channels. The energies are computed in float32 in both, for they run to the thousands.
+    prefers *unlike* channels. In both the energies, which run to the thousands, are computed in float32 or better.
     """
 
     def __init__(self, normalisation: str = "softmax"):

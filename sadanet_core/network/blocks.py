@@ -1,5 +1,7 @@
 """The pieces that every network shares: convolution with batch norm, the backbone, the FCN auxiliary head."""
 
+from pathlib import Path
+
 import timm
 import torch
 import torch.nn.functional as F
@@ -44,7 +46,9 @@ class Backbone(nn.Module):
         super().__init__()
         if not timm.is_model(name):
             raise BadInput(f"backbone {name!r} is unknown to timm; `timm.list_models()` names those there are")
-        overlay = None if weights in ("none", "imagenet") else {"file": weights}
+        from_file = weights not in ("none", "imagenet")
+        if from_file and not Path(weights).is_file():
+            raise BadInput(f"{weights}: no such file; expected the weights of backbone {name!r}")
         try:
             self.body = timm.create_model(
                 name,
@@ -53,18 +57,31 @@ class Backbone(nn.Module):
                 out_indices=(-2, -1),
                 in_chans=input_channels,
                 pretrained=weights != "none",
-                pretrained_cfg_overlay=overlay,
+                pretrained_cfg_overlay={"file": weights} if from_file else None,
             )
+            missing = self._missing_from(weights) if from_file else []
         except Exception as error:  # timm, its hub client and safetensors raise many kinds
-            reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            reason = f"{type(error).__name__} {' '.join(str(error).split())}".strip()[:300]
             if weights == "none":
                 raise BadInput(f"backbone {name!r} can't be built at output stride 8 ({reason})") from error
-            source = "the model hub" if weights == "imagenet" else weights
-            raise BadInput(f"weights of backbone {name!r} can't be had from {source} ({reason})") from error
+            if from_file:
+                raise BadInput(f"{weights}: not the weights of backbone {name!r} ({reason})") from error
+            raise BadInput(f"weights of backbone {name!r} can't be had from the model hub ({reason})") from error
+        if missing:
+            raise BadInput(
+                f"{weights}: not the weights of backbone {name!r}: {len(missing)} are not in it, {missing[0]} first"
+            )
         reductions = self.body.feature_info.reduction()
         if reductions != [8, 8]:
             raise BadInput(f"backbone {name!r} gives strides {reductions}; its last two stages must be at stride 8")
         self.channels: list[int] = self.body.feature_info.channels()
+
+    def _missing_from(self, file: str) -> list[str]:
+        """Names of this backbone's weights that a file lacks: timm itself would leave those random without a word."""
+        # timm's feature extractors write "_" where the whole network's names have "."
+        there = {name.replace(".", "_") for name in timm.models.load_state_dict(file)}
+        needed = (name for name in self.body.state_dict() if not name.endswith("num_batches_tracked"))
+        return [name for name in needed if name.replace(".", "_") not in there]
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         return self.body(picture)

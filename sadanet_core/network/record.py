@@ -14,7 +14,7 @@ def record_attention(network: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """While open, every forward pass leaves its attention maps in the yielded dict.
 
     name of the softmax submodule, such as "head.spatial_attention.attend" -> one map a call, in order (SCA is called
-    twice a pass), detached, float32; shapes as each module's docstring says.
+    twice a pass), detached, in float32 or better; shapes as each module's docstring says.
 
         with record_attention(network) as maps:
             network(picture)
