@@ -85,7 +85,9 @@ def train(
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
     network = build_network(recipe).train()
     loss_of = SegmentationLoss(network.loss_weights, recipe.lambda_dice)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     model, optimizer = fabric.setup(network, optimizer)
     checkpoint = _Checkpoint(folder / "checkpoint.pt", network, optimizer)
     step, history, losses, seconds_before = checkpoint.load(fabric.device)
