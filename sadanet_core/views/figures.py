@@ -15,7 +15,7 @@ from sadanet_core.experiment.recipe import Recipe
 from sadanet_core.experiment.run_store import Run
 from sadanet_core.experiment.trainer import TrainingSet
 from sadanet_core.images.classes import CLASSES, COLOUR_BLIND_SAFE
-from sadanet_core.images.vpi_folder import Sample, VpiFolder
+from sadanet_core.images.vpi_folder import Sample, VpiFolder, read_mask
 from sadanet_core.views.pictures import overlay
 from sadanet_core.views.tables import METRICS, REGIONS
 
@@ -39,6 +39,22 @@ def images_and_masks(
         drawn.imshow(overlay(image, sample.mask(), colours))
         plain.set_title(title, fontsize=9, loc="left")
     for axis in axes:
+        axis.axis("off")
+    class_legend(figure, colours)
+    return figure
+
+
+def predictions(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COLOUR_BLIND_SAFE) -> Figure:
+    """One test image, its expert mask and what each run makes of it."""
+    runs = list(runs)
+    image = sample.image()
+    masks = [sample.mask(), *(read_mask(run.prediction_path(sample.stem)) for run in runs)]
+    titles = ["image", "expert", *(methods.find(run.recipe.method).title for run in runs)]
+    panels = [np.repeat(image[..., None], 3, axis=2), *(overlay(image, mask, colours) for mask in masks)]
+    figure, axes = plt.subplots(1, len(panels), figsize=(1.35 * len(panels), 5.4), layout="constrained")
+    for axis, panel, title in zip(axes, panels, titles, strict=True):
+        axis.imshow(panel)
+        axis.set_title(title, fontsize=9)
         axis.axis("off")
     class_legend(figure, colours)
     return figure

@@ -1,0 +1,74 @@
+"""What the project says about itself: imports go down the list of rooms, the lock is whole, environments agree."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ["cli", "views", "experiment", "methods", "network", "images", "places", "errors"]
+SOURCES = sorted((ROOT / "sadanet_core").rglob("*.py"))
+
+
+def room_of(module: str) -> str | None:
+    """sadanet_core.images.classes -> images; None for the package itself."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down_the_list_of_rooms(path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    here = room_of(module)
+    if here in (None, "__init__", "__main__"):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sadanet_core"):
+            # "from sadanet_core import methods" names a room; "from sadanet_core import __version__" does not
+            names = [f"sadanet_core.{a.name}" for a in node.names] if node.module == "sadanet_core" else [node.module]
+        for room in filter(ROOMS.__contains__, map(room_of, names)):
+            assert ROOMS.index(room) >= ROOMS.index(here), f"{module} (line {node.lineno}) imports {room}, above it"
+
+
+def test_the_thin_core_depends_on_torch_and_timm_alone():
+    allowed = {"torch", "timm", "sadanet_core", "collections", "contextlib", "pathlib"}
+    for path in (ROOT / "sadanet_core" / "network").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+                assert {name.split(".")[0] for name in names} <= allowed, path
+
+
+def test_one_sitting_can_read_each_file():
+    for path in (*SOURCES, *(ROOT / "tests").glob("*.py")):
+        assert len(path.read_text().splitlines()) <= 320, path
+
+
+def test_the_lock_pins_every_dependency_with_hashes_and_names_no_index():
+    text = (ROOT / "requirements.lock").read_text()
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.M))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = project["dependencies"] + project["optional-dependencies"]["dev"]
+    assert {re.split(r"[<>=\[]", name)[0] for name in asked} <= pinned.keys()
+    for entry in re.split(r"^(?=\S)", text, flags=re.M)[1:]:
+        assert "--hash=sha256:" in entry, entry
+    assert not re.search(r"--(extra-)?index|https?://", text)
+
+
+def test_conda_and_pip_install_the_same_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert {"pip": ["-r requirements.lock"]} in environment["dependencies"]
+
+
+def test_no_picture_outside_results_reference_and_no_patient_data_in_git():
+    files = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True).stdout
+    for name in files.splitlines():
+        if name.startswith("data/"):
+            assert name == "data/README.md" or name.startswith("data/published/"), name
+        if Path(name).suffix.lower() in {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".bmp"}:
+            assert name.startswith("results/reference/"), name
