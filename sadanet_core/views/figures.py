@@ -45,11 +45,11 @@ def images_and_masks(
 
 
 def predictions(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COLOUR_BLIND_SAFE) -> Figure:
-    """One test image, its expert mask and what each run makes of it."""
+    """One test image, its mask and what each run makes of it."""
     runs = list(runs)
     image = sample.image()
     masks = [sample.mask(), *(read_mask(run.prediction_path(sample.stem)) for run in runs)]
-    titles = ["image", "expert", *(methods.find(run.recipe.method).title for run in runs)]
+    titles = ["image", "mask", *(methods.find(run.recipe.method).title for run in runs)]
     panels = [np.repeat(image[..., None], 3, axis=2), *(overlay(image, mask, colours) for mask in masks)]
     figure, axes = plt.subplots(1, len(panels), figsize=(1.35 * len(panels), 5.4), layout="constrained")
     for axis, panel, title in zip(axes, panels, titles, strict=True):
@@ -107,7 +107,7 @@ def table1_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") 
         seeds = scores[(scores.region == region) & (scores.metric == metric)]
         places = np.arange(len(order))
         axis.bar(places, here["mean"], 0.62, color=[palette[m] for m in order], alpha=0.85)
-        axis.errorbar(places, here["mean"], here.sd.fillna(0), fmt="none", ecolor="0.2", capsize=3, linewidth=1)
+        axis.errorbar(places, here["mean"], here.sd, fmt="none", ecolor="0.2", capsize=3, linewidth=1)
         axis.scatter([order.index(m) for m in seeds.method], seeds.percent, s=9, color="0.15", zorder=3)
         axis.scatter(places, paper["mean"], marker="D", s=26, facecolor="white", edgecolor="0.1", zorder=4)
         for place, mean in zip(places, here["mean"], strict=True):
@@ -124,23 +124,19 @@ def table1_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") 
 
 
 def training_curves(runs: Iterable[Run]) -> Figure:
-    """Loss against step, a line a run, coloured by method. Methods with more outputs sum more losses."""
-    history = pd.concat(
-        run.history.assign(method=methods.find(run.recipe.method).title, seed=run.recipe.seed) for run in runs
-    )
-    figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
-    sns.lineplot(
-        history,
-        x="step",
-        y="loss",
-        hue="method",
-        units="seed",
-        estimator=None,
-        palette="colorblind",
-        linewidth=1,
-        ax=axis,
-    )
-    axis.set(yscale="log", ylabel="loss, Eq. (7), summed over outputs")
-    axis.legend(title=None, frameon=False)
+    """Loss against step, a line a run, each the mean over a tenth of the training before it.
+
+    Methods with more outputs sum more losses: heights of different methods can't be compared.
+    """
+    tables = []
+    for run in runs:
+        smooth = run.history.loss.rolling(max(1, len(run.history) // 10), min_periods=1).mean()
+        title = methods.find(run.recipe.method).title
+        tables.append(run.history.assign(loss=smooth, method=title, seed=run.recipe.seed))
+    figure, axis = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
+    style = {"units": "seed", "estimator": None, "palette": "colorblind", "linewidth": 1.2}
+    sns.lineplot(pd.concat(tables), x="step", y="loss", hue="method", ax=axis, **style)
+    axis.set(ylim=(0, None), ylabel="loss, summed over outputs")
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     sns.despine(figure)
     return figure
