@@ -1,24 +1,23 @@
 """The command line. Bad input ends with one line on stderr and exit code 2. Heavy imports wait for their command."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from sadanet_core import __version__
-from sadanet_core.errors import BadInput
+from sadanet_core.errors import BadInput, Failed
 
 
 class _OneLineErrors(click.Group):
-    """Turns ``BadInput`` into its one line and exit code 2."""
+    """Turns ``BadInput`` and ``Failed`` into their one line and exit code 2 or 1."""
 
     def invoke(self, ctx: click.Context):
         try:
             return super().invoke(ctx)
-        except BadInput as error:
+        except (BadInput, Failed) as error:
             click.echo(f"error: {error}", err=True)
-            ctx.exit(2)
+            ctx.exit(2 if isinstance(error, BadInput) else 1)
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -190,13 +189,9 @@ def run_(notebook: Path, parameter: tuple[tuple[str, str], ...]) -> None:
 
     Example: sadanet run notebooks/01_table1_comparison.ipynb -p profile quick -p seeds 0,1,2
     """
-    from sadanet_core.experiment.notebook_runner import NotebookFailed, run_notebook
+    from sadanet_core.experiment.notebook_runner import run_notebook
 
-    try:
-        click.echo(str(run_notebook(notebook, dict(parameter))))
-    except NotebookFailed as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+    click.echo(str(run_notebook(notebook, dict(parameter))))
 
 
 def _open_run(run: Path, results: Path | None):

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 
-from sadanet_core.errors import BadInput
+from sadanet_core.errors import BadInput, Failed
 from sadanet_core.experiment import trainer
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.recipe import Recipe, make_recipe, profiles
@@ -136,7 +136,7 @@ class TestTraining:
 
     def test_a_loss_that_is_no_number_stops_training(self, data, tmp_path, monkeypatch):
         monkeypatch.setattr(trainer.SegmentationLoss, "forward", lambda *_: torch.tensor(math.nan, requires_grad=True))
-        with pytest.raises(trainer.Diverged, match="nan at step 1"):
+        with pytest.raises(Failed, match="nan at step 1"):
             get_or_train(tiny(data, "unet"), data, tmp_path)
 
 

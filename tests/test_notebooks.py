@@ -9,8 +9,8 @@ import nbformat
 import papermill
 import pytest
 
-from sadanet_core.errors import BadInput
-from sadanet_core.experiment.notebook_runner import NotebookFailed, parameters_of, read_parameters, run_notebook
+from sadanet_core.errors import BadInput, Failed
+from sadanet_core.experiment.notebook_runner import parameters_of, read_parameters, run_notebook
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -85,14 +85,26 @@ WRITE_RESULT = """from pathlib import Path
 
 
 @pytest.mark.parametrize(
-    "cell", ["import sys; sys.exit(0)", "import os; os.kill(os.getpid(), 9)", "1 / 0"], ids=["exit", "killed", "error"]
+    ("cell", "said"),
+    [
+        ("import sys; sys.exit(0)", "stopped before its last cell"),
+        ("import os; os.kill(os.getpid(), 9)", "kernel died|stopped before its last cell"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+    ids=["exit", "killed", "error"],
 )
-def test_a_notebook_that_does_not_reach_its_end_has_failed(cell, tmp_path):
+def test_a_notebook_that_does_not_reach_its_end_has_failed(cell, said, tmp_path):
     """Even where the result of an earlier, good run lies there."""
     good = small_notebook(tmp_path / "n.ipynb", WRITE_RESULT)
     run_notebook(good, {})
-    with pytest.raises((NotebookFailed, papermill.exceptions.PapermillException, RuntimeError)):
+    with pytest.raises(Failed, match=said):
         run_notebook(small_notebook(tmp_path / "n.ipynb", cell, WRITE_RESULT), {})
+
+
+def test_a_file_that_is_no_notebook(tmp_path):
+    (tmp_path / "n.ipynb").write_text("no notebook")
+    with pytest.raises(BadInput, match="not a Jupyter notebook"):
+        run_notebook(tmp_path / "n.ipynb", {})
 
 
 def test_bad_input_inside_a_notebook_is_bad_input_outside(tmp_path):

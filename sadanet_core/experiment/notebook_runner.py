@@ -3,28 +3,27 @@ by the result file that the notebook writes last, never by the executed notebook
 complete)."""
 
 import ast
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from sadanet_core.errors import BadInput
+import nbformat
+
+from sadanet_core.errors import BadInput, Failed
 from sadanet_core.experiment.progress import watched
 from sadanet_core.places import output_folder, writable_folder
 
 
-class NotebookFailed(RuntimeError):  # noqa: N818 - it names what happened
-    """A cell failed, or the kernel died before the notebook's last cell."""
-
-
 def parameters_of(notebook: Path) -> dict[str, Any]:
     """Name -> default of each parameter in the notebook's ``parameters`` cell, which holds literals only."""
-    cells = json.loads(notebook.read_text())["cells"]
-    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except (OSError, ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+        raise BadInput(f"{notebook}: not a Jupyter notebook") from None
+    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise BadInput(f"{notebook}: {len(tagged)} cells tagged 'parameters'; expected one")
-    source = tagged[0]["source"]
-    statements = ast.parse(source if isinstance(source, str) else "".join(source)).body
+    statements = ast.parse(tagged[0].source).body
     return {s.targets[0].id: ast.literal_eval(s.value) for s in statements if isinstance(s, ast.Assign)}
 
 
@@ -61,9 +60,10 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     """Execute a notebook with parameters given as text; returns the path of its result file.
 
     The executed copy goes to ``results/executed/<data>-<profile>/``, whose name the three parameters give. Raises
-    ``BadInput`` for wrong parameters or where the notebook itself met bad input, ``NotebookFailed`` otherwise.
+    ``BadInput`` for wrong parameters or where the notebook itself met bad input, ``Failed`` otherwise.
     """
     import papermill  # seconds to load, and only needed here
+    from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     notebook = Path(notebook)
@@ -88,7 +88,9 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     except papermill.exceptions.PapermillExecutionError as error:
         if error.ename == BadInput.__name__:
             raise BadInput(error.evalue) from None
-        raise NotebookFailed(f"{executed}: cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+        raise Failed(f"{executed}: cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+    except DeadKernelError as error:
+        raise Failed(f"{executed}: the kernel died; memory may have run out") from error
     if not result.exists() or result.stat().st_mtime_ns == before:
-        raise NotebookFailed(f"{executed}: stopped before its last cell; {result.name} was not written")
+        raise Failed(f"{executed}: stopped before its last cell; {result.name} was not written")
     return result

@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sadanet_core import methods
+from sadanet_core.errors import Failed
 from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.recipe import Recipe
 from sadanet_core.images import transforms
@@ -23,10 +24,6 @@ from sadanet_core.network import SegmentationLoss
 
 HISTORY_ROWS = 100
 CHECKPOINT_SECONDS = 30.0
-
-
-class Diverged(RuntimeError):  # noqa: N818 - it names what happened
-    """The loss is no longer a finite number."""
 
 
 def build_network(recipe: Recipe) -> nn.Module:
@@ -80,6 +77,7 @@ def train(
 
     Returns the network in evaluation mode, the history (step, learning_rate, loss: mean over the steps since the
     row before) and the seconds spent in all processes that worked on it. device: "auto", "cpu", "cuda", "mps".
+    Raises ``Failed`` if the loss is no longer a finite number.
     """
     precision = "bf16-mixed" if recipe.precision == "bfloat16" else "32-true"
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
@@ -109,7 +107,7 @@ def train(
             step += 1
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
-                raise Diverged(f"{recipe.name}: the loss became {losses[-1]} at step {step}; try a lower learning rate")
+                raise Failed(f"{recipe.name}: the loss became {losses[-1]} at step {step}; try a lower learning rate")
             bar.set_postfix_str(f"loss {losses[-1]:.3f}, rate {rate:.1e}", refresh=False)
             bar.update()
             if step % row_every == 0 or step == recipe.iterations:
