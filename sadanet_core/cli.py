@@ -18,6 +18,11 @@ class _OneLineErrors(click.Group):
         except (BadInput, Failed) as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2 if isinstance(error, BadInput) else 1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            ctx.exit(2)
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -172,8 +177,8 @@ def predict(images: tuple[Path, ...], run: Path, out: Path, results: Path | None
         if stems.count(path.stem) > 1:
             raise BadInput(f"{path}: another image has the same name; expected names that differ")
     pictures = [read_image(path) for path in images]  # all are read before anything is written
-    writable_folder(out)
     network = stored.network()
+    writable_folder(out)
     for stem, image in zip(stems, pictures, strict=True):
         labels = labels_of(network, image, stored.recipe)
         write_atomically(out / f"{stem}_labels.png", png_bytes(labels))
@@ -191,6 +196,10 @@ def run_(notebook: Path, parameter: tuple[tuple[str, str], ...]) -> None:
     """
     from sadanet_core.experiment.notebook_runner import run_notebook
 
+    names = [name for name, _ in parameter]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"{notebook}: parameter {name!r} is given {names.count(name)} times; expected once")
     click.echo(str(run_notebook(notebook, dict(parameter))))
 
 
@@ -202,9 +211,9 @@ def _open_run(run: Path, results: Path | None):
 
 
 def _print_scores(counts, basis: str, form: str) -> None:
-    from sadanet_core.experiment.scores import BASES
+    from sadanet_core.experiment.scores import scorer
 
-    scores = BASES[basis](counts)
+    scores = scorer(basis)(counts)
     if form == "csv":
         click.echo(scores.to_csv(index_label="region", float_format="%.6g"), nl=False)
     elif form == "json":

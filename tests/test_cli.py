@@ -165,3 +165,10 @@ def test_run_refuses_unknown_notebooks_and_parameters(tmp_path):
     assert_refused(sadanet("run", tmp_path / "x.ipynb"), tmp_path / "x.ipynb", "no such notebook")
     assert_refused(sadanet("run", notebook, "-p", "profil", "quick"), notebook, "'profil'", "profile")
     assert_refused(sadanet("run", notebook, "-p", "seeds", "0,one"), notebook, "seeds")
+    assert_refused(sadanet("run", notebook, "-p", "seeds", "0,,1"), notebook, "seeds")
+    assert_refused(sadanet("run", notebook, "-p", "seeds", "0", "-p", "seeds", "1"), notebook, "2 times")
+
+
+def test_a_phantom_folder_where_none_can_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    assert_refused(sadanet("phantom", tmp_path / "file" / "p", "--train", 1, "--test", 1), tmp_path / "file")

@@ -2,13 +2,10 @@
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +16,7 @@ from sadanet_core.errors import BadInput, Failed
 from sadanet_core.experiment import trainer
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.recipe import Recipe, make_recipe, profiles
-from sadanet_core.experiment.run_store import get_or_train, open_run, predict_and_count, run_folder
+from sadanet_core.experiment.run_store import get_or_train, get_or_train_each, open_run, predict_and_count, run_folder
 from sadanet_core.images.vpi_folder import open_folder, read_mask
 
 
@@ -39,6 +36,34 @@ def uninterrupted(data, tmp_path_factory):
 
 
 RESULT_FILES = ("counts.csv", "history.csv", "model.safetensors", "recipe.json")
+
+
+KILLED = {
+    "in training": """
+import os, torch
+save = torch.save
+def half(state, path):
+    save(state, path)
+    if state["step"] == 3:
+        path.write_bytes(path.read_bytes()[:1000])
+        os.kill(os.getpid(), 9)
+torch.save = half
+""",
+    "after training": """
+import os
+from sadanet_core.experiment import run_store
+run_store.save_file = lambda weights, path: (path.write_bytes(b"half"), os.kill(os.getpid(), 9))
+""",
+    "before the end": """
+import os
+from sadanet_core.experiment import run_store
+write = run_store.write_atomically
+def killed(path, content):
+    os.kill(os.getpid(), 9) if path.name == "complete.json" else write(path, content)
+run_store.write_atomically = killed
+""",
+}
+"""Moment -> code that makes a process kill itself then."""
 
 
 def assert_same_run(one, other):
@@ -144,26 +169,20 @@ class TestRunStore:
     def test_the_same_recipe_gives_the_same_bytes(self, data, uninterrupted, tmp_path):
         assert_same_run(get_or_train(tiny(data), data, tmp_path), uninterrupted)
 
-    @pytest.mark.parametrize("kill_when", ["checkpoint.pt", "predictions"])
-    def test_killed_and_started_again_it_ends_the_same(self, phantoms, data, uninterrupted, tmp_path, kill_when):
-        """SIGKILL in mid-training, or between training and the end; the process leaves its lock and half its files."""
-        script = (
-            "import sys; from sadanet_core.cli import main; main(['train', '--method', 'sadanet', '--profile', 'smoke',"
-            f" '--checkpoint-seconds', '0', '--data', {str(phantoms)!r}, '--results', {str(tmp_path)!r}])"
-        )
-        process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    @pytest.mark.parametrize("moment", KILLED, ids=KILLED)
+    def test_killed_and_started_again_it_ends_the_same(self, phantoms, data, uninterrupted, tmp_path, moment):
+        """SIGKILL in mid-training with a checkpoint half-written, after training, or just before the end."""
+        options = ["--method", "sadanet", "--profile", "smoke", "--checkpoint-seconds", "0"]
+        options += ["--data", str(phantoms), "--results", str(tmp_path)]
+        script = KILLED[moment] + f"from sadanet_core.cli import main\nmain(['train', *{options!r}])"
+        process = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE)
+        assert process.returncode == -signal.SIGKILL, process.stderr.decode()
         folder = run_folder(tiny(data), tmp_path)
-        for _ in range(12000):
-            if (folder / kill_when).exists() or process.poll() is not None:
-                break
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "the process was done before it could be killed"
-        assert not (folder / "complete.json").exists()
         with pytest.raises(BadInput, match="not complete"):
             open_run(folder)
-        assert torch.load(folder / "checkpoint.pt")["step"] >= 1
+        assert torch.load(folder / "checkpoint.pt")["step"] == (2 if moment == "in training" else 6)
         assert_same_run(get_or_train(tiny(data), data, tmp_path), uninterrupted)
+        assert not (folder / "checkpoint.pt").exists()
 
     def test_resumed_training_does_not_start_over(self, data, uninterrupted, tmp_path, monkeypatch):
         """Stopped after three of six steps, only three are done the second time."""
@@ -248,7 +267,3 @@ def test_pretrained_weights_that_cannot_be_had_are_refused_with_the_reason(data,
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(BadInput, match=r"weights of backbone 'resnet50c' can't be had from the model hub \("):
         get_or_train(make_recipe("sadanet", "paper", data.fingerprint), data, tmp_path)
-
-
-def test_same_recipe_on_a_path_object_or_text(data, uninterrupted):
-    assert run_folder(tiny(data), str(uninterrupted.folder.parents[1])) == Path(uninterrupted.folder)

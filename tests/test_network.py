@@ -233,7 +233,7 @@ def test_the_auxiliary_head_runs_in_training_only():
 
 def test_the_loss_reaches_every_parameter_though_the_key_has_weight_zero():
     network = awake(small())
-    assert network.loss_weights == {"main": 1.0, "auxiliary": 0.4, "key": 0.0}
+    assert network.loss_weights == {"main": 1.0, "auxiliary": 0.4}
     loss = SegmentationLoss(network.loss_weights)
     loss(network(torch.randn(2, 1, 65, 33)), torch.randint(4, (2, 65, 33))).backward()
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}

@@ -50,6 +50,16 @@ def test_palette_mask_is_read_by_its_ids(tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
 
 
+def test_palette_of_the_fields_colours_in_another_order_is_read_by_colour(tmp_path):
+    labels = np.array([[0, 1], [2, 3]], np.uint8)
+    order = [3, 1, 0, 2]  # palette entry -> class
+    picture = Image.fromarray(np.argsort(order).astype(np.uint8)[labels], "L").convert("P")
+    picture.putdata(np.argsort(order)[labels].ravel().tolist())
+    picture.putpalette(list(COLOURS[order].ravel()))
+    picture.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
+
+
 def test_grey_stored_as_rgb_is_grey(tmp_path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     save(np.repeat(grey[..., None], 3, axis=2), tmp_path / "i.png")
@@ -69,7 +79,7 @@ def test_fingerprint_follows_every_pixel_and_the_split(copy_of_phantoms):
 def missing_mask(folder):
     _, _, mask = first(folder)
     mask.unlink()
-    return mask, "no such file"
+    return mask, "No such file"
 
 
 def truncated_image(folder):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sadanet_core.experiment.recipe import profile
+from sadanet_core.images.phantom import VERSION as PHANTOM_VERSION
 from sadanet_core.images.phantom import write_folder
 from sadanet_core.images.vpi_folder import VpiFolder, open_folder
 from sadanet_core.places import ROOT, locked, resolve, writable_folder
@@ -13,7 +14,7 @@ PHANTOM = "phantom"
 def open_data(data: str, profile_name: str) -> VpiFolder:
     """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
 
-    They are written to ``data/phantom-<width>x<height>-<train>+<test>/`` with seed 0. Raises ``BadInput`` if the
+    They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0. Raises ``BadInput`` if the
     folder is not a sound dataset.
     """
     return open_folder(_phantom_folder(profile_name) if data == PHANTOM else resolve(data))
@@ -21,7 +22,7 @@ def open_data(data: str, profile_name: str) -> VpiFolder:
 
 def _phantom_folder(profile_name: str) -> Path:
     size = profile(profile_name)["phantom"]
-    folder = ROOT / "data" / "phantom-{width}x{height}-{train}+{test}".format(**size)
+    folder = ROOT / "data" / f"phantom-v{PHANTOM_VERSION}-{{width}}x{{height}}-{{train}}+{{test}}".format(**size)
     if not folder.exists():
         writable_folder(folder.parent)
         with locked(folder.with_name(f".{folder.name}.lock"), folder.name):

@@ -23,8 +23,11 @@ def parameters_of(notebook: Path) -> dict[str, Any]:
     tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise BadInput(f"{notebook}: {len(tagged)} cells tagged 'parameters'; expected one")
-    statements = ast.parse(tagged[0].source).body
-    return {s.targets[0].id: ast.literal_eval(s.value) for s in statements if isinstance(s, ast.Assign)}
+    try:
+        statements = ast.parse(tagged[0].source).body
+        return {statement.targets[0].id: ast.literal_eval(statement.value) for statement in statements}
+    except (SyntaxError, ValueError, AttributeError):
+        raise BadInput(f"{notebook}: the parameters cell holds more than `name = literal` lines") from None
 
 
 def read_parameters(notebook: Path, given: dict[str, str]) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def _read(notebook: Path, name: str, text: str, default: Any) -> Any:
             return text
         if kind is list:
             item = type(default[0]) if default else str
-            return [item(part.strip().strip("'\"")) for part in text.strip("[] ").split(",") if part.strip()]
+            return [item(part.strip().strip("'\"")) for part in text.strip("[] ").split(",")]
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
         return kind(text)
@@ -73,7 +76,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     folder = output_folder(parameters["results"], parameters["data"], parameters["profile"])
     result = folder / f"{notebook.stem}.json"
     executed = writable_folder(folder.parent / "executed" / folder.name) / notebook.name
-    before = result.stat().st_mtime_ns if result.exists() else None
+    result.unlink(missing_ok=True)
     print(f"{notebook.stem}: started", file=sys.stderr, flush=True)
     try:
         papermill.execute_notebook(
@@ -83,7 +86,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
             progress_bar=watched() is not None,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
-            config=Config({"KernelManager": {"transport": "ipc"}}),  # no unencrypted port, where the system can
+            config=Config({"KernelManager": {"transport": "ipc"}}),  # a socket file, no unencrypted port
         )
     except papermill.exceptions.PapermillExecutionError as error:
         if error.ename == BadInput.__name__:
@@ -91,6 +94,6 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
         raise Failed(f"{executed}: cell {error.exec_count}: {error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
         raise Failed(f"{executed}: the kernel died; memory may have run out") from error
-    if not result.exists() or result.stat().st_mtime_ns == before:
+    if not result.exists():
         raise Failed(f"{executed}: stopped before its last cell; {result.name} was not written")
     return result

@@ -1,4 +1,5 @@
-"""A recipe: everything that decides what a training run gives. Same recipe, same device: same weights."""
+"""A recipe: everything that decides what a training run gives. On the CPU, with as many threads, the same recipe
+gives the same weights bit for bit."""
 
 import hashlib
 import json
@@ -8,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sadanet_core import methods
@@ -105,10 +105,12 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
     weights_file: backbone weights on disk, in place of what the profile asks for.
     """
     chosen = profile(profile_name)
-    settings = {key: chosen[key] for key in ("backbone", "weights", "input_channels", "width", "batch", "iterations")}
+    settings = {
+        key: chosen[key]
+        for key in ("backbone", "weights", "input_channels", "width", "batch", "iterations", "precision")
+    }
     for what in ("image", "patch"):
         settings |= {f"{what}_{side}": size for side, size in chosen[what].items()}
-    settings["precision"] = native_precision() if chosen["precision"] == "auto" else chosen["precision"]
     if weights_file is not None:
         settings |= {"weights": "file", "weights_file": str(weights_file), "weights_sha256": _sha256(weights_file)}
     if not methods.find(method).uses_backbone:
@@ -120,15 +122,6 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
         where = ".".join(map(str, fault["loc"]))
         message = fault["msg"].removeprefix("Value error, ")
         raise BadInput(f"{where}: found {fault['input']!r}; {message}" if where else message) from None
-
-
-def native_precision() -> Literal["float32", "bfloat16"]:
-    """bfloat16 where the hardware multiplies it natively; elsewhere it is emulated, several times slower."""
-    if torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if native else "float32"
 
 
 def _sha256(path: Path) -> str:

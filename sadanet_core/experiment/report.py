@@ -1,5 +1,6 @@
 """What a notebook leaves behind: tables, figures and, last, its result file, all in results/<data>-<profile>/."""
 
+import io
 import json
 import time
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from sadanet_core.experiment.datasets import PHANTOM
 from sadanet_core.experiment.environment import environment
+from sadanet_core.images.vpi_folder import VpiFolder
 from sadanet_core.places import output_folder, writable_folder, write_atomically
 
 NO_CLAIM = "Phantom images: these numbers are no claim about patients."
@@ -17,12 +18,14 @@ NO_CLAIM = "Phantom images: these numbers are no claim about patients."
 class Report:
     """Tables and figures of one notebook; ``finish`` writes the result file that says they are all there.
 
-    parameters: the notebook's own, recorded in the result file; "results", "data" and "profile" name the folder.
+    The result file of an earlier run is removed first. parameters: the notebook's own, recorded in the result file;
+    "results", "data" and "profile" name the folder.
     """
 
-    def __init__(self, notebook: str, **parameters: Any):
-        self.notebook, self.parameters = notebook, parameters
+    def __init__(self, notebook: str, dataset: VpiFolder, **parameters: Any):
+        self.notebook, self.dataset, self.parameters = notebook, dataset, parameters
         self.folder = writable_folder(output_folder(*(parameters[key] for key in ("results", "data", "profile"))))
+        (self.folder / f"{notebook}.json").unlink(missing_ok=True)
         self.files: list[str] = []
         self.start = time.monotonic()
 
@@ -35,11 +38,9 @@ class Report:
 
     def figure(self, name: str, figure: Any) -> None:
         """Write ``<name>.png`` of a matplotlib figure, at 200 dots an inch."""
-        path = self.folder / f"{name}.png"
-        temporary = path.with_name(f".{name}.png")
-        figure.savefig(temporary, dpi=200, bbox_inches="tight", format="png")
-        temporary.replace(path)
-        self.files.append(path.name)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=200, bbox_inches="tight", format="png")
+        self._write(f"{name}.png", buffer.getvalue())
 
     def finish(self, **findings: Any) -> Path:
         """Write ``<notebook>.json``: parameters, files, findings (plain values) and environment."""
@@ -54,11 +55,13 @@ class Report:
         self._write(f"{self.notebook}.json", json.dumps(content, indent=2) + "\n")
         return self.folder / f"{self.notebook}.json"
 
-    def _write(self, name: str, content: str) -> None:
+    def _write(self, name: str, content: str | bytes) -> None:
         write_atomically(self.folder / name, content)
         self.files.append(name)
 
     def _footnote(self) -> str:
-        data, profile = self.parameters["data"], self.parameters["profile"]
-        where = f"Data `{Path(data).name}`, profile `{profile}`."
-        return f"{NO_CLAIM} {where}" if data == PHANTOM else where
+        told = {key: value for key, value in self.parameters.items() if key not in ("results", "data", "methods")}
+        where = (
+            f"Data `{self.dataset.root.name}`, " + ", ".join(f"{key} `{value}`" for key, value in told.items()) + "."
+        )
+        return f"{NO_CLAIM} {where}" if self.dataset.is_phantom else where

@@ -103,28 +103,58 @@ def get_or_train(
     if recipe.data != data.fingerprint:
         raise ValueError(f"the recipe is for data {recipe.data}, the folder {data.root} is {data.fingerprint}")
     folder = run_folder(recipe, results)
-    if not (folder / "complete.json").is_file():
+    if not _is_complete(folder):
+        trainer.check_device(device)
+        network = trainer.build_network(recipe)  # before the folder is made: weights may not be had
         writable_folder(folder)
         with locked(folder.with_name(f".{folder.name}.lock"), recipe.name):
-            if not (folder / "complete.json").is_file():
-                _train_and_test(recipe, data, folder, device, checkpoint_seconds)
+            if not _is_complete(folder):
+                _train_and_test(network, recipe, data, folder, device, checkpoint_seconds)
     return open_run(folder)
 
 
 def get_or_train_each(
-    method_names: list[str], seeds: list[int], profile: str, data: VpiFolder, results: str | Path, **changes
+    method_names: list[str],
+    seeds: list[int],
+    profile: str,
+    data: VpiFolder,
+    results: str | Path,
+    backbone_weights: str = "",
+    **changes,
 ) -> list[Run]:
     """The runs of several methods and seeds in a profile, method by method; see ``get_or_train``.
 
-    results: relative paths start at the project's folder. changes: single settings of every recipe.
+    results, backbone_weights (a file, or "" for what the profile says): relative paths start at the project's folder.
+    changes: single settings of every recipe. Raises ``BadInput`` before anything is trained: for an empty list or an
+    item named twice (which would pass for a spread of nothing), for a bad recipe, for weights that can't be had.
     """
-    recipes = [make_recipe(m, profile, data.fingerprint, seed=s, **changes) for m in method_names for s in seeds]
-    return [get_or_train(recipe, data, resolve(results)) for recipe in recipes]
+    for what, items in (("methods", method_names), ("seeds", seeds)):
+        if not items or len(set(items)) < len(items):
+            raise BadInput(f"{what}: found {items}; expected one or more, each once")
+    weights = resolve(backbone_weights) if backbone_weights else None
+    recipes = [
+        make_recipe(m, profile, data.fingerprint, weights, seed=s, **changes) for m in method_names for s in seeds
+    ]
+    results = resolve(results)
+    pretrained = (r for r in recipes if r.weights != "none" and not _is_complete(run_folder(r, results)))
+    for recipe in {r.backbone: r for r in pretrained}.values():
+        trainer.build_network(recipe)
+    return [get_or_train(recipe, data, results) for recipe in recipes]
 
 
-def _train_and_test(recipe: Recipe, data: VpiFolder, folder: Path, device: str, checkpoint_seconds: float) -> None:
+def _is_complete(folder: Path) -> bool:
+    if not (folder / "complete.json").is_file():
+        return False
+    (folder / "checkpoint.pt").unlink(missing_ok=True)  # left where a process was killed at the very end
+    return True
+
+
+def _train_and_test(
+    network: nn.Module, recipe: Recipe, data: VpiFolder, folder: Path, device: str, checkpoint_seconds: float
+) -> None:
     write_atomically(folder / "recipe.json", recipe.model_dump_json(indent=2) + "\n")
-    network, history, seconds = trainer.train(recipe, data, folder, device, checkpoint_seconds)
+    history, seconds = trainer.train(network, recipe, data, folder, device, checkpoint_seconds)
+    network.eval()
     start = time.monotonic()
     counts = predict_and_count(network, data.test, recipe, folder / "predictions")
     device_used = next(network.parameters()).device

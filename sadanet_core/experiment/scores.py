@@ -11,9 +11,12 @@ A table of counts has the columns stem, class, tp, fp, fn, tn. The scores, as fr
 never counted as 0 or 1. One that is predicted but not there has dice and iou 0 and recall NaN.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
+from sadanet_core.errors import BadInput
 from sadanet_core.images.classes import BONES, CLASSES
 
 METRICS = ("dice", "iou", "recall", "accuracy")
@@ -70,3 +73,10 @@ def _with_averages(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 BASES = {"pooled": pooled, "per-image": per_image}
+
+
+def scorer(basis: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """``pooled`` or ``per_image`` by name; raises ``BadInput`` for another."""
+    if basis not in BASES:
+        raise BadInput(f"basis: found {basis!r}; expected {' or '.join(BASES)}")
+    return BASES[basis]

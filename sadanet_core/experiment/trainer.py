@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sadanet_core import methods
-from sadanet_core.errors import Failed
+from sadanet_core.errors import BadInput, Failed
 from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.recipe import Recipe
 from sadanet_core.images import transforms
@@ -66,22 +66,32 @@ class TrainingSet:
         return pictures.contiguous(memory_format=torch.channels_last), masks.long()
 
 
+def check_device(device: str) -> None:
+    """Raises ``BadInput`` for a device that this machine lacks; "auto" takes the best there is."""
+    if (device == "cuda" and not torch.cuda.is_available()) or (
+        device == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise BadInput(f"device: found {device!r}, which PyTorch can't use on this machine; expected auto or cpu")
+
+
 def train(
+    network: nn.Module,
     recipe: Recipe,
     data: VpiFolder,
     folder: Path,
     device: str = "auto",
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> tuple[nn.Module, pd.DataFrame, float]:
-    """Train to the recipe's last iteration, going on from ``folder/checkpoint.pt`` if there is one.
+) -> tuple[pd.DataFrame, float]:
+    """Train a network of ``build_network`` to the recipe's last iteration, or on from ``folder/checkpoint.pt``.
 
-    Returns the network in evaluation mode, the history (step, learning_rate, loss: mean over the steps since the
-    row before) and the seconds spent in all processes that worked on it. device: "auto", "cpu", "cuda", "mps".
+    Changes the network in place and moves it to the device ("auto", "cpu", "cuda", "mps"). Returns the history
+    (step, learning_rate, loss: mean over the steps since the row before) and the seconds spent in all processes that
+    worked on it.
     Raises ``Failed`` if the loss is no longer a finite number.
     """
     precision = "bf16-mixed" if recipe.precision == "bfloat16" else "32-true"
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
-    network = build_network(recipe).train()
+    network.train()
     loss_of = SegmentationLoss(network.loss_weights, recipe.lambda_dice)
     optimizer = torch.optim.Adam(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
@@ -116,7 +126,7 @@ def train(
             if time.monotonic() - saved >= checkpoint_seconds or step == recipe.iterations:
                 saved = time.monotonic()
                 checkpoint.save(step, history, losses, seconds_before + saved - start)
-    return network.eval(), pd.DataFrame(history), seconds_before + time.monotonic() - start
+    return pd.DataFrame(history), seconds_before + time.monotonic() - start
 
 
 class _Checkpoint:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from sadanet_core.errors import BadInput
-from sadanet_core.images.classes import CLASSES, rgb_to_labels
+from sadanet_core.images.classes import CLASSES, COLOURS, rgb_to_labels
 
 SPLITS = ("train", "test")
 
@@ -61,7 +61,7 @@ class VpiFolder:
     @property
     def is_phantom(self) -> bool:
         """Whether ``sadanet phantom`` wrote it: then its true angles are known and no patient is in it."""
-        return (self.root / "truth.csv").is_file()
+        return (self.root / "truth.csv").is_file() and (self.root / "levels.csv").is_file()
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -85,6 +85,8 @@ def read_mask(path: Path) -> np.ndarray:
     Raises ``BadInput`` naming the file: missing, no PNG, truncated, other kinds, ids above 3, unknown colours.
     """
     picture = _open_png(path)
+    if picture.mode == "P" and _palette_is_the_fields(picture):
+        picture = picture.convert("RGB")  # the colours tell the classes, in whatever order the palette has them
     if picture.mode == "RGB":
         try:
             return rgb_to_labels(np.asarray(picture))
@@ -100,6 +102,11 @@ def read_mask(path: Path) -> np.ndarray:
     return labels
 
 
+def _palette_is_the_fields(picture: Image.Image) -> bool:
+    used = {colour for _, colour in picture.convert("RGB").getcolors(maxcolors=256)}
+    return used <= {tuple(colour) for colour in COLOURS.tolist()}
+
+
 def png_bytes(picture: np.ndarray) -> bytes:
     """uint8 (H, W) or (H, W, 3) -> the bytes of its PNG file."""
     buffer = io.BytesIO()
@@ -108,14 +115,16 @@ def png_bytes(picture: np.ndarray) -> bytes:
 
 
 def _open_png(path: Path) -> Image.Image:
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file")
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: can't be read ({error.strerror}); expected a PNG image") from None
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             picture.load()
             return picture
-    except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for files it can't read
-        begins_as_png = path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what PIL raises
+        begins_as_png = content.startswith(b"\x89PNG\r\n\x1a\n")
         raise BadInput(f"{path}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
 
 

@@ -56,8 +56,8 @@ class DualAttentionHead(nn.Module):
 class SADANet(nn.Module):
     """Structure-Affinity Dual Attention-based Network.
 
-    picture (B, input_channels, H, W), any H and W. In training it returns ``{"main": logits, "auxiliary": logits,
-    "key": logits}``, each (B, N, H, W); in evaluation the main logits alone, and SAA is not run.
+    picture (B, input_channels, H, W), any H and W. In training it returns ``{"main": logits, "auxiliary": logits}``,
+    and "key" where it is supervised, each (B, N, H, W); in evaluation the main logits alone, and SAA is not run.
 
     width: 512 in the paper (heads 512 wide, SAA ``width // 2`` = 256). ``loss_weights`` says how the outputs' losses
     are summed: auxiliary 0.4 is assumed (MMSegmentation's default; the paper gives none); ``key_weight`` is 0 as in
@@ -77,12 +77,15 @@ class SADANet(nn.Module):
         layer3, layer4 = backbone.channels
         self.head = DualAttentionHead(layer4, width, classes)
         self.auxiliary = StructureAffinityHead(layer3, width // 2, classes)
-        self.loss_weights = {"main": 1.0, "auxiliary": auxiliary_weight, "key": key_weight}
+        self.loss_weights = {"main": 1.0, "auxiliary": auxiliary_weight}
+        if key_weight != 0:
+            self.loss_weights["key"] = key_weight
 
     def forward(self, picture: Tensor) -> Tensor | dict[str, Tensor]:
         layer3, layer4 = self.backbone(picture)
-        logits = upsample(self.head(layer4), picture)
+        logits = self.head(layer4)
         if not self.training:
-            return logits
+            return upsample(logits, picture)
         auxiliary, key = self.auxiliary(layer3)
-        return {"main": logits, "auxiliary": upsample(auxiliary, picture), "key": upsample(key, picture)}
+        outputs = {"main": logits, "auxiliary": auxiliary, "key": key}
+        return {name: upsample(outputs[name], picture) for name in self.loss_weights}

@@ -63,7 +63,7 @@ def predictions(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COLOU
 def training_patches(
     data: VpiFolder, recipe: Recipe, steps: int = 3, colours: np.ndarray = COLOUR_BLIND_SAFE
 ) -> Figure:
-    """What training sees: the patches of the first steps with their masks."""
+    """A few patches as training cuts them, with their masks."""
     training_set = TrainingSet(data.train[: steps * recipe.batch], recipe)  # enough for a patch each
     pictures, labels = (torch.cat(parts) for parts in zip(*map(training_set.batch, range(steps)), strict=True))
     figure, axes = plt.subplots(1, len(pictures), figsize=(1.0 * len(pictures), 2.4), layout="constrained")

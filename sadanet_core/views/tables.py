@@ -7,7 +7,7 @@ import pandas as pd
 
 from sadanet_core import methods
 from sadanet_core.experiment.run_store import Run
-from sadanet_core.experiment.scores import BASES
+from sadanet_core.experiment.scores import scorer
 from sadanet_core.images.classes import BONES, CLASSES
 from sadanet_core.images.vpi_folder import Sample, VpiFolder
 from sadanet_core.places import ROOT
@@ -46,7 +46,7 @@ def scores_of_runs(runs: Iterable[Run], basis: str = "pooled") -> pd.DataFrame:
     """Scores of runs in percent, long: method, seed, region, metric, percent."""
     tables = []
     for run in runs:
-        scores = 100 * BASES[basis](run.counts).rename_axis("region")
+        scores = 100 * scorer(basis)(run.counts).rename_axis("region")
         long = scores.reset_index().melt("region", var_name="metric", value_name="percent")
         tables.append(long.assign(method=methods.find(run.recipe.method).title, seed=run.recipe.seed))
     return pd.concat(tables, ignore_index=True)
@@ -134,3 +134,9 @@ def chosen_samples(data: VpiFolder, count: int) -> tuple[list[Sample], list[str]
         titles = {sample.stem: f"{angles[sample.stem]:.0f}°" for sample in samples}
     places = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
     return [samples[i] for i in places], [titles[samples[i].stem] for i in places]
+
+
+def methods_markdown(names: Iterable[str]) -> str:
+    """What is known of each method and what we assumed, as Markdown."""
+    rows = [(m.title, m.known, m.assumed) for m in map(methods.find, names)]
+    return pd.DataFrame(rows, columns=["Method", "Known", "Assumed"]).to_markdown(index=False)

@@ -4,4 +4,7 @@ from sadanet_core.images.phantom.anatomy import Bone, Spine, draw_spine
 from sadanet_core.images.phantom.appearance import render
 from sadanet_core.images.phantom.writer import write_folder
 
-__all__ = ["Bone", "Spine", "draw_spine", "render", "write_folder"]
+__all__ = ["VERSION", "Bone", "Spine", "draw_spine", "render", "write_folder"]
+
+VERSION = 1
+"""Raised whenever the same seed gives other phantoms, so that folders written before are not taken for new ones."""
