@@ -266,4 +266,19 @@ def test_pretrained_weights_that_cannot_be_had_are_refused_with_the_reason(data,
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(BadInput, match=r"weights of backbone 'resnet50c' can't be had from the model hub \("):
-        get_or_train(make_recipe("sadanet", "paper", data.fingerprint), data, tmp_path)
+        get_or_train_each(["unet", "sadanet"], [0], "paper", data, tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is trained or written before the refusal, UNet neither"
+
+
+def test_a_seed_named_twice_or_none_is_refused(data, tmp_path):
+    """Two runs of one seed would pass for a spread of zero."""
+    for seeds in ([0, 0], []):
+        with pytest.raises(BadInput, match="seeds: found"):
+            get_or_train_each(["unet"], seeds, "smoke", data, tmp_path)
+
+
+def test_a_device_that_is_not_there_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadInput, match="device: found 'cuda'"):
+        get_or_train(tiny(data), data, tmp_path, device="cuda")
+    assert not list(tmp_path.iterdir())
