@@ -42,5 +42,5 @@ lint: install
 	.venv/bin/ruff format --check .
 
 lock: install ## resolve pyproject.toml anew
-	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --upgrade --extra dev pyproject.toml --output-file requirements.lock

@@ -75,7 +75,7 @@ def open_run(folder: Path) -> Run:
     folder = Path(folder)
     if not (folder / "recipe.json").is_file():
         raise BadInput(f"{folder}: not a run; expected a folder of results/runs/ with recipe.json in it")
-    if not (folder / "complete.json").is_file():
+    if not _is_complete(folder):
         raise BadInput(f"{folder}: the run is not complete; start its training again and it goes on where it was")
     run = Run(folder)
     try:
@@ -110,6 +110,7 @@ def get_or_train(
         with locked(folder.with_name(f".{folder.name}.lock"), recipe.name):
             if not _is_complete(folder):
                 _train_and_test(network, recipe, data, folder, device, checkpoint_seconds)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)  # of no more use once the run is complete
     return open_run(folder)
 
 
@@ -143,10 +144,7 @@ def get_or_train_each(
 
 
 def _is_complete(folder: Path) -> bool:
-    if not (folder / "complete.json").is_file():
-        return False
-    (folder / "checkpoint.pt").unlink(missing_ok=True)  # left where a process was killed at the very end
-    return True
+    return (folder / "complete.json").is_file()
 
 
 def _train_and_test(
@@ -164,7 +162,6 @@ def _train_and_test(
     took = {"training_seconds": round(seconds, 1), "testing_seconds": round(time.monotonic() - start, 1)}
     write_atomically(folder / "environment.json", json.dumps(environment(device_used) | took, indent=2) + "\n")
     write_atomically(folder / "complete.json", json.dumps({"recipe": recipe.digest}) + "\n")
-    (folder / "checkpoint.pt").unlink()
 
 
 def predict_and_count(
