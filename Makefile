@@ -27,7 +27,7 @@ install: .venv/installed ## the locked packages and this one into .venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "$(PYTHON) is `$(PYTHON) -V 2>&1`; Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 2; }
 	@echo "Installing the locked packages into .venv: about 6 GB with PyTorch and its GPU libraries."
-	@echo "Under a minute from a warm cache, otherwise as long as downloading 3 GB takes."
+	@echo "Under a minute from a warm cache, otherwise as long as the download takes."
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "`grep -o '^uv==[0-9.]*' requirements.lock`"
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock

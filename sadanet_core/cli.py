@@ -84,14 +84,14 @@ def check(folder: Path) -> None:
 
     Example: sadanet check data/scoliosis3classes
     """
-    from sadanet_core.images.vpi_folder import find_problems, open_folder
+    from sadanet_core.images.vpi_folder import find_problems, listed
 
     problems = find_problems(folder)
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     if problems:
         raise SystemExit(2)
-    data = open_folder(folder)
+    data = listed(folder)
     click.echo(f"{folder}: sound; {len(data.train)} training and {len(data.test)} test images")
 
 
@@ -125,11 +125,11 @@ def train(
     from sadanet_core.experiment.run_store import get_or_train
     from sadanet_core.places import writable_folder
 
-    settings = {"seed": seed, "lambda_dice": lambda_dice}
-    make_recipe(method, profile, "not read yet", backbone_weights, **settings)  # a fault shows before the data is read
+    # Made before the data is read, so that a fault shows at once.
+    recipe = make_recipe(method, profile, "not read yet", backbone_weights, seed=seed, lambda_dice=lambda_dice)
     results = writable_folder(_results(results))
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
-    recipe = make_recipe(method, profile, folder.fingerprint, backbone_weights, **settings)
+    recipe = recipe.model_copy(update={"data": folder.fingerprint})
     run = get_or_train(recipe, folder, results, device, checkpoint_seconds)
     click.echo(str(run.folder))
     _print_scores(run.counts, "pooled", "table")

@@ -37,14 +37,7 @@ FOUR_CE = 3 * math.log(2) / 8
 FOUR_DICE = (5 / 21 + 1 + 1 + 85 / 157) / 4
 
 
-@pytest.fixture(autouse=True)
-def alike():
-    """One seed; one thread, far faster for tiny tensors on a busy machine."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("alike")
 
 
 def sample(batch=2, classes=4, height=5, width=3, dtype=torch.float64):

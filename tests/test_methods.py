@@ -17,16 +17,10 @@ every_method = pytest.mark.parametrize(("name", "head"), NETWORKS, ids=["-".join
 
 
 @pytest.fixture(autouse=True)
-def alike_and_offline(monkeypatch):
-    """One seed; one thread, far faster for tiny maps on a busy machine; a use of the network ends the test, whatever
-    the code catches (pytest's failure is no ``Exception``)."""
+def offline(alike, monkeypatch):
+    """A use of the network ends the test, whatever the code catches (pytest's failure is no ``Exception``)."""
     for function in ("getaddrinfo", "create_connection"):
         monkeypatch.setattr(socket, function, lambda *_args, **_kwargs: pytest.fail("the network was used"))
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def build(name, head="text", channels=1, **settings):

@@ -23,14 +23,7 @@ every_shape = pytest.mark.parametrize(("height", "width"), [(4, 3), (2, 5), (1, 
 both_forms = pytest.mark.parametrize("form", ["softmax", "max-minus"])
 
 
-@pytest.fixture(autouse=True)
-def alike():
-    """One seed; one thread, far faster for tiny maps on a busy machine."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("alike")
 
 
 def awake(module):

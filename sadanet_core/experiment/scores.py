@@ -19,7 +19,6 @@ import pandas as pd
 from sadanet_core.errors import BadInput
 from sadanet_core.images.classes import BONES, CLASSES
 
-METRICS = ("dice", "iou", "recall", "accuracy")
 AVERAGES = {"average_3_bones": list(BONES), "average_4_classes": list(CLASSES)}
 """Both bases that the paper's "Ave." columns mix."""
 

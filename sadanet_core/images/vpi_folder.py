@@ -204,5 +204,10 @@ def open_folder(root: Path) -> VpiFolder:
     if problems:
         more = f" (and {len(problems) - 1} more: `sadanet check {root}` lists them)" if len(problems) > 1 else ""
         raise BadInput(problems[0] + more)
+    return listed(root)
+
+
+def listed(root: Path) -> VpiFolder:
+    """The dataset in ``root`` as its two lists say, unchecked: for those who have just called ``find_problems``."""
     train, test = (tuple(_sample(root, split, stem) for stem in _list_problems(root, split)[0]) for split in SPLITS)
     return VpiFolder(root, train, test)
