@@ -2,6 +2,8 @@
 
 import os
 import sys
+import tempfile
+import threading
 from pathlib import Path
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
@@ -27,9 +29,8 @@ def writable_folder(path: Path) -> Path:
     """Make ``path`` if needed; raises ``BadInput`` if nothing can be written there."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=path):
+            pass
     except OSError as error:
         raise BadInput(f"{path}: can't be written to ({error.strerror}); expected a writable folder") from None
     return path
@@ -37,7 +38,7 @@ def writable_folder(path: Path) -> Path:
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     with temporary.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()

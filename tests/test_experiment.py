@@ -5,7 +5,7 @@ import math
 import signal
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -214,13 +214,10 @@ class TestRunStore:
             return train(*arguments)
 
         monkeypatch.setattr(trainer, "train", counted)
-        threads = [threading.Thread(target=get_or_train, args=(tiny(data, "unet"), data, tmp_path)) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(2) as pool:
+            both = [pool.submit(get_or_train, tiny(data, "unet"), data, tmp_path) for _ in range(2)]
+        assert both[0].result().folder == both[1].result().folder
         assert len(calls) == 1
-        open_run(run_folder(tiny(data, "unet"), tmp_path))
 
     def test_counts_are_those_of_the_stored_predictions_and_of_the_stored_weights(self, data, uninterrupted):
         again = predict_and_count(uninterrupted.network(), data.test, uninterrupted.recipe)
