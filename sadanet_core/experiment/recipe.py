@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sadanet_core import methods
 from sadanet_core.errors import BadInput
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the code changes so that an old recipe would train to other weights; old runs are then not used."""
 
 
@@ -42,7 +42,9 @@ class Recipe(BaseModel):
 
     version: int = VERSION
     method: str
-    head: str = "text"
+    head: str | None = None
+    normalisation: str | None = None
+    loss: str = "equation-7"
     profile: str
     data: str
     seed: int = Field(0, ge=0, lt=2**31)
@@ -72,8 +74,12 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         method = methods.find(self.method)
-        if self.head not in method.heads:
-            raise ValueError(f"head {self.head!r} is unknown to {self.method}; expected {' or '.join(method.heads)}")
+        for what, choices in method.choices.items():
+            found = getattr(self, what)
+            if choices and found not in choices:
+                raise ValueError(f"{what} {found!r} is unknown to {self.method}; expected {' or '.join(choices)}")
+            if not choices and found is not None:
+                raise ValueError(f"{what} {found!r}: {self.method} has no choice of it; expected none")
         if self.patch_height > self.image_height or self.patch_width > self.image_width:
             raise ValueError(
                 f"patch of {self.patch_width} x {self.patch_height} pixels; expected one no larger than the image, "
@@ -95,14 +101,22 @@ class Recipe(BaseModel):
     def network_settings(self) -> methods.NetworkSettings:
         weights = self.weights_file if self.weights == "file" else self.weights
         return methods.NetworkSettings(
-            self.backbone, weights, self.input_channels, self.width, self.head, self.auxiliary_weight
+            self.backbone,
+            weights,
+            self.input_channels,
+            self.width,
+            self.head,
+            self.normalisation,
+            self.auxiliary_weight,
+            image_height=self.image_height,
+            image_width=self.image_width,
         )
 
 
 def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | None = None, **changes) -> Recipe:
     """The recipe of a method in a profile, with single settings changed; raises ``BadInput`` with the first fault.
 
-    weights_file: backbone weights on disk, in place of what the profile asks for.
+    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting.
     """
     chosen = profile(profile_name)
     settings = {
@@ -113,10 +127,13 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
         settings |= {f"{what}_{side}": size for side, size in chosen[what].items()}
     if weights_file is not None:
         settings |= {"weights": "file", "weights_file": str(weights_file), "weights_sha256": _sha256(weights_file)}
-    if not methods.find(method).uses_backbone:
+    found = methods.find(method)
+    settings |= {what: choices[0] for what, choices in found.choices.items() if choices}
+    settings |= {what: value for what, value in changes.items() if value is not None}
+    if not found.uses_backbone:
         settings |= {"backbone": None, "weights": "none", "weights_file": None, "weights_sha256": None}
     try:
-        return Recipe(method=method, profile=profile_name, data=data, **(settings | changes))
+        return Recipe(method=method, profile=profile_name, data=data, **settings)
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))

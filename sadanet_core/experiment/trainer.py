@@ -20,7 +20,6 @@ from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.recipe import Recipe
 from sadanet_core.images import transforms
 from sadanet_core.images.vpi_folder import Sample, VpiFolder
-from sadanet_core.network import SegmentationLoss
 
 HISTORY_ROWS = 100
 CHECKPOINT_SECONDS = 30.0
@@ -92,7 +91,7 @@ def train(
     precision = "bf16-mixed" if recipe.precision == "bfloat16" else "32-true"
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
     network.train()
-    loss_of = SegmentationLoss(network.loss_weights, recipe.lambda_dice)
+    loss_of = methods.find(recipe.method).losses[recipe.loss](network, recipe.lambda_dice)
     optimizer = torch.optim.Adam(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )

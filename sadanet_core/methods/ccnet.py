@@ -29,15 +29,15 @@ class CCNet(nn.Module):
         for _ in range(2):
             spatial = self.spatial_attention(spatial)
         fused = self.fuse(torch.cat([layer4, self.spatial_out(spatial)], dim=1))
-        logits = upsample(self.classify(fused), picture)
+        logits = self.classify(fused)
         if not self.training:
-            return logits
-        return {"main": logits, "auxiliary": upsample(self.auxiliary(layer3), picture)}
+            return upsample(logits, picture)
+        outputs = {"main": logits, **self.auxiliary(layer3)}
+        return {name: upsample(outputs[name], picture) for name in self.loss_weights}
 
 
 def build(settings: NetworkSettings) -> CCNet:
-    backbone = Backbone(settings.backbone, settings.input_channels, settings.weights)
-    return CCNet(backbone, settings.width, settings.classes, settings.auxiliary_weight)
+    return CCNet(settings.make_backbone(), settings.width, settings.classes, settings.auxiliary_weight)
 
 
 METHOD = Method(

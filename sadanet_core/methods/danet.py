@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from sadanet_core.methods.method import Method, NetworkSettings
 from sadanet_core.network.attention import GlobalChannelAttention, Softmax
 from sadanet_core.network.blocks import Backbone, FCNHead, classifier, conv_bn, upsample
+from sadanet_core.network.sadanet import StructureAffinityHead
 
 
 class PositionAttention(nn.Module):
@@ -30,9 +31,20 @@ class PositionAttention(nn.Module):
 
 
 class DANet(nn.Module):
-    """Backbone, PAM and CAM branches with a classifier each and one for their sum, FCN auxiliary head."""
+    """Backbone, PAM and CAM branches with a classifier each and one for their sum, FCN auxiliary head.
 
-    def __init__(self, backbone: Backbone, width: int, classes: int, auxiliary_weight: float):
+    ``structure_affinity=True`` puts SADANet's SAA head in the place of the FCN one: the ablation "w/o SCA".
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        width: int,
+        classes: int,
+        auxiliary_weight: float,
+        normalisation: str = "max-minus",
+        structure_affinity: bool = False,
+    ):
         super().__init__()
         self.backbone = backbone
         layer3, layer4 = backbone.channels
@@ -40,32 +52,43 @@ class DANet(nn.Module):
         self.position_attention = PositionAttention(width)
         self.position_out = conv_bn(width, width, 3)
         self.channel_in = conv_bn(layer4, width, 3)
-        self.channel_attention = GlobalChannelAttention("max-minus")
+        self.channel_attention = GlobalChannelAttention(normalisation)
         self.channel_out = conv_bn(width, width, 3)
         self.classify = classifier(width, classes)
         self.classify_position = classifier(width, classes)
         self.classify_channel = classifier(width, classes)
-        self.auxiliary = FCNHead(layer3, width // 2, classes)
+        auxiliary = StructureAffinityHead if structure_affinity else FCNHead
+        self.auxiliary = auxiliary(layer3, width // 2, classes)
         self.loss_weights = {"main": 1.0, "position": 1.0, "channel": 1.0, "auxiliary": auxiliary_weight}
 
     def forward(self, picture: Tensor) -> Tensor | dict[str, Tensor]:
         layer3, layer4 = self.backbone(picture)
         position = self.position_out(self.position_attention(self.position_in(layer4)))
         channel = self.channel_out(self.channel_attention(self.channel_in(layer4)))
-        logits = upsample(self.classify(position + channel), picture)
+        logits = self.classify(position + channel)
         if not self.training:
-            return logits
-        return {
+            return upsample(logits, picture)
+        outputs = {
             "main": logits,
-            "position": upsample(self.classify_position(position), picture),
-            "channel": upsample(self.classify_channel(channel), picture),
-            "auxiliary": upsample(self.auxiliary(layer3), picture),
+            "position": self.classify_position(position),
+            "channel": self.classify_channel(channel),
+            **self.auxiliary(layer3),
         }
+        return {name: upsample(outputs[name], picture) for name in self.loss_weights}
 
 
-def build(settings: NetworkSettings) -> DANet:
-    backbone = Backbone(settings.backbone, settings.input_channels, settings.weights)
-    return DANet(backbone, settings.width, settings.classes, settings.auxiliary_weight)
+NORMALISATIONS = ("max-minus", "softmax")
+
+
+def build(settings: NetworkSettings, structure_affinity: bool = False) -> DANet:
+    return DANet(
+        settings.make_backbone(),
+        settings.width,
+        settings.classes,
+        settings.auxiliary_weight,
+        settings.normalisation or NORMALISATIONS[0],
+        structure_affinity,
+    )
 
 
 METHOD = Method(
@@ -75,4 +98,5 @@ METHOD = Method(
     known="Heads 512 wide; PAM's query and key 512 -> 64; channel attention softmax(max - energy); gamma from 0; "
     "three outputs of weight 1; FCN auxiliary head of weight 0.4 (MMSegmentation's configuration).",
     assumed="The loss of SADANet, Eq. (7), on each output in place of cross-entropy alone.",
+    normalisations=NORMALISATIONS,
 )

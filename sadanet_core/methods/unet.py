@@ -54,7 +54,8 @@ class UNet(nn.Module):
         logits = self.classify(self.reduce(f))
         if not self.training:
             return logits
-        return {"main": logits, "auxiliary": upsample(self.auxiliary(half_size), picture)}
+        outputs = {"main": logits, **self.auxiliary(half_size)}
+        return {name: upsample(outputs[name], picture) for name in self.loss_weights}
 
 
 def build(settings: NetworkSettings) -> UNet:

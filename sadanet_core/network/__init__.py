@@ -6,7 +6,7 @@ from sadanet_core.network.attention import (
     StructureAffinityAttention,
 )
 from sadanet_core.network.blocks import Backbone
-from sadanet_core.network.loss import SegmentationLoss, cross_entropy, dice_loss
+from sadanet_core.network.loss import SegmentationLoss, cross_entropy, dice_loss, segmentation_loss
 from sadanet_core.network.record import record_attention
 from sadanet_core.network.sadanet import SADANet
 
@@ -20,4 +20,5 @@ __all__ = [
     "cross_entropy",
     "dice_loss",
     "record_attention",
+    "segmentation_loss",
 ]

@@ -8,7 +8,7 @@ Softmax is taken in float32 even where the precision around it is lower.
 import torch
 from torch import Tensor, nn
 
-from sadanet_core.network.blocks import at_least_float32, conv_bn
+from sadanet_core.network.blocks import at_least_float32, conv_bn, full_precision
 
 
 class Softmax(nn.Module):
@@ -56,9 +56,23 @@ class StructureAffinityAttention(nn.Module):
         q = self.theta(f).flatten(2)
         k = self.phi(f)
         k_soft = self.class_maps(k).to(q.dtype).flatten(2)
-        s = self.affinity(q @ k_soft.mT).to(q.dtype)
+        s = self.affinity(self.energy(f, q, k_soft)).to(q.dtype)
         f_affinity = self.delta((s @ k_soft).unflatten(2, (height, width)))
         return self.rho(torch.cat([f, f_affinity], dim=1)), k
+
+    def energy(self, f: Tensor, q: Tensor, k_soft: Tensor) -> Tensor:
+        """What Eq. (1)'s softmax is taken of, (B, C', N), from q (B, C', HW) and k' (B, N, HW)."""
+        return q @ k_soft.mT
+
+
+def channel_energy(q: Tensor, k: Tensor, normalisation: str) -> Tensor:
+    """What the softmax over the channels is taken of: q, k (B, C, HW) -> (B, C, C), in float32 or better.
+
+    "softmax": q k^T, whose entries run to the thousands; "max-minus": the row's largest minus that.
+    """
+    with full_precision(q):
+        energy = at_least_float32(q) @ at_least_float32(k).mT
+    return energy.amax(-1, keepdim=True) - energy if normalisation == "max-minus" else energy
 
 
 class GlobalChannelAttention(nn.Module):
@@ -72,7 +86,7 @@ class GlobalChannelAttention(nn.Module):
     Departs from the paper: gamma, a learned scalar that starts at 0, is known from the code family; the paper
     writes a plain sum. ``normalisation="softmax"`` is Eq. (3) as printed: sums over thousands of products, which
     can saturate to one-hot rows. ``"max-minus"`` is DANet's released form, softmax(max_j(e_ij) - e_ij), which
-    prefers *unlike* channels. In both the energies, which run to the thousands, are computed in float32 or better.
+    prefers *unlike* channels.
     """
 
     def __init__(self, normalisation: str = "softmax"):
@@ -85,12 +99,7 @@ class GlobalChannelAttention(nn.Module):
 
     def forward(self, f: Tensor) -> Tensor:
         v = f.flatten(2)
-        with torch.autocast(f.device.type, enabled=False):
-            v32 = at_least_float32(v)
-            energy = v32 @ v32.mT
-        if self.normalisation == "max-minus":
-            energy = energy.amax(-1, keepdim=True) - energy
-        g = self.attend(energy).to(f.dtype)
+        g = self.attend(channel_energy(v, v, self.normalisation)).to(f.dtype)
         return self.gamma.to(f.dtype) * (g @ v).view_as(f) + f
 
 

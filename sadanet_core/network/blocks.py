@@ -1,10 +1,13 @@
 """The pieces that every network shares: convolution with batch norm, the backbone, the FCN auxiliary head."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 import torch.nn.functional as F
+from timm.layers import Format
 from torch import Tensor, nn
 
 from sadanet_core.errors import BadInput
@@ -13,6 +16,11 @@ from sadanet_core.errors import BadInput
 def at_least_float32(x: Tensor) -> Tensor:
     """Half precision to float32, for softmax and sums; float32 and float64 stay what they are."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def full_precision(like: Tensor) -> AbstractContextManager:
+    """No autocast while open, on the device of ``like``; the meta device, which has no autocast, is left alone."""
+    return nullcontext() if like.is_meta else torch.autocast(like.device.type, enabled=False)
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, relu: bool = True, stride: int = 1) -> nn.Sequential:
@@ -31,39 +39,51 @@ def upsample(logits: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(logits, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class Backbone(nn.Module):
-    """The last two feature maps of any timm backbone at output stride 8: the paper's layer3 and layer4.
+def _options(name: str, output_stride: int) -> dict[str, Any]:
+    """What timm must be told of this backbone beyond the common: at stride 32, a backbone needs no dilation."""
+    if output_stride != 32:
+        return {"output_stride": output_stride}
+    # Swin and its kin are made for one picture size unless asked not to be.
+    return {"strict_img_size": False} if timm.get_pretrained_cfg(name).fixed_input_size else {}
 
-    picture (B, input_channels, H, W) -> [(B, C3, H/8, W/8), (B, C4, H/8, W/8)], sizes rounded up.
-    ``resnet50c`` (deep stem, ResNet v1c) is the one that the published parameter counts imply: C3 = 1024, C4 = 2048.
+
+class Backbone(nn.Module):
+    """The last feature maps of any timm backbone: the paper's layer3 and layer4, or a whole pyramid.
+
+    picture (B, input_channels, H, W) -> ``stages`` maps (B, C, H / s, W / s), sizes rounded up, finest first. Strides
+    s: 4, 8, 16, 32, none above ``output_stride``; so the default gives layer3 and layer4 both at stride 8.
+    ``resnet50c`` (deep stem, ResNet v1c) is the one that the published parameter counts imply: C = 1024 and 2048.
 
     weights: "none" (random), "imagenet" (timm's default tag, downloaded), or the path of a file holding timm's state
-    dict for this backbone. Raises ``BadInput`` if timm has no such backbone, if it cannot do stride 8 or if the
+    dict for this backbone. Raises ``BadInput`` if timm has no such backbone, if it cannot do these strides or if the
     weights can't be had.
     """
 
-    def __init__(self, name: str, input_channels: int = 3, weights: str = "none"):
+    def __init__(
+        self, name: str, input_channels: int = 3, weights: str = "none", stages: int = 2, output_stride: int = 8
+    ):
         super().__init__()
         if not timm.is_model(name):
             raise BadInput(f"backbone {name!r} is unknown to timm; `timm.list_models()` names those there are")
         from_file = weights not in ("none", "imagenet")
         if from_file and not Path(weights).is_file():
             raise BadInput(f"{weights}: no such file; expected the weights of backbone {name!r}")
+        expected = [min(stride, output_stride) for stride in (4, 8, 16, 32)][-stages:]
         try:
             self.body = timm.create_model(
                 name,
                 features_only=True,
-                output_stride=8,
-                out_indices=(-2, -1),
+                out_indices=tuple(range(-stages, 0)),
                 in_chans=input_channels,
                 pretrained=weights != "none",
                 pretrained_cfg_overlay={"file": weights} if from_file else None,
+                **_options(name, output_stride),
             )
             missing = self._missing_from(weights) if from_file else []
         except Exception as error:  # timm, its hub client and safetensors raise many kinds
             reason = f"{type(error).__name__} {' '.join(str(error).split())}".strip()[:300]
             if weights == "none":
-                raise BadInput(f"backbone {name!r} can't be built at output stride 8 ({reason})") from error
+                raise BadInput(f"backbone {name!r} can't be built with strides {expected} ({reason})") from error
             if from_file:
                 raise BadInput(f"{weights}: not the weights of backbone {name!r} ({reason})") from error
             raise BadInput(f"weights of backbone {name!r} can't be had from the model hub ({reason})") from error
@@ -72,9 +92,13 @@ class Backbone(nn.Module):
                 f"{weights}: not the weights of backbone {name!r}: {len(missing)} are not in it, {missing[0]} first"
             )
         reductions = self.body.feature_info.reduction()
-        if reductions != [8, 8]:
-            raise BadInput(f"backbone {name!r} gives strides {reductions}; its last two stages must be at stride 8")
+        if reductions != expected:
+            raise BadInput(
+                f"backbone {name!r} gives strides {reductions}; its last {stages} stages must be at {expected}"
+            )
         self.channels: list[int] = self.body.feature_info.channels()
+        # Transformers lay the channels last and cut the picture into whole tiles of their first stride.
+        self._is_transformer = getattr(self.body, "output_fmt", Format.NCHW) == Format.NHWC
 
     def _missing_from(self, file: str) -> list[str]:
         """Names of this backbone's weights that a file lacks: timm itself would leave those random without a word."""
@@ -84,16 +108,22 @@ class Backbone(nn.Module):
         return [name for name in needed if name.replace(".", "_") not in there]
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        return self.body(picture)
+        if not self._is_transformer:
+            return self.body(picture)
+        height, width = picture.shape[-2:]
+        return [f.movedim(-1, 1) for f in self.body(F.pad(picture, (0, -width % 4, 0, -height % 4)))]
 
 
 class FCNHead(nn.Module):
-    """MMSegmentation's FCN auxiliary head: 3 x 3 convolution, batch norm, ReLU, dropout, 1 x 1 classifier."""
+    """MMSegmentation's FCN auxiliary head: 3 x 3 convolution, batch norm, ReLU, dropout, 1 x 1 classifier.
+
+    f (B, C, h, w) -> {"auxiliary": logits (B, N, h, w)}.
+    """
 
     def __init__(self, inputs: int, channels: int, classes: int = 4):
         super().__init__()
         self.reduce = conv_bn(inputs, channels, 3)
         self.classify = classifier(channels, classes)
 
-    def forward(self, f: Tensor) -> Tensor:
-        return self.classify(self.reduce(f))
+    def forward(self, f: Tensor) -> dict[str, Tensor]:
+        return {"auxiliary": self.classify(self.reduce(f))}

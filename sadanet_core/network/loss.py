@@ -32,8 +32,14 @@ def dice_loss(logits: Tensor, labels: Tensor, smoothing: float = 1e-5) -> Tensor
     return (1 - (2 * overlap + smoothing) / (total + smoothing)).mean()
 
 
+def segmentation_loss(logits: Tensor, labels: Tensor, lambda_dice: float) -> Tensor:
+    """Eq. (7) of one output: L_CE + lambda L_Dice. logits (B, N, H, W), labels (B, H, W); a scalar."""
+    loss = cross_entropy(logits, labels)
+    return loss + lambda_dice * dice_loss(logits, labels) if lambda_dice != 0 else loss
+
+
 class SegmentationLoss(nn.Module):
-    """Eq. (7), L = L_CE + lambda L_Dice, summed over a network's outputs with their weights.
+    """Eq. (7) summed over a network's outputs with their weights.
 
     outputs: name -> logits (B, N, H, W); weights: name -> weight, 0 leaves an output out. Returns a scalar.
     """
@@ -46,8 +52,5 @@ class SegmentationLoss(nn.Module):
     def forward(self, outputs: dict[str, Tensor], labels: Tensor) -> Tensor:
         total = torch.zeros((), device=labels.device)
         for name, weight in self.weights.items():
-            loss = cross_entropy(outputs[name], labels)
-            if self.lambda_dice != 0:
-                loss = loss + self.lambda_dice * dice_loss(outputs[name], labels)
-            total = total + weight * loss
+            total = total + weight * segmentation_loss(outputs[name], labels, self.lambda_dice)
         return total

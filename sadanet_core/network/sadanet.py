@@ -1,5 +1,8 @@
 """SADANet, Sec. III-A and Fig. 2: a backbone, GCA and SCA in parallel, SAA as auxiliary head in training."""
 
+from typing import ClassVar
+
+import torch
 from torch import Tensor, nn
 
 from sadanet_core.network.attention import (
@@ -7,13 +10,13 @@ from sadanet_core.network.attention import (
     SpatialCrissCrossAttention,
     StructureAffinityAttention,
 )
-from sadanet_core.network.blocks import Backbone, classifier, conv_bn, upsample
+from sadanet_core.network.blocks import Backbone, FCNHead, classifier, conv_bn, upsample
 
 
 class StructureAffinityHead(nn.Module):
     """Auxiliary head on layer3: 3 x 3 reduction, SAA, classifier. Runs in training only.
 
-    f (B, C3, h, w) -> (logits (B, N, h, w), logits of SAA's key (B, N, h, w)).
+    f (B, C3, h, w) -> {"auxiliary": logits (B, N, h, w), "key": logits of SAA's key (B, N, h, w)}.
     """
 
     def __init__(self, inputs: int, channels: int, classes: int = 4):
@@ -22,46 +25,85 @@ class StructureAffinityHead(nn.Module):
         self.attention = StructureAffinityAttention(channels, classes)
         self.classify = nn.Conv2d(channels, classes, 1)
 
-    def forward(self, f: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, f: Tensor) -> dict[str, Tensor]:
         f, key = self.attention(self.reduce(f))
-        return self.classify(f), key
+        return {"auxiliary": self.classify(f), "key": key}
 
 
 class DualAttentionHead(nn.Module):
     """The dual spatial-channel attention block as the text describes it (the "text" head).
 
-    layer4 (B, C4, h, w) -> logits (B, N, h, w). Each branch is a 3 x 3 convolution to ``channels``, its attention,
-    a 3 x 3 convolution; the branches are summed and one 1 x 1 convolution classifies. SCA is applied twice with one
-    set of weights. "C = 2048" in the text is the width entering this head; the counts fit a working width of 512.
+    layer4 (B, C4, h, w) -> {"main": logits (B, N, h, w)}. Each branch is a 3 x 3 convolution to ``channels``, its
+    attention, a 3 x 3 convolution; the branches are summed and one 1 x 1 convolution classifies. SCA is applied twice
+    with one set of weights. "C = 2048" in the text is the width entering this head; the counts fit a working width
+    of 512. normalisation: see ``GlobalChannelAttention``.
     """
 
-    def __init__(self, inputs: int, channels: int, classes: int = 4):
+    loss_weights: ClassVar[dict[str, float]] = {"main": 1.0}
+
+    def __init__(self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax"):
         super().__init__()
         self.channel_in = conv_bn(inputs, channels, 3)
-        self.channel_attention = GlobalChannelAttention()
+        self.channel_attention = GlobalChannelAttention(normalisation)
         self.channel_out = conv_bn(channels, channels, 3)
         self.spatial_in = conv_bn(inputs, channels, 3)
         self.spatial_attention = SpatialCrissCrossAttention(channels)
         self.spatial_out = conv_bn(channels, channels, 3)
         self.classify = classifier(channels, classes)
 
-    def forward(self, f: Tensor) -> Tensor:
+    def branches(self, f: Tensor) -> tuple[Tensor, Tensor]:
+        """The channel and the spatial branch, each (B, channels, h, w)."""
         channel = self.channel_out(self.channel_attention(self.channel_in(f)))
         spatial = self.spatial_in(f)
         for _ in range(2):
             spatial = self.spatial_attention(spatial)
-        return self.classify(channel + self.spatial_out(spatial))
+        return channel, self.spatial_out(spatial)
+
+    def forward(self, f: Tensor) -> dict[str, Tensor]:
+        channel, spatial = self.branches(f)
+        return {"main": self.classify(channel + spatial)}
+
+
+class FusedDualAttentionHead(DualAttentionHead):
+    """The "table3" head: one that has Table III's 65.19 M parameters and 258.69 G operations.
+
+    Not in the text: the spatial branch goes on like CCNet's tail, its input concatenated and fused by 3 x 3, then one
+    more 3 x 3; each branch has a classifier of its own, as DANet's have, with loss weight 1. This wiring is an
+    inference: others round to the same two numbers.
+    """
+
+    loss_weights: ClassVar[dict[str, float]] = {"main": 1.0, "channel": 1.0, "spatial": 1.0}
+
+    def __init__(self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax"):
+        super().__init__(inputs, channels, classes, normalisation)
+        self.spatial_fuse = conv_bn(inputs + channels, channels, 3)
+        self.spatial_last = conv_bn(channels, channels, 3)
+        self.classify_channel = classifier(channels, classes)
+        self.classify_spatial = classifier(channels, classes)
+
+    def forward(self, f: Tensor) -> dict[str, Tensor]:
+        channel, spatial = self.branches(f)
+        spatial = self.spatial_last(self.spatial_fuse(torch.cat([f, spatial], dim=1)))
+        outputs = {"main": self.classify(channel + spatial)}
+        if self.training:
+            outputs |= {"channel": self.classify_channel(channel), "spatial": self.classify_spatial(spatial)}
+        return outputs
+
+
+HEADS: dict[str, type[DualAttentionHead]] = {"text": DualAttentionHead, "table3": FusedDualAttentionHead}
 
 
 class SADANet(nn.Module):
     """Structure-Affinity Dual Attention-based Network.
 
     picture (B, input_channels, H, W), any H and W. In training it returns ``{"main": logits, "auxiliary": logits}``,
-    and "key" where it is supervised, each (B, N, H, W); in evaluation the main logits alone, and SAA is not run.
+    with "key" where it is supervised and "channel" and "spatial" where the head is "table3", each (B, N, H, W); in
+    evaluation the main logits alone, and SAA is not run.
 
     width: 512 in the paper (heads 512 wide, SAA ``width // 2`` = 256). ``loss_weights`` says how the outputs' losses
     are summed: auxiliary 0.4 is assumed (MMSegmentation's default; the paper gives none); ``key_weight`` is 0 as in
-    the paper, 0.4 in the lab's later code, which supervises SAA's key too.
+    the paper, 0.4 in the lab's later code, which supervises SAA's key too. ``structure_affinity=False`` is the
+    ablation "w/o SAA": an FCN head takes its place.
     """
 
     def __init__(
@@ -71,21 +113,24 @@ class SADANet(nn.Module):
         classes: int = 4,
         auxiliary_weight: float = 0.4,
         key_weight: float = 0.0,
+        head: str = "text",
+        normalisation: str = "softmax",
+        structure_affinity: bool = True,
     ):
         super().__init__()
         self.backbone = backbone
         layer3, layer4 = backbone.channels
-        self.head = DualAttentionHead(layer4, width, classes)
-        self.auxiliary = StructureAffinityHead(layer3, width // 2, classes)
-        self.loss_weights = {"main": 1.0, "auxiliary": auxiliary_weight}
+        self.head = HEADS[head](layer4, width, classes, normalisation)
+        auxiliary = StructureAffinityHead if structure_affinity else FCNHead
+        self.auxiliary = auxiliary(layer3, width // 2, classes)
+        self.loss_weights = self.head.loss_weights | {"auxiliary": auxiliary_weight}
         if key_weight != 0:
             self.loss_weights["key"] = key_weight
 
     def forward(self, picture: Tensor) -> Tensor | dict[str, Tensor]:
         layer3, layer4 = self.backbone(picture)
-        logits = self.head(layer4)
+        outputs = self.head(layer4)
         if not self.training:
-            return upsample(logits, picture)
-        auxiliary, key = self.auxiliary(layer3)
-        outputs = {"main": logits, "auxiliary": auxiliary, "key": key}
+            return upsample(outputs["main"], picture)
+        outputs |= self.auxiliary(layer3)
         return {name: upsample(outputs[name], picture) for name in self.loss_weights}

@@ -1,0 +1,52 @@
+"""RSNU (Huang et al., SMC 2020): U-Net against speckle and regular occlusion, by a total-variation loss."""
+
+import torch
+from torch import Tensor, nn
+
+from sadanet_core.methods import unet
+from sadanet_core.methods.method import Method
+from sadanet_core.network import SegmentationLoss
+from sadanet_core.network.blocks import at_least_float32
+
+TOTAL_VARIATION_WEIGHT = 0.1
+
+
+def total_variation(logits: Tensor) -> Tensor:
+    """Isotropic total variation of the class probabilities p, a scalar in 0..2 sqrt(2), mean over pixels:
+
+        sum over the classes of sqrt((p[y + 1, x] - p[y, x])^2 + (p[y, x + 1] - p[y, x])^2 + 1e-8)
+
+    logits (B, N, H, W), H and W at least 2. The 1e-8 keeps the gradient finite where p is flat.
+    """
+    p = at_least_float32(logits).softmax(1)
+    here = p[..., :-1, :-1]
+    squares = (p[..., 1:, :-1] - here).square() + (p[..., :-1, 1:] - here).square()
+    return (squares + 1e-8).sqrt().sum(1).mean()
+
+
+class TotalVariationLoss(nn.Module):
+    """Eq. (7) plus ``weight`` times the total variation of the main output."""
+
+    def __init__(self, segmentation_loss: SegmentationLoss, weight: float = TOTAL_VARIATION_WEIGHT):
+        super().__init__()
+        self.segmentation_loss = segmentation_loss
+        self.weight = weight
+
+    def forward(self, outputs: dict[str, Tensor], labels: Tensor) -> Tensor:
+        return self.segmentation_loss(outputs, labels) + self.weight * total_variation(outputs["main"])
+
+
+def loss(network: nn.Module, lambda_dice: float) -> TotalVariationLoss:
+    return TotalVariationLoss(SegmentationLoss(network.loss_weights, lambda_dice))
+
+
+METHOD = Method(
+    name="rsnu",
+    title="RSNU",
+    build=unet.build,
+    known="U-Net with a total-variation loss (abstract; Sec. II-A of the SADANet paper).",
+    assumed="UNet as in its own row; isotropic total variation of the class probabilities, weight "
+    f"{TOTAL_VARIATION_WEIGHT}, added to Eq. (7).",
+    losses={"total-variation": loss},
+    uses_backbone=False,
+)
