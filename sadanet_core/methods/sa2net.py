@@ -54,14 +54,15 @@ class ClassTokens(nn.Module):
     def __init__(self, inputs: int, channels: int, classes: int, depth: int = 6):
         super().__init__()
         self.project = nn.Conv2d(inputs, channels, 1)
-        self.queries = nn.Parameter(torch.randn(classes, channels))
+        self.queries = nn.Embedding(classes, channels)
         self.blocks = nn.ModuleList(DecoderBlock(channels, HEADS) for _ in range(depth))
         layers = [nn.Linear(channels, channels), nn.ReLU()]
         self.embed = nn.Sequential(*layers, nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
 
     def forward(self, f: Tensor) -> Tensor:
         memory = self.project(f).flatten(2).mT
-        tokens = self.queries.expand(len(f), -1, -1)
+        classes = torch.arange(self.queries.num_embeddings, device=f.device)
+        tokens = self.queries(classes.expand(len(f), -1))
         for block in self.blocks:
             tokens = block(tokens, memory)
         return self.embed(tokens)
