@@ -4,7 +4,7 @@ PROFILE ?= quick
 DATA    ?= phantom
 RESULTS ?= results
 
-NOTEBOOKS := 00_data_tour 01_table1_comparison
+NOTEBOOKS := 00_data_tour 01_table1_comparison 03_table3_complexity 08_paper_audit
 
 SADANET := .venv/bin/sadanet
 

@@ -48,6 +48,8 @@ FOLDER = click.Path(path_type=Path)
 RESULTS = click.option(
     "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
 )
+METHODS = "unet, fpn, rsnu, seam, psanet, ccnet, danet, sadanet, sa2net, sadanet-without-sca or sadanet-without-saa."
+FORMAT = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 
 
@@ -96,21 +98,29 @@ def check(folder: Path) -> None:
 
 
 @main.command()
-@click.option("--method", required=True, help="unet, ccnet, danet or sadanet.")
+@click.option("--method", required=True, help=METHODS)
+@click.option("--head", help="sadanet: text or table3.  [default: text]")
+@click.option("--normalisation", help="Of the channel attention: softmax or max-minus.  [default: the method's own]")
+@click.option("--loss", help="sa2net: equation-7 or mixed.  [default: the method's own]")
 @click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
 @click.option("--profile", default="quick", help="smoke, quick, gpu or paper.")
 @click.option("--seed", type=int, default=0)
 @click.option("--lambda-dice", type=float, default=3.0, help="Weight of the Dice loss, Eq. (7).")
+@click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--checkpoint-seconds", type=float, default=30.0, help="Seconds between checkpoints.")
 @DEVICE
 @RESULTS
 def train(
     method: str,
+    head: str | None,
+    normalisation: str | None,
+    loss: str | None,
     data: str,
     profile: str,
     seed: int,
     lambda_dice: float,
+    backbone: str | None,
     backbone_weights: Path | None,
     checkpoint_seconds: float,
     device: str,
@@ -126,7 +136,10 @@ def train(
     from sadanet_core.places import writable_folder
 
     # Made before the data is read, so that a fault shows at once.
-    recipe = make_recipe(method, profile, "not read yet", backbone_weights, seed=seed, lambda_dice=lambda_dice)
+    choices = {"head": head, "normalisation": normalisation, "loss": loss, "backbone": backbone}
+    recipe = make_recipe(
+        method, profile, "not read yet", backbone_weights, seed=seed, lambda_dice=lambda_dice, **choices
+    )
     results = writable_folder(_results(results))
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
     recipe = recipe.model_copy(update={"data": folder.fingerprint})
@@ -139,7 +152,7 @@ def train(
 @click.argument("run", type=FOLDER)
 @click.option("--data", type=FOLDER, help="Test on this dataset's test images in place of the run's own.")
 @click.option("--basis", type=click.Choice(["pooled", "per-image"]), default="pooled", help="How counts are averaged.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+@FORMAT
 @RESULTS
 def evaluate(run: Path, data: Path | None, basis: str, form: str, results: Path | None) -> None:
     """Print the scores of RUN, a folder of results/runs/ or its name.
@@ -184,6 +197,38 @@ def predict(images: tuple[Path, ...], run: Path, out: Path, results: Path | None
         write_atomically(out / f"{stem}_labels.png", png_bytes(labels))
         write_atomically(out / f"{stem}_overlay.png", png_bytes(overlay(image, labels)))
         click.echo(str(out / f"{stem}_labels.png"))
+
+
+@main.command()
+@click.option("--method", help=METHODS)
+@click.option("--all", "every", is_flag=True, help="Every method and head.")
+@click.option("--head", help="sadanet: text or table3.  [default: text]")
+@click.option("--height", type=click.IntRange(min=32), default=512, help="Of the picture, in pixels.")
+@click.option("--width", type=click.IntRange(min=32), default=512)
+@FORMAT
+def complexity(method: str | None, every: bool, head: str | None, height: int, width: int, form: str) -> None:
+    """Count parameters, operations and memory of a method at the paper's size, without computing anything.
+
+    Example: sadanet complexity --method sadanet --head table3 --height 512 --width 512
+    """
+    import pandas as pd
+
+    from sadanet_core.experiment import complexity as counting
+
+    if (method is None) != every:
+        raise BadInput("complexity: expected either --method or --all")
+    if every and head is not None:
+        raise BadInput("complexity: --all shows every head; expected --head with --method only")
+    table = counting.complexity_table(height=height, width=width) if every else None
+    table = pd.DataFrame([counting.complexity(method, head, height, width)]) if table is None else table
+    if form == "csv":
+        click.echo(table.to_csv(index=False), nl=False)
+    elif form == "json":
+        rows = json.loads(table.to_json(orient="records"))
+        click.echo(json.dumps(rows if every else rows[0], indent=2))
+    else:
+        click.echo(f"one picture of {width} x {height} pixels; G = 10^9 multiply-adds; memory of activations, float32")
+        click.echo(counting.readable(table).to_string(index=False))
 
 
 @main.command("run")

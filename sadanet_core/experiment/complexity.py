@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sadanet_core import methods
 from sadanet_core.errors import BadInput
+from sadanet_core.experiment.progress import progress
 from sadanet_core.methods import METHODS, Method, NetworkSettings
 from sadanet_core.methods.danet import PositionAttention
 from sadanet_core.network import GlobalChannelAttention, SpatialCrissCrossAttention
@@ -37,25 +38,12 @@ def complexity(method: str, head: str | None = None, height: int = 512, width: i
 
     Raises ``BadInput`` for an unknown method or head.
     """
-    found = methods.find(method)
-    if head is not None and head not in found.heads:
-        choices = " or ".join(found.heads) or "none: this method has one head"
-        raise BadInput(f"head {head!r} is unknown to {method}; expected {choices}")
-    head = head or next(iter(found.heads), None)
     with torch.device("meta"):
-        # PSANet's mask is made for the largest image; the paper's, unless a larger one is asked for.
-        largest = {"image_height": max(WHOLE_IMAGE[0], height), "image_width": max(WHOLE_IMAGE[1], width)}
-        network = found.build(NetworkSettings(head=head, **largest))
+        network = _network(method, head, height, width)
         picture, whole = torch.empty(1, 3, height, width), torch.empty(1, 3, *WHOLE_IMAGE)
         inference = _inference(network)
-        step = _training_step(network, found)
-        return {
-            "method": method,
-            "head": head,
-            "height": height,
-            "width": width,
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "paper_macs": paper_macs(network, picture),
+        step = _training_step(network, methods.find(method))
+        return paper_count(method, head, height, width) | {
             "inference_macs": macs(inference, picture),
             "training_macs": macs(_training_graph(network), picture),
             "step_macs": macs(step, picture),
@@ -65,10 +53,59 @@ def complexity(method: str, head: str | None = None, height: int = 512, width: i
         }
 
 
-def complexity_table(names: Iterable[str] = tuple(METHODS), height: int = 512, width: int = 512) -> pd.DataFrame:
-    """A row of ``complexity`` for each method and head."""
-    rows = [complexity(name, head, height, width) for name in names for head in methods.find(name).heads or (None,)]
+def paper_count(method: str, head: str | None = None, height: int = 512, width: int = 512) -> dict:
+    """The part of ``complexity`` that Table III prints: method, head, height, width, parameters, paper_macs."""
+    with torch.device("meta"):
+        network = _network(method, head, height, width)
+        return {
+            "method": method,
+            "head": head or next(iter(methods.find(method).heads), None),
+            "height": height,
+            "width": width,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "paper_macs": paper_macs(network, torch.empty(1, 3, height, width)),
+        }
+
+
+def _network(method: str, head: str | None, height: int, width: int) -> nn.Module:
+    found = methods.find(method)
+    if head is not None and head not in found.heads:
+        choices = " or ".join(found.heads) or "none: this method has one head"
+        raise BadInput(f"head {head!r} is unknown to {method}; expected {choices}")
+    # PSANet's mask is made for the largest image: the paper's, unless a larger one is asked for.
+    largest = {"image_height": max(WHOLE_IMAGE[0], height), "image_width": max(WHOLE_IMAGE[1], width)}
+    return found.build(NetworkSettings(head=head, **largest))
+
+
+def complexity_table(
+    names: Iterable[str] = tuple(METHODS), height: int = 512, width: int = 512, count: Callable[..., dict] = complexity
+) -> pd.DataFrame:
+    """A row of ``complexity``, or of ``paper_count``, for each method and head."""
+    pairs = [(name, head) for name in names for head in methods.find(name).heads or (None,)]
+    rows = []
+    with progress(len(pairs), "complexity", "networks") as bar:
+        for name, head in pairs:
+            rows.append(count(name, head, height, width))
+            bar.update()
     return pd.DataFrame(rows)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """``complexity_table`` in millions, G and MiB, under headings for people."""
+    g, mib = "{:.2f} G".format, "{:.0f} MiB".format
+    return pd.DataFrame(
+        {
+            "method": table.method + table["head"].map(" ({})".format, na_action="ignore").fillna(""),
+            "parameters": (table.parameters / 1e6).map("{:.2f} M".format),
+            "paper's count": (table.paper_macs / 1e9).map(g),
+            "inference": (table.inference_macs / 1e9).map(g),
+            "training, forward": (table.training_macs / 1e9).map(g),
+            "training step": (table.step_macs / 1e9).map(g),
+            "inference memory": (table.inference_peak_bytes / 2**20).map(mib),
+            "training memory": (table.training_peak_bytes / 2**20).map(mib),
+            "inference memory at 512 x 2048": (table.whole_image_peak_bytes / 2**20).map(mib),
+        }
+    )
 
 
 def paper_macs(network: nn.Module, picture: Tensor) -> int:

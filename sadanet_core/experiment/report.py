@@ -18,20 +18,25 @@ NO_CLAIM = "Phantom images: these numbers are no claim about patients."
 class Report:
     """Tables and figures of one notebook; ``finish`` writes the result file that says they are all there.
 
-    The result file of an earlier run is removed first. parameters: the notebook's own, recorded in the result file;
-    "results", "data" and "profile" name the folder.
+    The result file of an earlier run is removed first. dataset: None for a notebook that needs none. parameters: the
+    notebook's own, recorded in the result file; "results", "data" and "profile" name the folder.
     """
 
-    def __init__(self, notebook: str, dataset: VpiFolder, **parameters: Any):
+    def __init__(self, notebook: str, dataset: VpiFolder | None, **parameters: Any):
         self.notebook, self.dataset, self.parameters = notebook, dataset, parameters
         self.folder = writable_folder(output_folder(*(parameters[key] for key in ("results", "data", "profile"))))
         (self.folder / f"{notebook}.json").unlink(missing_ok=True)
         self.files: list[str] = []
         self.start = time.monotonic()
 
-    def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str) -> str:
-        """Write ``<name>.csv`` (every number, long form) and ``<name>.md`` (as shown); returns the latter's text."""
-        text = f"**{caption}**\n\n{markdown}\n\n{self._footnote()}\n"
+    def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str, of_data: bool = True) -> str:
+        """Write ``<name>.csv`` (every number, long form) and ``<name>.md`` (as shown); returns the latter's text.
+
+        of_data: False where the numbers do not come from the dataset, and nothing is to be said of it.
+        """
+        text = f"**{caption}**\n\n{markdown}\n"
+        if of_data and self.dataset is not None:
+            text += f"\n{self._footnote()}\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
         return text

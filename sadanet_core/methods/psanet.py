@@ -125,5 +125,6 @@ METHOD = Method(
     build=build,
     known="512 channels, collect and distribute, shrink factor 2, softmax over the mask, FCN auxiliary head of weight "
     "0.4 (MMSegmentation's configuration).",
-    assumed="The mask covers the whole test image; MMSegmentation's 97 x 97 would cut off at 49 positions. Loss Eq. (7).",
+    assumed="The mask covers the whole test image; MMSegmentation's 97 x 97 would cut off at 48 positions. "
+    "Loss Eq. (7).",
 )

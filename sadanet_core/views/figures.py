@@ -140,3 +140,48 @@ def training_curves(runs: Iterable[Run]) -> Figure:
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     sns.despine(figure)
     return figure
+
+
+def attention_costs(costs: pd.DataFrame) -> Figure:
+    """Operations and memory of each attention against image height; costs: of ``complexity.attention_costs``.
+
+    Solid: all products counted; dashed: the paper's convention, in which GCA costs nothing and is left out.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    colours = dict(zip(costs.attention.unique(), sns.color_palette("colorblind"), strict=False))
+    for attention, rows in costs.groupby("attention", sort=False):
+        style = {"color": colours[attention], "marker": "o", "markersize": 4}
+        left.plot(rows.image_height, rows.macs / 1e9, label=f"{attention}, all products", **style)
+        if rows.paper_macs.any():
+            left.plot(
+                rows.image_height, rows.paper_macs / 1e9, "--", label=f"{attention}, the paper's convention", **style
+            )
+        right.plot(rows.image_height, rows.peak_bytes / 2**20, **style)
+    for axis, label in ((left, "multiply-adds (G)"), (right, "peak memory of activations (MiB)")):
+        axis.set(xscale="log", yscale="log", xlabel="image height (pixels)", ylabel=label)
+        axis.set_xticks(heights := costs.image_height.unique(), heights)
+        axis.minorticks_off()
+        axis.grid(color="0.9")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    sns.despine(figure)
+    return figure
+
+
+def affinity_entropies(table: pd.DataFrame) -> Figure:
+    """Entropy of every row of g, trained and at the start, a panel a normalisation; of ``audit.affinity_rows``."""
+    forms = list(table.normalisation.unique())
+    figure, axes = plt.subplots(1, len(forms), figsize=(3.6 * len(forms), 2.8), sharey=True, layout="constrained")
+    for axis, form in zip(np.atleast_1d(axes), forms, strict=True):
+        sns.histplot(
+            table[table.normalisation == form],
+            x="relative_entropy",
+            hue="network",
+            bins=np.linspace(0, 1, 41),
+            stat="proportion",
+            common_norm=False,
+            palette="colorblind",
+            ax=axis,
+        )
+        axis.set(title=form, xlabel="entropy of a row of g / log C", ylabel="share of rows")
+    sns.despine(figure)
+    return figure

@@ -52,6 +52,16 @@ def scores_of_runs(runs: Iterable[Run], basis: str = "pooled") -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def normalisation_scores(runs: Iterable[Run]) -> pd.DataFrame:
+    """Scores of the same method with other forms of channel attention: normalisation, seed, a column a region."""
+    rows = []
+    for run in runs:
+        dice = 100 * scorer("pooled")(run.counts).dice
+        origin = {"normalisation": run.recipe.normalisation, "seed": run.recipe.seed}
+        rows.append(origin | {f"{title} Dice": dice[region] for region, title in REGIONS.items()})
+    return pd.DataFrame(rows)
+
+
 def table1(runs: Iterable[Run], basis: str = "pooled") -> pd.DataFrame:
     """The paper's Table I and our runs in one long table, in percent.
 
