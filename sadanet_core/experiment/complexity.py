@@ -78,10 +78,13 @@ def _network(method: str, head: str | None, height: int, width: int) -> nn.Modul
 
 
 def complexity_table(
-    names: Iterable[str] = tuple(METHODS), height: int = 512, width: int = 512, count: Callable[..., dict] = complexity
+    names: Iterable[str] | None = None,
+    height: int = 512,
+    width: int = 512,
+    count: Callable[..., dict] = complexity,
 ) -> pd.DataFrame:
-    """A row of ``complexity``, or of ``paper_count``, for each method and head."""
-    pairs = [(name, head) for name in names for head in methods.find(name).heads or (None,)]
+    """A row of ``complexity``, or of ``paper_count``, for each method (all if none is named) and head."""
+    pairs = [(name, head) for name in names or METHODS for head in methods.find(name).heads or (None,)]
     rows = []
     with progress(len(pairs), "complexity", "networks") as bar:
         for name, head in pairs:

@@ -249,5 +249,5 @@ def verdicts(findings: Iterable[Finding]) -> pd.DataFrame:
 
 
 def _listed(names: Iterable[str]) -> str:
-    *first, last = names
+    *first, last = [*names] or ["none"]
     return f"{', '.join(first)} and {last}" if first else last
