@@ -133,6 +133,7 @@ def train(
     from sadanet_core.experiment.datasets import PHANTOM, open_data
     from sadanet_core.experiment.recipe import make_recipe
     from sadanet_core.experiment.run_store import get_or_train
+    from sadanet_core.experiment.trainer import check_network
     from sadanet_core.places import writable_folder
 
     # Made before the data is read, so that a fault shows at once.
@@ -140,6 +141,7 @@ def train(
     recipe = make_recipe(
         method, profile, "not read yet", backbone_weights, seed=seed, lambda_dice=lambda_dice, **choices
     )
+    check_network(recipe)
     results = writable_folder(_results(results))
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
     recipe = recipe.model_copy(update={"data": folder.fingerprint})

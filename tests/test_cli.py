@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from sadanet_core import cli
 from sadanet_core.cli import main
+from sadanet_core.methods import METHODS
 
 
 def sadanet(*arguments):
@@ -44,6 +46,25 @@ def test_every_command_has_help_with_an_example():
         result = sadanet(name, "--help")
         assert result.exit_code == 0
         assert f"Example: sadanet {name} " in " ".join(result.output.split())
+
+
+def test_help_names_every_method():
+    """Written out in cli.py, so that --help need not import torch."""
+    assert cli.METHODS.rstrip(".").replace(" or ", ", ").split(", ") == list(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (("--backbone", "nonsense"), "backbone 'nonsense' is unknown to timm"),
+        (("--backbone", "swin_tiny_patch4_window7_224"), "strides [8, 8]"),
+        (("--head", "third"), "expected text or table3"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_before_anything_is_made(tmp_path, choice, said):
+    command = ("train", "--method", "sadanet", "--profile", "smoke", "--results", tmp_path / "results", *choice)
+    assert_refused(sadanet(*command), said)
+    assert not (tmp_path / "results").exists()
 
 
 def test_phantom_then_check(tmp_path):

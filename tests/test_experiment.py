@@ -18,6 +18,9 @@ from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.recipe import Recipe, make_recipe, profiles
 from sadanet_core.experiment.run_store import get_or_train, get_or_train_each, open_run, predict_and_count, run_folder
 from sadanet_core.images.vpi_folder import open_folder, read_mask
+from sadanet_core.methods import METHODS
+from sadanet_core.methods.sa2net import MixedLoss
+from sadanet_core.network import SegmentationLoss
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +114,9 @@ class TestRecipe:
             ({"lambda_dice": -1.0}, "lambda_dice: found -1.0"),
             ({"lambda_dice": math.nan}, "lambda_dice: found nan"),
             ({"patch_height": 4096}, "no larger than the image"),
-            ({"head": "third"}, "head 'third'"),
+            ({"head": "third"}, "head 'third' is unknown to sadanet; expected text or table3"),
+            ({"normalisation": "max"}, "normalisation 'max' is unknown to sadanet; expected softmax or max-minus"),
+            ({"loss": "mixed"}, "loss 'mixed' is unknown to sadanet; expected equation-7"),
             ({"momentum": 0.9}, "momentum"),
             ({"batch": 1}, "batch: found 1"),
         ],
@@ -122,10 +127,22 @@ class TestRecipe:
         assert "\n" not in str(caught.value)
 
     def test_unknown_names_list_the_known(self):
-        with pytest.raises(BadInput, match="unet, ccnet, danet, sadanet"):
+        with pytest.raises(BadInput, match=", ".join(METHODS)):
             make_recipe("vnet", "smoke", "x")
         with pytest.raises(BadInput, match="smoke, quick, gpu, paper"):
             make_recipe("unet", "slow", "x")
+
+    def test_what_a_method_lets_one_choose_is_its_own_unless_named(self):
+        def chosen(method, **changes):
+            recipe = make_recipe(method, "smoke", "x", **changes)
+            return recipe.head, recipe.normalisation, recipe.loss
+
+        assert chosen("sadanet") == ("text", "softmax", "equation-7")
+        assert chosen("danet") == (None, "max-minus", "equation-7")
+        assert chosen("rsnu") == (None, None, "total-variation")
+        assert chosen("sa2net", loss="mixed", head=None) == (None, None, "mixed")
+        with pytest.raises(BadInput, match="head 'text': fpn has no choice of it"):
+            chosen("fpn", head="text")
 
 
 class TestTraining:
@@ -160,9 +177,16 @@ class TestTraining:
         assert not torch.equal(*batches)
 
     def test_a_loss_that_is_no_number_stops_training(self, data, tmp_path, monkeypatch):
-        monkeypatch.setattr(trainer.SegmentationLoss, "forward", lambda *_: torch.tensor(math.nan, requires_grad=True))
+        monkeypatch.setattr(SegmentationLoss, "forward", lambda *_: torch.tensor(math.nan, requires_grad=True))
         with pytest.raises(Failed, match="nan at step 1"):
             get_or_train(tiny(data, "unet"), data, tmp_path)
+
+    def test_a_method_is_trained_with_the_loss_of_its_recipe(self, data, tmp_path, monkeypatch):
+        seen = []
+        forward = MixedLoss.forward
+        monkeypatch.setattr(MixedLoss, "forward", lambda *given: seen.append(1) or forward(*given))
+        get_or_train(tiny(data, "sa2net", loss="mixed", iterations=2), data, tmp_path)
+        assert len(seen) == 2
 
 
 class TestRunStore:

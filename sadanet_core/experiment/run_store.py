@@ -137,6 +137,8 @@ def get_or_train_each(
         make_recipe(m, profile, data.fingerprint, weights, seed=s, **changes) for m in method_names for s in seeds
     ]
     results = resolve(results)
+    for recipe in {r.method: r for r in recipes}.values():
+        trainer.check_network(recipe)
     pretrained = (r for r in recipes if r.weights != "none" and not _is_complete(run_folder(r, results)))
     for recipe in {r.backbone: r for r in pretrained}.values():
         trainer.build_network(recipe)

@@ -32,6 +32,12 @@ def build_network(recipe: Recipe) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
+def check_network(recipe: Recipe) -> None:
+    """Raises ``BadInput`` if the recipe's network can't be built, whatever its weights; computes nothing."""
+    with torch.device("meta"):
+        methods.find(recipe.method).build(recipe.model_copy(update={"weights": "none"}).network_settings())
+
+
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Cosine from the first to the final rate over the iterations; step 0 has the first rate."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / recipe.iterations))
