@@ -98,27 +98,29 @@ def table1_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") 
     """
     regions = {region: title for region, title in REGIONS.items() if region != "average_4_classes"}
     order = list(long[long.source == "here"].method.unique())
-    palette = dict(zip(order, sns.color_palette("colorblind", len(order)), strict=True))
-    figure, axes = plt.subplots(1, len(regions), figsize=(2.7 * len(regions), 3.2), sharey=True, layout="constrained")
+    colours = sns.color_palette("colorblind", len(order))
+    size = 2.5 * len(regions) + 0.8, 0.28 * len(order) + 1.1
+    figure, axes = plt.subplots(1, len(regions), figsize=size, sharex=True, sharey=True, layout="constrained")
+    places = np.arange(len(order))
     for axis, (region, title) in zip(axes, regions.items(), strict=True):
         rows = long[(long.region == region) & (long.metric == metric)]
         here = rows[rows.source == "here"].set_index("method").loc[order]
         paper = rows[rows.source == "paper"].set_index("method").reindex(order)
         seeds = scores[(scores.region == region) & (scores.metric == metric)]
-        places = np.arange(len(order))
-        axis.bar(places, here["mean"], 0.62, color=[palette[m] for m in order], alpha=0.85)
-        axis.errorbar(places, here["mean"], here.sd, fmt="none", ecolor="0.2", capsize=3, linewidth=1)
-        axis.scatter([order.index(m) for m in seeds.method], seeds.percent, s=9, color="0.15", zorder=3)
-        axis.scatter(places, paper["mean"], marker="D", s=26, facecolor="white", edgecolor="0.1", zorder=4)
+        axis.barh(places, here["mean"], 0.7, color=colours, alpha=0.8)
+        axis.errorbar(here["mean"], places, xerr=here.sd, fmt="none", ecolor="0.2", capsize=3, linewidth=1)
+        axis.scatter(seeds.percent, [order.index(m) for m in seeds.method], s=9, color="0.15", zorder=3)
+        axis.scatter(paper["mean"], places, marker="D", s=26, facecolor="white", edgecolor="0.1", zorder=4)
         for place, mean in zip(places, here["mean"], strict=True):
-            axis.text(place, 3, f"{mean:.1f}", ha="center", fontsize=8, color="white")
-        axis.set_xticks(places, order, rotation=35, ha="right")
+            axis.text(2, place, f"{mean:.1f}", va="center", fontsize=8)
         axis.set_title(title, fontsize=10)
-    axes[0].set(ylim=(0, 100), ylabel=f"{METRICS[metric]} (%)")
+        axis.set(xlim=(0, 100), xlabel=f"{METRICS[metric]} (%)")
+    axes[0].set_yticks(places, order)
+    axes[0].invert_yaxis()
     dot = {"marker": "o", "color": "0.15", "markersize": 3.5, "label": "here: one seed"}
     diamond = {"marker": "D", "markerfacecolor": "white", "markeredgecolor": "0.1", "label": "paper: patients"}
     marks = [plt.Line2D([], [], linestyle="", **style) for style in (dot, diamond)]
-    figure.legend(handles=marks, loc="lower center", ncols=2, frameon=False, bbox_to_anchor=(0.5, -0.08))
+    figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False)
     sns.despine(figure)
     return figure
 
@@ -180,8 +182,10 @@ def affinity_entropies(table: pd.DataFrame) -> Figure:
             stat="proportion",
             common_norm=False,
             palette="colorblind",
+            legend=form == forms[-1],
             ax=axis,
         )
         axis.set(title=form, xlabel="entropy of a row of g / log C", ylabel="share of rows")
+    sns.move_legend(np.atleast_1d(axes)[-1], "center left", bbox_to_anchor=(1, 0.5), title=None, frameon=False)
     sns.despine(figure)
     return figure
