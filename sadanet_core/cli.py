@@ -161,13 +161,13 @@ def evaluate(run: Path, data: Path | None, basis: str, form: str, results: Path 
 
     Example: sadanet evaluate sadanet-0123456789ab --basis per-image
     """
-    from sadanet_core.experiment.run_store import predict_and_count
+    from sadanet_core.experiment.evaluation import evaluate as evaluated
     from sadanet_core.images.vpi_folder import open_folder
 
     stored = _open_run(run, results)
     counts = stored.counts
     if data is not None:
-        counts = predict_and_count(stored.network(), open_folder(data).test, stored.recipe)
+        counts = evaluated(stored.network(), open_folder(data).test, stored.recipe)["counts"]
     _print_scores(counts, basis, form)
 
 

@@ -15,7 +15,7 @@ from sadanet_core import methods
 from sadanet_core.errors import BadInput
 
 VERSION = 2
-"""Raised whenever the code changes so that an old recipe would train to other weights; old runs are then not used."""
+"""Raised whenever the code changes so that an old recipe would give other weights or files; they are not used then."""
 
 
 @cache

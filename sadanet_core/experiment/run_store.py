@@ -7,6 +7,7 @@ results/runs/<method>-<digest of the recipe>/
     model.safetensors    the weights
     predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
     counts.csv           TP, FP, FN, TN of each test image and class: every score comes from it
+    confusion.csv, surfaces.csv, calibration.csv     more of the test images; see the modules of these names
     environment.json     versions, device, threads, commit, seconds
     complete.json        written last: without it the run is not done
 """
@@ -25,12 +26,11 @@ from torch import nn
 
 from sadanet_core import methods
 from sadanet_core.errors import BadInput
-from sadanet_core.experiment import scores, trainer
+from sadanet_core.experiment import trainer
 from sadanet_core.experiment.environment import environment
-from sadanet_core.experiment.inference import labels_of
-from sadanet_core.experiment.progress import progress
+from sadanet_core.experiment.evaluation import evaluate
 from sadanet_core.experiment.recipe import Recipe, make_recipe
-from sadanet_core.images.vpi_folder import Sample, VpiFolder, png_bytes
+from sadanet_core.images.vpi_folder import VpiFolder
 from sadanet_core.places import locked, resolve, writable_folder, write_atomically
 
 
@@ -47,7 +47,11 @@ class Run:
     @cached_property
     def counts(self) -> pd.DataFrame:
         """Columns stem, class, tp, fp, fn, tn; see ``scores``."""
-        return pd.read_csv(self.folder / "counts.csv", dtype={"stem": str})
+        return self.table("counts")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of the tables of ``evaluation.evaluate``: counts, confusion, surfaces, calibration."""
+        return pd.read_csv(self.folder / f"{name}.csv", dtype={"stem": str})
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -156,28 +160,12 @@ def _train_and_test(
     history, seconds = trainer.train(network, recipe, data, folder, device, checkpoint_seconds)
     network.eval()
     start = time.monotonic()
-    counts = predict_and_count(network, data.test, recipe, folder / "predictions")
+    tables = evaluate(network, data.test, recipe, folder / "predictions")
     device_used = next(network.parameters()).device
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
     write_atomically(folder / "history.csv", history.to_csv(index=False))
-    write_atomically(folder / "counts.csv", counts.to_csv(index=False))
+    for name, table in tables.items():
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     took = {"training_seconds": round(seconds, 1), "testing_seconds": round(time.monotonic() - start, 1)}
     write_atomically(folder / "environment.json", json.dumps(environment(device_used) | took, indent=2) + "\n")
     write_atomically(folder / "complete.json", json.dumps({"recipe": recipe.digest}) + "\n")
-
-
-def predict_and_count(
-    network: nn.Module, samples: tuple[Sample, ...], recipe: Recipe, predictions: Path | None = None
-) -> pd.DataFrame:
-    """Segment images and count against their masks (table of counts); label maps go to ``predictions`` if given."""
-    if predictions is not None:
-        predictions.mkdir(parents=True, exist_ok=True)
-    tables = []
-    with progress(len(samples), f"{recipe.name} on test images", "images") as bar:
-        for sample in samples:
-            labels = labels_of(network, sample.image(), recipe)
-            if predictions is not None:
-                write_atomically(predictions / f"{sample.stem}.png", png_bytes(labels))
-            tables.append(scores.count(sample.mask(), labels, sample.stem))
-            bar.update()
-    return pd.concat(tables, ignore_index=True)

@@ -23,15 +23,28 @@ AVERAGES = {"average_3_bones": list(BONES), "average_4_classes": list(CLASSES)}
 """Both bases that the paper's "Ave." columns mix."""
 
 
+def confusion(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
+    """Pixels of one image by true and predicted class, from two label maps (H, W).
+
+    Columns stem, class (of the mask), then one of pixels for each predicted class.
+    """
+    n = len(CLASSES)
+    pixels = np.bincount(truth.ravel().astype(np.intp) * n + predicted.ravel(), minlength=n * n).reshape(n, n)
+    return pd.DataFrame({"stem": stem, "class": CLASSES, **dict(zip(CLASSES, pixels.T, strict=True))})
+
+
+def counts_of(confusion: pd.DataFrame) -> pd.DataFrame:
+    """Counts of one image from its ``confusion``: a row a class."""
+    pixels = confusion[list(CLASSES)].to_numpy()
+    tp = pixels.diagonal()
+    fp, fn = pixels.sum(0) - tp, pixels.sum(1) - tp
+    counts = {"tp": tp, "fp": fp, "fn": fn, "tn": pixels.sum() - tp - fp - fn}
+    return confusion[["stem", "class"]].assign(**counts)
+
+
 def count(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
     """Counts of one image from two label maps (H, W): a row a class."""
-    n = len(CLASSES)
-    confusion = np.bincount(truth.ravel().astype(np.intp) * n + predicted.ravel(), minlength=n * n).reshape(n, n)
-    tp = confusion.diagonal()
-    fp, fn = confusion.sum(0) - tp, confusion.sum(1) - tp
-    return pd.DataFrame(
-        {"stem": stem, "class": CLASSES, "tp": tp, "fp": fp, "fn": fn, "tn": confusion.sum() - tp - fp - fn}
-    )
+    return counts_of(confusion(truth, predicted, stem))
 
 
 def ratios(counts: pd.DataFrame) -> pd.DataFrame:

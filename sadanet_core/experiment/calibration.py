@@ -1,0 +1,53 @@
+"""Is a network as sure as it is right? Its confidence against its accuracy, in ten bins.
+
+A table of calibration has a row a region and bin, with the columns
+
+    region          "all", or "bones": the pixels that are a bone in the mask or in the prediction
+    bin             0..9, the tenth of 0..1 in which the probability of the predicted class lies
+    pixels, confidence, correct     sums over the pixels: their number, those probabilities, and how many are right
+"""
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+BINS = 10
+
+
+def calibration(truth: np.ndarray, logits: Tensor) -> pd.DataFrame:
+    """The sums of one image: label map (H, W), logits (classes, H, W)."""
+    probabilities, labels = (part.cpu().numpy() for part in logits.softmax(0).max(0))
+    regions = {"all": np.ones(truth.shape, bool), "bones": (truth > 0) | (labels > 0)}
+    tables = []
+    for region, inside in regions.items():
+        p, right = probabilities[inside].astype(float), (labels == truth)[inside]
+        place = np.minimum((p * BINS).astype(int), BINS - 1)
+        sums = {
+            "pixels": np.bincount(place, minlength=BINS),
+            "confidence": np.bincount(place, p, BINS),
+            "correct": np.bincount(place[right], minlength=BINS),
+        }
+        tables.append(pd.DataFrame({"region": region, "bin": range(BINS), **sums}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def pooled(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Sums over images, or over runs."""
+    together = pd.concat(tables).groupby(["region", "bin"], sort=False)[["pixels", "confidence", "correct"]]
+    return together.sum().reset_index()
+
+
+def reliability(table: pd.DataFrame) -> pd.DataFrame:
+    """region, bin, pixels, and as fractions confidence and accuracy (NaN where a bin is empty)."""
+    sums = table.set_index(["region", "bin"])
+    filled = sums.pixels.where(sums.pixels > 0)
+    means = {"confidence": sums.confidence / filled, "accuracy": sums.correct / filled}
+    return sums[["pixels"]].assign(**means).reset_index()
+
+
+def expected_calibration_error(table: pd.DataFrame) -> pd.Series:
+    """For each region, the mean over its pixels of |confidence - accuracy| of their bin; a fraction."""
+    bins = reliability(table)
+    gaps = (bins.confidence - bins.accuracy).abs() * bins.pixels
+    totals = bins.groupby("region", sort=False).pixels.sum()
+    return gaps.groupby(bins.region, sort=False).sum() / totals.where(totals > 0)

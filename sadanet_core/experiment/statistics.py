@@ -1,0 +1,180 @@
+"""Which differences between methods survive: intervals, tests, and a verdict in a line.
+
+The scores of a method are an array ``counts`` (seeds, images, classes, 4) of TP, FP, FN, TN; all methods share their
+images. A difference is the mean over seeds of one method's score minus the other's.
+
+- **Interval**: percentile bootstrap, 95 %. Test images are resampled together for both methods (paired), seeds for each
+  method by itself where there are several. With one seed the interval holds the spread over images alone.
+- **Test**: paired permutation. Were two methods alike, each image's counts could be exchanged between them; p is the
+  share of exchanges whose difference is at least as large, two-sided (scipy).
+- **Correction**: Holm's, over all comparisons made together (statsmodels), so that a false alarm anywhere among them is
+  as rare as alpha.
+
+A difference is called separable if its interval leaves out 0 and its corrected p is below alpha.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import permutation_test
+from statsmodels.stats.multitest import multipletests
+
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment.scores import AVERAGES, BASES
+from sadanet_core.images.classes import CLASSES
+
+ALPHA = 0.05
+RESAMPLES = 2000
+COLUMNS = ("tp", "fp", "fn", "tn")
+
+Score = Callable[[np.ndarray], np.ndarray]
+"""counts (..., images, classes, 4) -> score (...), a fraction, NaN where it is not defined."""
+
+
+def score_of(region: str, metric: str, basis: str = "pooled") -> Score:
+    """Dice, IoU, recall or accuracy of a class or an average (``scores.AVERAGES``), as ``scores`` defines them."""
+    if basis not in BASES:
+        raise BadInput(f"basis: found {basis!r}; expected {' or '.join(BASES)}")
+    members = [CLASSES.index(name) for name in AVERAGES.get(region, [region])]
+
+    def score(counts: np.ndarray) -> np.ndarray:
+        counts = counts[..., members, :].astype(float)
+        if basis == "pooled":
+            return _nanmean(_ratio(counts.sum(-3), metric), -1)
+        return _nanmean(_nanmean(_ratio(counts, metric), -2), -1)
+
+    return score
+
+
+def _ratio(counts: np.ndarray, metric: str) -> np.ndarray:
+    tp, fp, fn, tn = np.moveaxis(counts, -1, 0)
+    part, whole = {
+        "dice": (2 * tp, 2 * tp + fp + fn),
+        "iou": (tp, tp + fp + fn),
+        "recall": (tp, tp + fn),
+        "accuracy": (tp + tn, tp + tn + fp + fn),
+    }[metric]
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
+def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean without NaN; NaN, and no warning, where there is nothing else."""
+    there = ~np.isnan(values)
+    total = np.where(there, values, 0).sum(axis)
+    number = there.sum(axis)
+    return np.divide(total, number, out=np.full(np.shape(number), np.nan), where=number > 0)
+
+
+def counts_array(tables: Iterable[pd.DataFrame]) -> np.ndarray:
+    """Tables of counts, one a seed, all of the same images in the same order -> (seeds, images, classes, 4)."""
+    tables = list(tables)
+    stems = [list(table.stem.unique()) for table in tables]
+    if any(each != stems[0] for each in stems):
+        raise ValueError("the tables of counts are not of the same images")
+    return np.stack([t[list(COLUMNS)].to_numpy().reshape(-1, len(CLASSES), len(COLUMNS)) for t in tables])
+
+
+def interval(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of score(one) - score(other); (NaN, NaN) with a single image or an undefined score."""
+    images = one.shape[1]
+    if images < 2:
+        return np.nan, np.nan
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(images, size=(RESAMPLES, 1, images))
+
+    def resampled(counts: np.ndarray) -> np.ndarray:
+        seeds = rng.integers(len(counts), size=(RESAMPLES, len(counts), 1))
+        return np.concatenate([_nanmean(score(counts[s, i]), -1) for s, i in _chunks(seeds, chosen)])
+
+    differences = resampled(one) - resampled(other)
+    if np.isnan(differences).mean() > ALPHA:  # so seldom there that most resamples lack it
+        return np.nan, np.nan
+    low, high = np.nanpercentile(differences, [100 * ALPHA / 2, 100 * (1 - ALPHA / 2)])
+    return float(low), float(high)
+
+
+def _chunks(seeds: np.ndarray, images: np.ndarray, size: int = 250):
+    for start in range(0, len(seeds), size):
+        yield seeds[start : start + size], images[start : start + size]
+
+
+def permutation_p(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) -> float:
+    """Two-sided p of the paired permutation test over images; NaN with a single image or an undefined score.
+
+    Both have the same number of seeds, exchanged together.
+    """
+    images = one.shape[1]
+    if images < 2 or np.isnan(_difference(one, other, score)):
+        return np.nan
+    both = np.concatenate([one, other], axis=1)  # images of the one, then of the other
+
+    def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+        x, y = (np.moveaxis(each, axis, -1) for each in (x, y))
+        return _nanmean(np.moveaxis(score(both[:, x]) - score(both[:, y]), 0, -1), -1)
+
+    found = permutation_test(
+        (np.arange(images), np.arange(images, 2 * images)),
+        statistic,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=250,
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)
+
+
+def _difference(one: np.ndarray, other: np.ndarray, score: Score) -> float:
+    return float(_nanmean(score(one), -1) - _nanmean(score(other), -1))
+
+
+def holm(p: Iterable[float]) -> np.ndarray:
+    """Holm's corrected p of comparisons made together; a NaN stays one and is not counted as a comparison."""
+    p = np.asarray(list(p), float)
+    there = ~np.isnan(p)
+    corrected = np.full(len(p), np.nan)
+    if there.any():
+        corrected[there] = multipletests(p[there], ALPHA, "holm")[1]
+    return corrected
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared: ``method`` minus ``other``, in a region and metric."""
+
+    method: str
+    other: str
+    region: str
+    metric: str = "dice"
+
+
+def compare(counts: dict[str, np.ndarray], comparisons: Iterable[Comparison], basis: str = "pooled") -> pd.DataFrame:
+    """Each comparison with its interval and corrected p, scores in percent.
+
+    counts: method -> (seeds, images, classes, 4). Columns method, other, region, metric, mean, mean_other,
+    difference, low, high, p, p_corrected, seeds, images, separable.
+    """
+    rows = []
+    for comparison in comparisons:
+        one, other = counts[comparison.method], counts[comparison.other]
+        score = score_of(comparison.region, comparison.metric, basis)
+        low, high = interval(one, other, score)
+        rows.append(
+            {
+                **vars(comparison),
+                "mean": 100 * float(_nanmean(score(one), -1)),
+                "mean_other": 100 * float(_nanmean(score(other), -1)),
+                "difference": 100 * _difference(one, other, score),
+                "low": 100 * low,
+                "high": 100 * high,
+                "p": permutation_p(one, other, score),
+                "seeds": len(one),
+                "images": one.shape[1],
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["p_corrected"] = holm(table.p)
+    table["separable"] = ((table.low > 0) | (table.high < 0)) & (table.p_corrected < ALPHA)
+    return table

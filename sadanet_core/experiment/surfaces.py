@@ -1,0 +1,55 @@
+"""More than overlap: how far the outlines lie apart, and which bones were missed or invented.
+
+A table of surfaces has a row an image and bone class, with the columns
+
+    stem, class, height, width
+    hd95              95th percentile of the distances between the outlines, the larger direction, in pixels
+    surface_distance  their mean over both directions, in pixels
+    bones, missed     connected bones in the mask, and those of them that no predicted pixel of their class touches
+    false             predicted bones that touch none of the mask
+
+A class that is in the mask and not predicted, or the other way round, has the image's diagonal for both distances; one
+that is in neither has NaN.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from sadanet_core.images.classes import BONES, CLASSES
+
+SPECK = 1e-4
+"""Share of the image's pixels below which a predicted patch is no bone: a bone has about 1 % of them."""
+
+
+def surfaces(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
+    """The rows of one image, from two label maps (H, W)."""
+    rows = []
+    for name in BONES:
+        there, found = truth == CLASSES.index(name), predicted == CLASSES.index(name)
+        hd95, mean = distances(there, found)
+        bones, missed = _untouched(there, found)
+        _, false = _untouched(found, there, SPECK * truth.size)
+        rows.append((stem, name, *truth.shape, hd95, mean, bones, missed, false))
+    columns = ["stem", "class", "height", "width", "hd95", "surface_distance", "bones", "missed", "false"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def distances(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """(95 % Hausdorff distance, average symmetric surface distance) of two masks bool (H, W), in pixels."""
+    if not one.any() and not other.any():
+        return np.nan, np.nan
+    if not one.any() or not other.any():
+        return (float(np.hypot(*one.shape)),) * 2
+    outlines = [np.argwhere(mask & ~ndimage.binary_erosion(mask)) for mask in (one, other)]
+    there, back = (cKDTree(b).query(a)[0] for a, b in (outlines, outlines[::-1]))
+    return max(np.percentile(d, 95) for d in (there, back)), float(np.concatenate([there, back]).mean())
+
+
+def _untouched(mask: np.ndarray, other: np.ndarray, smallest: float = 0) -> tuple[int, int]:
+    """(connected parts of ``mask`` with at least ``smallest`` pixels, those of them that ``other`` does not touch)."""
+    parts, n = ndimage.label(mask)
+    large = np.bincount(parts.ravel(), minlength=n + 1)[1:] >= smallest
+    touched = np.bincount(parts[other], minlength=n + 1)[1:] > 0
+    return int(large.sum()), int((large & ~touched).sum())
