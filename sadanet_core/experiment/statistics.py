@@ -23,7 +23,7 @@ from statsmodels.stats.multitest import multipletests
 
 from sadanet_core.errors import BadInput
 from sadanet_core.experiment.scores import AVERAGES, BASES
-from sadanet_core.images.classes import CLASSES
+from sadanet_core.images.classes import BONES, CLASSES
 
 ALPHA = 0.05
 RESAMPLES = 2000
@@ -150,6 +150,10 @@ class Comparison:
     metric: str = "dice"
 
 
+_COMPARED = ["method", "other", "region", "metric", "mean", "mean_other", "difference", "low", "high", "p"]
+_COMPARED += ["seeds", "images"]
+
+
 def compare(counts: dict[str, np.ndarray], comparisons: Iterable[Comparison], basis: str = "pooled") -> pd.DataFrame:
     """Each comparison with its interval and corrected p, scores in percent.
 
@@ -174,7 +178,17 @@ def compare(counts: dict[str, np.ndarray], comparisons: Iterable[Comparison], ba
                 "images": one.shape[1],
             }
         )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=_COMPARED)
     table["p_corrected"] = holm(table.p)
     table["separable"] = ((table.low > 0) | (table.high < 0)) & (table.p_corrected < ALPHA)
     return table
+
+
+def differences_to(method: str, counts: dict[str, np.ndarray], basis: str = "pooled") -> pd.DataFrame:
+    """``compare`` of a method with every other on the Dice of each bone and their average, corrected together.
+
+    If the method is not among ``counts``, the first takes its place. A method alone has no differences: no rows.
+    """
+    method = method if method in counts else next(iter(counts))
+    regions = (*BONES, "average_3_bones")
+    return compare(counts, [Comparison(method, o, r) for r in regions for o in counts if o != method], basis)

@@ -93,7 +93,7 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
 def table1_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
     """One panel a region: a bar a method (mean over seeds), a dot a seed, bars of one sd, the paper's number beside.
 
-    long: of ``tables.table1``; scores: of ``tables.scores_of_runs``. The paper's diamonds are of patients: only the
+    long: of ``tables.beside_paper``; scores: of ``tables.scores_of_runs``. The paper is about patients: only the
     order of the methods can be compared, not the height.
     """
     regions = {region: title for region, title in REGIONS.items() if region != "average_4_classes"}

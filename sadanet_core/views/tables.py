@@ -1,15 +1,16 @@
 """The paper's tables beside ours: long tables of numbers, and the Markdown that people read."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 
 from sadanet_core import methods
+from sadanet_core.experiment import calibration
 from sadanet_core.experiment.run_store import Run
 from sadanet_core.experiment.scores import scorer
+from sadanet_core.experiment.statistics import counts_array
 from sadanet_core.images.classes import BONES, CLASSES
-from sadanet_core.images.vpi_folder import Sample, VpiFolder
 from sadanet_core.places import ROOT
 
 PUBLISHED = ROOT / "data" / "published"
@@ -24,126 +25,171 @@ REGIONS = {
 METRICS = {"dice": "Dice", "iou": "IoU", "recall": "Acc (recall)"}
 """The paper's three columns; its "Acc" behaves like recall, not like Eq. (10)."""
 
+Label = Callable[[Run], str]
+"""How a run is called in a table."""
 
-def published_table1() -> pd.DataFrame:
-    """Table I as printed, in percent, long: method, region, metric, mean; both averages on one basis each.
+
+def method_label(run: Run) -> str:
+    """The method's title, as in Tables I and II."""
+    return methods.find(run.recipe.method).title
+
+
+def lambda_label(run: Run) -> str:
+    """ "λ = 3", as in Table IV."""
+    return f"λ = {run.recipe.lambda_dice:g}"
+
+
+def normalisation_label(run: Run) -> str:
+    """The form of the channel attention: "softmax" or "max-minus"."""
+    return run.recipe.normalisation
+
+
+def published(table: str) -> pd.DataFrame:
+    """Table "I", "II" or "IV" as printed, in percent, long: method, region, metric, mean; averages on one basis each.
 
     average_3_bones is computed from the printed regions. average_4_classes is the printed "Ave." of the rows that
-    include the background in it. The others (UNet, RSNU, SEAM) print a mean of three, and have none.
+    include the background in it. The others (UNet, RSNU, SEAM) print a mean of three, and have none. Rows are named
+    as ours: "~ w/o SCA" of Table II is "SADANet w/o SCA", and Table IV's lambda "λ = 3".
     """
-    table = pd.read_csv(PUBLISHED / "table1_methods.csv")
-    table.columns = ["method", "region", "dice", "iou", "recall"]
-    bones = table[table.region.isin(BONES)].groupby("method", sort=False)[["dice", "iou", "recall"]].mean()
-    printed = table[table.region == "average_as_published"].set_index("method")[["dice", "iou", "recall"]]
+    file, name = {
+        "I": ("table1_methods.csv", str),
+        "II": ("table2_ablation.csv", lambda row: row.replace("~", "SADANet")),
+        "IV": ("table4_lambda.csv", "λ = {:g}".format),
+    }[table]
+    numbers = pd.read_csv(PUBLISHED / file)
+    numbers.columns = ["method", "region", "dice", "iou", "recall"]
+    numbers["method"] = numbers.method.map(name)
+    bones = numbers[numbers.region.isin(BONES)].groupby("method", sort=False)[["dice", "iou", "recall"]].mean()
+    printed = numbers[numbers.region == "average_as_published"].set_index("method")[["dice", "iou", "recall"]]
     # The background's score is near 100: a printed average of four lies more than 2 points above that of the bones.
     of_four = printed[(printed.dice - bones.dice) > 2]
     averages = [bones.assign(region="average_3_bones"), of_four.assign(region="average_4_classes")]
-    rows = [table[table.region.isin(BONES)], *(a.reset_index() for a in averages)]
+    rows = [numbers[numbers.region.isin(BONES)], *(a.reset_index() for a in averages)]
     return pd.concat(rows).melt(["method", "region"], var_name="metric", value_name="mean").assign(source="paper")
 
 
-def scores_of_runs(runs: Iterable[Run], basis: str = "pooled") -> pd.DataFrame:
-    """Scores of runs in percent, long: method, seed, region, metric, percent."""
+def scores_of_runs(runs: Iterable[Run], basis: str = "pooled", label: Label = method_label) -> pd.DataFrame:
+    """Scores of runs in percent, long: method (their label), seed, region, metric, percent."""
     tables = []
     for run in runs:
         scores = 100 * scorer(basis)(run.counts).rename_axis("region")
         long = scores.reset_index().melt("region", var_name="metric", value_name="percent")
-        tables.append(long.assign(method=methods.find(run.recipe.method).title, seed=run.recipe.seed))
+        tables.append(long.assign(method=label(run), seed=run.recipe.seed))
     return pd.concat(tables, ignore_index=True)
 
 
-def normalisation_scores(runs: Iterable[Run]) -> pd.DataFrame:
-    """Scores of the same method with other forms of channel attention: normalisation, seed, a column a region."""
-    rows = []
-    for run in runs:
-        dice = 100 * scorer("pooled")(run.counts).dice
-        origin = {"normalisation": run.recipe.normalisation, "seed": run.recipe.seed}
-        rows.append(origin | {f"{title} Dice": dice[region] for region, title in REGIONS.items()})
-    return pd.DataFrame(rows)
-
-
-def table1(runs: Iterable[Run], basis: str = "pooled") -> pd.DataFrame:
-    """The paper's Table I and our runs in one long table, in percent.
+def beside_paper(runs: Iterable[Run], table: str, basis: str = "pooled", label: Label = method_label) -> pd.DataFrame:
+    """One of the paper's tables and our runs in one long table, in percent.
 
     Columns source ("paper" or "here"), method, region, metric, mean, sd (over seeds; NaN for a single one), seeds.
     """
-    ours = scores_of_runs(runs, basis).query("metric in @METRICS and region in @REGIONS")
+    ours = scores_of_runs(runs, basis, label).query("metric in @METRICS and region in @REGIONS")
     grouped = ours.groupby(["method", "region", "metric"], sort=False).percent
     ours = grouped.agg(mean="mean", sd="std", seeds="count").reset_index().assign(source="here")
-    paper = published_table1().query("method in @ours.method.unique()")
+    paper = published(table).query("method in @ours.method.unique()")
     columns = ["source", "method", "region", "metric", "mean", "sd", "seeds"]
     return pd.concat([paper, ours]).reindex(columns=columns).reset_index(drop=True)
 
 
-def table1_markdown(long: pd.DataFrame) -> str:
-    """Table I as Markdown: a row a method and source, best of each source and column in bold, +- sd over seeds."""
+def beside_paper_markdown(long: pd.DataFrame, first: str = "Method") -> str:
+    """``beside_paper`` as Markdown: a row a method and source, best of each source and column in bold, +- sd."""
+    order = list(long[long.source == "here"].method.unique())
     long = long[long["mean"].notna()]
     best = long.groupby(["source", "region", "metric"])["mean"].transform("max").round(2) == long["mean"].round(2)
     cells = long["mean"].map("{:.2f}".format) + long.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.2f}")
     cells = cells.where(~best, "**" + cells + "**")
     wide = long.assign(cell=cells).pivot(index=["method", "source"], columns=["region", "metric"], values="cell")
-    order = [(region, metric) for region in REGIONS for metric in METRICS]
-    rows = [(m, s) for m in long.method.unique() for s in ("paper", "here") if (m, s) in wide.index]
-    wide = wide.reindex(index=rows, columns=order).fillna("n/a")
-    wide.columns = [f"{REGIONS[region]} {METRICS[metric]}" for region, metric in order]
-    return wide.rename_axis(["Method", "Source"]).reset_index().to_markdown(index=False)
+    columns = [(region, metric) for region in REGIONS for metric in METRICS]
+    rows = [(m, s) for m in order for s in ("paper", "here") if (m, s) in wide.index]
+    wide = wide.reindex(index=rows, columns=columns).fillna("n/a")
+    wide.columns = [f"{REGIONS[region]} {METRICS[metric]}" for region, metric in columns]
+    return wide.rename_axis([first, "Source"]).reset_index().to_markdown(index=False)
 
 
-def dataset_summary(data: VpiFolder) -> pd.DataFrame:
-    """A row an image: split, stem, height, width, mean and sd of grey, share of each class in percent."""
-    rows = []
-    for sample in (*data.train, *data.test):
-        image, mask = sample.image(), sample.mask()
-        shares = 100 * np.bincount(mask.ravel(), minlength=len(CLASSES)) / mask.size
-        rows.append(
-            {
-                "split": sample.split,
-                "stem": sample.stem,
-                "height": image.shape[0],
-                "width": image.shape[1],
-                "grey_mean": image.mean(),
-                "grey_sd": image.std(),
-                **{f"{name}_percent": share for name, share in zip(CLASSES, shares, strict=True)},
-            }
-        )
-    return pd.DataFrame(rows)
+def wide_markdown(scores: pd.DataFrame, first: str = "Method") -> str:
+    """One metric of ``scores_of_runs`` as Markdown: a row a label and seed, a column a region."""
+    wide = scores[scores.region.isin(REGIONS)].pivot(index=["method", "seed"], columns="region", values="percent")
+    wide = wide.reindex(columns=list(REGIONS)).rename(columns=REGIONS).rename_axis([first, "Seed"])
+    return wide.reset_index().to_markdown(index=False, floatfmt=".2f", missingval="n/a")
 
 
-def dataset_statistics(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Mean and sd over images of greys and class shares, beside what is known of real images; also as Markdown.
+def differences_markdown(table: pd.DataFrame) -> str:
+    """``statistics.differences_to`` as Markdown: a row a method, a column a region; separable ones in bold."""
+    if table.empty:
+        return "n/a: there is no second method."
+    span = "(" + table.low.map("{:+.1f}".format) + " to " + table.high.map("{:+.1f}".format) + ")"
+    cells = table.difference.map("{:+.2f} ".format) + span.where(table.low.notna(), "(no interval)")
+    cells = cells.where(~table.separable, "**" + cells + "**").where(table.difference.notna(), "n/a")
+    wide = table.assign(cell=cells).pivot(index="other", columns="region", values="cell")
+    wide = wide.loc[table.other.unique(), table.region.unique()].rename(columns=REGIONS)
+    return wide.rename_axis(f"{table.method.iloc[0]} minus").reset_index().to_markdown(index=False)
 
-    summary: of ``dataset_summary``. Columns quantity, mean, sd, real (a number of patients' images), real_source.
+
+def counts_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str, np.ndarray]:
+    """Label -> counts (seeds, images, classes, 4), for ``statistics`` and ``claims``."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        tables.setdefault(label(run), []).append(run.counts)
+    return {name: counts_array(each) for name, each in tables.items()}
+
+
+def claims_markdown(claims: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """``claims.check`` as Markdown: each claim with its summary, then a verdict a comparison."""
+    if claims.empty:
+        return "No claim is about the methods chosen."
+    parts = []
+    for claim in claims.itertuples():
+        lines = comparisons[comparisons.said == claim.said]
+        told = [f"- {line.verdict}; in the paper {line.paper:+.2f}" for line in lines.itertuples()]
+        parts.append("\n".join([f"**{claim.said}**: {claim.verdict}.", "", *told]))
+    return "\n\n".join(parts)
+
+
+def outlines(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """Outline distances and missed and false bones, a row a method and bone class, means over images and seeds.
+
+    Columns method, region, hd95 (pixels), hd95_percent (of the image's height), surface_distance,
+    surface_distance_percent, bones, missed, false (an image). NaN where a class is nowhere.
     """
-    known = pd.read_csv(PUBLISHED / "real_vpi_statistics.csv")
-    over_images = summary[known.quantity].agg(["mean", "std"]).T.rename(columns={"std": "sd"})
-    table = over_images.rename_axis("quantity").reset_index().merge(known, on="quantity")
-    shown = pd.DataFrame(
-        {
-            "": table.quantity.str.replace("_percent", " (% of the picture)").str.replace("_", " "),
-            "Here": [f"{mean:.1f} ({sd:.1f})" for mean, sd in zip(table["mean"], table.sd, strict=True)],
-            "Real": table.real.map("{:.1f}".format),
-            "Real images": table.real_source,
-        }
-    )
-    return table, shown.to_markdown(index=False, disable_numparse=True)
+    tables = []
+    for run in runs:
+        table = run.table("surfaces")
+        percent = {f"{c}_percent": 100 * table[c] / table.height for c in ("hd95", "surface_distance")}
+        tables.append(table.assign(method=label(run), **percent).rename(columns={"class": "region"}))
+    columns = ["hd95", "hd95_percent", "surface_distance", "surface_distance_percent", "bones", "missed", "false"]
+    return pd.concat(tables).groupby(["method", "region"], sort=False)[columns].mean().reset_index()
 
 
-def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:
-    """``truth.csv`` of a phantom folder (stem, split, largest_angle_degrees, ...); None for real images."""
-    return pd.read_csv(data.root / "truth.csv") if data.is_phantom else None
+def outlines_markdown(table: pd.DataFrame) -> str:
+    """``outlines`` as Markdown."""
+    shown = pd.DataFrame({"Method": table.method, "Region": table.region.map(REGIONS)})
+    for key, title in (("hd95", "HD95"), ("surface_distance", "Mean distance")):
+        pixels, percent = table[key].map("{:.1f}".format), table[f"{key}_percent"].map("{:.1f} %".format)
+        shown[f"{title} (pixels, of height)"] = (pixels + ", " + percent).where(table[key].notna(), "n/a")
+    for key, title in (("bones", "Bones"), ("missed", "missed"), ("false", "false")):
+        shown[f"{title}, an image"] = table[key].map("{:.2f}".format)
+    return shown.to_markdown(index=False, disable_numparse=True)
 
 
-def chosen_samples(data: VpiFolder, count: int) -> tuple[list[Sample], list[str]]:
-    """Test images to look at, and a title each: of phantoms those from the smallest angle to the largest."""
-    truth = phantom_truth(data)
-    samples = list(data.test)
-    titles = {sample.stem: sample.stem for sample in samples}
-    if truth is not None:
-        angles = truth.set_index("stem").largest_angle_degrees
-        samples.sort(key=lambda sample: angles[sample.stem])
-        titles = {sample.stem: f"{angles[sample.stem]:.0f}°" for sample in samples}
-    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
-    return [samples[i] for i in places], [titles[samples[i].stem] for i in places]
+def confusion_of_runs(runs: Iterable[Run]) -> pd.DataFrame:
+    """Share of each true class (row) predicted as each class (column), over images and runs; NaN: no such class."""
+    pixels = pd.concat(run.table("confusion") for run in runs).groupby("class")[list(CLASSES)].sum().loc[list(CLASSES)]
+    totals = pixels.sum(axis=1)
+    return pixels.div(totals.where(totals > 0), axis=0)
+
+
+def reliability_of_runs(runs: Iterable[Run], label: Label = method_label) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(bins: method, region, bin, pixels, confidence, accuracy; errors: method, region, percent), seeds pooled."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        tables.setdefault(label(run), []).append(run.table("calibration"))
+    bins, errors = [], []
+    for name, parts in tables.items():
+        together = calibration.pooled(parts)
+        bins.append(calibration.reliability(together).assign(method=name))
+        error = 100 * calibration.expected_calibration_error(together)
+        errors.append(error.rename("percent").rename_axis("region").reset_index().assign(method=name))
+    return pd.concat(bins, ignore_index=True), pd.concat(errors, ignore_index=True)
 
 
 def methods_markdown(names: Iterable[str]) -> str:

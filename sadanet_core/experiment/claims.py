@@ -1,0 +1,142 @@
+"""What Sec. IV of the paper claims, as comparisons that can be checked on any data.
+
+Methods are named as in the tables: by their title, or "λ = 3" in Table IV. The paper's "average" is taken on one basis,
+the mean of the three bones.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from sadanet_core.experiment.statistics import Comparison, compare
+from sadanet_core.images.classes import BONES
+
+AVERAGE = "average_3_bones"
+REGIONS = (*BONES, AVERAGE)
+METRICS = ("dice", "iou", "recall")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper and the comparisons, each "method above other", that it stands for.
+
+    table: "I", "II" or "IV". at_least: points of percent by which the method is said to be above.
+    """
+
+    table: str
+    said: str
+    comparisons: tuple[Comparison, ...]
+    at_least: float = 0.0
+
+
+def _each(method: str, others: Iterable[str], regions: Iterable[str], metrics: Iterable[str]) -> tuple[Comparison, ...]:
+    return tuple(Comparison(method, *rest) for rest in product(others, regions, metrics))
+
+
+CLAIMS = (
+    Claim("I", "SADANet surpasses UNet and FPN on all metrics", _each("SADANet", ("UNet", "FPN"), REGIONS, METRICS)),
+    Claim(
+        "I",
+        "SADANet gains over 4 % on RSNU and SEAM on the average metrics",
+        _each("SADANet", ("RSNU", "SEAM"), (AVERAGE,), METRICS),
+        at_least=4.0,
+    ),
+    Claim(
+        "I",
+        "SADANet outperforms the attention-based PSANet, CCNet and DANet on nearly all metrics",
+        _each("SADANet", ("PSANet", "CCNet", "DANet"), REGIONS, METRICS),
+    ),
+    Claim(
+        "II",
+        "SAA raises the Dice and IoU of thoracic process and lump by over 0.3 % (w/o SCA above DANet)",
+        _each("SADANet w/o SCA", ("DANet",), ("thoracic_process", "lump"), ("dice", "iou")),
+        at_least=0.3,
+    ),
+    Claim(
+        "II",
+        "SAA does not help on ribs (DANet above w/o SCA)",
+        _each("DANet", ("SADANet w/o SCA",), ("rib",), ("dice", "iou")),
+    ),
+    Claim(
+        "II",
+        "SCA raises the IoU of lumps by over 2 % (w/o SAA above DANet)",
+        _each("SADANet w/o SAA", ("DANet",), ("lump",), ("iou",)),
+        at_least=2.0,
+    ),
+    Claim(
+        "II",
+        "SADANet is above both ablations and DANet on average",
+        _each("SADANet", ("DANet", "SADANet w/o SCA", "SADANet w/o SAA"), (AVERAGE,), METRICS),
+    ),
+    Claim(
+        "IV",
+        "lambda = 3 is above lambda = 0, 1, 4 and 5 on average",
+        _each("λ = 3", ("λ = 0", "λ = 1", "λ = 4", "λ = 5"), (AVERAGE,), METRICS),
+    ),
+)
+
+
+def check(
+    table: str, counts: dict[str, np.ndarray], published: pd.DataFrame, basis: str = "pooled"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The claims about a table, on counts: name -> (seeds, images, classes, 4).
+
+    published: the table as printed, long (method, region, metric, mean). Comparisons of which a method is not in
+    ``counts`` are left out; the correction is over all that remain.
+
+    Returns (comparisons: of ``statistics.compare`` with said, at_least, paper (the printed difference) and verdict;
+    claims: said, a verdict in a line).
+    """
+    asked = [(claim, c) for claim in CLAIMS if claim.table == table for c in claim.comparisons]
+    asked = [(claim, c) for claim, c in asked if c.method in counts and c.other in counts]
+    if not asked:
+        return pd.DataFrame(), pd.DataFrame(columns=["said", "verdict"])
+    found = compare(counts, [c for _, c in asked], basis)
+    printed = published.set_index(["method", "region", "metric"])["mean"]
+    found["paper"] = [printed[c.method, c.region, c.metric] - printed[c.other, c.region, c.metric] for _, c in asked]
+    found["said"] = [claim.said for claim, _ in asked]
+    found["at_least"] = [claim.at_least for claim, _ in asked]
+    found["verdict"] = [verdict_of(row) for row in found.itertuples()]
+    rows = [(said, _summary(rows)) for said, rows in found.groupby("said", sort=False)]
+    return found, pd.DataFrame(rows, columns=["said", "verdict"])
+
+
+def verdict_of(row) -> str:
+    """One comparison in a line; row: of ``statistics.compare``, with ``at_least``.
+
+    "SADANet > DANet on lump dice: not separable, -0.2 to +0.5"
+    """
+    what = f"{row.method} > {row.other} on {row.region.replace('_', ' ')} {row.metric}"
+    if np.isnan(row.difference):
+        return f"{what}: n/a, there is nothing to score"
+    told = f"{row.difference:+.2f}"
+    if np.isnan(row.low):
+        return f"{what}: {told}, no interval ({_why_none(row)})"
+    span = f"{row.low:+.2f} to {row.high:+.2f}"
+    note = ", one seed" if row.seeds == 1 else ""
+    if not row.separable:
+        return f"{what}: not separable, {span}{note}"
+    if row.difference < 0:
+        return f"{what}: reversed, {span}{note}"
+    reached = "" if row.low >= row.at_least else f", {row.at_least:g} points not assured"
+    return f"{what}: holds, {span}{reached}{note}"
+
+
+def _why_none(row) -> str:
+    return "a single image" if row.images < 2 else "in too few images"
+
+
+def _summary(rows: pd.DataFrame) -> str:
+    kinds = {
+        "hold": rows.separable & (rows.difference > 0) & (rows.low >= rows.at_least),
+        "hold by less than claimed": rows.separable & (rows.difference > 0) & (rows.low < rows.at_least),
+        "are reversed": rows.separable & (rows.difference < 0),
+        "are not separable": ~rows.separable & rows.low.notna(),
+        "have no interval": rows.low.isna(),
+    }
+    parts = [f"{int(each.sum())} {kind}" for kind, each in kinds.items() if each.any()]
+    seeds = f"{rows.seeds.max()} seed{'s' if rows.seeds.max() > 1 else ''}"
+    return f"of {len(rows)} comparisons {', '.join(parts)} ({seeds}, {rows.images.max()} images)"
