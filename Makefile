@@ -3,20 +3,16 @@ PYTHON  ?= python3
 PROFILE ?= quick
 DATA    ?= phantom
 RESULTS ?= results
-
-NOTEBOOKS := 00_data_tour 01_table1_comparison 03_table3_complexity 08_paper_audit
-
-SADANET := .venv/bin/sadanet
+SEEDS   ?= 1
+CORES   ?= all
 
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: reproduce test install lab lint lock
-reproduce: install ## every notebook through papermill; what is already trained is not trained again
-	@for notebook in $(NOTEBOOKS); do \
-	    $(SADANET) run notebooks/$$notebook.ipynb \
-	        -p profile "$(PROFILE)" -p data "$(DATA)" -p results "$(RESULTS)" || exit $$?; \
-	done
+reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
+	@.venv/bin/snakemake --cores $(CORES) --quiet rules host reason progress \
+	    --config profile="$(PROFILE)" data="$(DATA)" results="$(RESULTS)" seeds="$(SEEDS)"
 
 test: install ## the tests
 	.venv/bin/python -m pytest

@@ -14,9 +14,10 @@ import torch
 
 from sadanet_core.errors import BadInput, Failed
 from sadanet_core.experiment import trainer
+from sadanet_core.experiment.evaluation import evaluate
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.recipe import Recipe, make_recipe, profiles
-from sadanet_core.experiment.run_store import get_or_train, get_or_train_each, open_run, predict_and_count, run_folder
+from sadanet_core.experiment.run_store import get_or_train, get_or_train_each, open_run, run_folder
 from sadanet_core.images.vpi_folder import open_folder, read_mask
 from sadanet_core.methods import METHODS
 from sadanet_core.methods.sa2net import MixedLoss
@@ -244,7 +245,7 @@ class TestRunStore:
         assert len(calls) == 1
 
     def test_counts_are_those_of_the_stored_predictions_and_of_the_stored_weights(self, data, uninterrupted):
-        again = predict_and_count(uninterrupted.network(), data.test, uninterrupted.recipe)
+        again = evaluate(uninterrupted.network(), data.test, uninterrupted.recipe)["counts"]
         pd.testing.assert_frame_equal(again, uninterrupted.counts)
         for sample in data.test:
             stored = read_mask(uninterrupted.prediction_path(sample.stem))

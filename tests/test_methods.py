@@ -1,19 +1,24 @@
-"""The comparison's methods: published sizes, the contract that all share, and the timm backbone below them."""
+"""The comparison's methods: published sizes, the contract that all share, and the choices that each offers."""
 
 import socket
+from collections import namedtuple
 
+import numpy as np
+import onnxruntime
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from sadanet_core.errors import BadInput
 from sadanet_core.methods import METHODS, NetworkSettings, find
-from sadanet_core.network import Backbone, SegmentationLoss, SpatialCrissCrossAttention, record_attention
+from sadanet_core.network import SpatialCrissCrossAttention, record_attention
 
-NETWORKS = [(method.name, head) for method in METHODS.values() for head in method.heads]
-every_method = pytest.mark.parametrize(("name", "head"), NETWORKS, ids=["-".join(each) for each in NETWORKS])
+Case = namedtuple("Case", "name head backbone")
+SWIN = "swin_tiny_patch4_window7_224"
+SMALL_SWIN = {"embed_dim": 16, "depths": (2, 2, 2, 2), "num_heads": (1, 2, 4, 8)}
+CASES = [Case(m.name, head, "resnet10t") for m in METHODS.values() for head in m.heads or (None,)]
+CASES += [Case(name, None, SWIN) for name in ("fpn", "sa2net")]
 
 
 @pytest.fixture(autouse=True)
@@ -23,10 +28,18 @@ def offline(alike, monkeypatch):
         monkeypatch.setattr(socket, function, lambda *_args, **_kwargs: pytest.fail("the network was used"))
 
 
-def build(name, head="text", channels=1, **settings):
+@pytest.fixture(autouse=True)
+def small_swin(monkeypatch):
+    """timm's Swin with shifted windows and patch merging as ever, but narrow and with two blocks a stage."""
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda n, **o: create(n, **o, **(SMALL_SWIN if n == SWIN else {})))
+
+
+def build(name, head=None, backbone="resnet10t", channels=1, **settings):
     """A tiny network of the method; every gamma at 0.5, so that no attention is switched off."""
-    common = {"backbone": "resnet10t", "width": 32, "head": head, "input_channels": channels}
-    network = find(name).build(NetworkSettings(**common, **settings))
+    common = {"width": 32, "image_height": 128, "image_width": 64}
+    settings = common | {"head": head, "backbone": backbone, "input_channels": channels} | settings
+    network = find(name).build(NetworkSettings(**settings))
     for key, parameter in network.named_parameters():
         if key.endswith("gamma"):
             nn.init.constant_(parameter, 0.5)
@@ -41,10 +54,9 @@ def sample(height=48, width=24):
     return labels[:, None] + 0.3 * torch.randn(2, 1, height, width), labels
 
 
-def trained(network, steps):
+def trained(network, loss_of, steps):
     """The losses of that many steps of Adam on one fixed sample."""
-    picture, labels = sample()
-    loss_of, optimiser = SegmentationLoss(network.loss_weights), torch.optim.Adam(network.parameters(), 1e-2)
+    (picture, labels), optimiser = sample(), torch.optim.Adam(network.parameters(), 1e-2)
     losses = []
     for _ in range(steps):
         optimiser.zero_grad()
@@ -54,101 +66,183 @@ def trained(network, steps):
     return losses
 
 
+def losses_of(name, network, lambda_dice=3.0):
+    return {loss: builder(network, lambda_dice) for loss, builder in find(name).losses.items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=["-".join(filter(None, case)) for case in CASES])
+class TestEveryNetwork:
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_one_picture_of_any_size_gives_logits_of_that_size_and_the_same_again(self, case, channels):
+        network = build(*case, channels, classes=5).eval()
+        for height, width in [(65, 33), (127, 61), (96, 16), (17, 50), (3, 1)]:
+            picture = torch.randn(1, channels, height, width)
+            logits = network(picture)
+            assert logits.shape == (1, 5, height, width)
+            assert logits.isfinite().all()
+            assert torch.equal(network(picture), logits)
+
+    def test_in_evaluation_a_picture_does_not_depend_on_its_neighbour_in_the_batch(self, case):
+        network, (picture, _) = build(*case).eval(), sample()
+        torch.testing.assert_close(network(picture)[1:], network(picture[1:]), rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_training_gives_exactly_the_outputs_that_have_a_loss_weight_main_first(self, case, channels):
+        network = build(*case, channels).train()
+        for height, width in [(65, 33), (41, 17)]:
+            outputs = network(torch.randn(2, channels, height, width))
+            assert list(outputs) == list(network.loss_weights)
+            assert next(iter(outputs)) == "main"
+            assert {tuple(each.shape) for each in outputs.values()} == {(2, 4, height, width)}
+        assert network.loss_weights["main"] == 1
+        assert min(network.loss_weights.values()) > 0
+
+    @pytest.mark.parametrize("lambda_dice", [0.0, 3.0])
+    def test_each_loss_is_a_scalar_with_a_finite_gradient_for_every_parameter(self, case, lambda_dice):
+        network, (picture, labels) = build(*case).train(), sample(65, 33)
+        for loss_of in losses_of(case.name, network, lambda_dice).values():
+            network.zero_grad()
+            loss = loss_of(network(picture), labels)
+            assert loss.shape == ()
+            loss.backward()
+            assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+            assert all(p.grad.any() for n, p in network.named_parameters() if n.endswith("gamma"))
+
+    def test_a_saved_and_loaded_network_gives_the_same_output(self, case, tmp_path):
+        network, other, (picture, _) = build(*case), build(*case), sample()
+        trained(network, next(iter(losses_of(case.name, network).values())), steps=2)
+        torch.save(network.state_dict(), tmp_path / "weights.pt")
+        expected = network.eval()(picture)
+        assert not torch.equal(other.eval()(picture), expected)
+        other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+        assert torch.equal(other(picture), expected)
+
+    def test_each_loss_falls_by_a_fifth_in_20_steps_and_bfloat16_then_predicts_as_float32_does(self, case):
+        """bfloat16 keeps 8 bits, 0.4 % a rounding; over the layers the logits may part by 3 % of their spread."""
+        picture, _ = sample()
+        for loss in find(case.name).losses:
+            network = build(*case)
+            losses = trained(network, losses_of(case.name, network)[loss], steps=20)
+            assert losses[-1] < 0.8 * losses[0]
+            with torch.no_grad():
+                exact = network.eval()(picture)
+                with torch.autocast("cpu", torch.bfloat16):
+                    rounded = network(picture).float()
+            assert not torch.equal(rounded, exact), "autocast had no effect"
+            assert (rounded - exact).norm() < 0.03 * (exact - exact.mean()).norm()
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_onnx_runtime_computes_the_same_logits_at_an_odd_size(self, case):
+        network, picture = build(*case).eval(), torch.randn(1, 1, 65, 33)
+        exported = torch.onnx.export(network, (picture,), dynamo=True, verbose=False).model_proto
+        session = onnxruntime.InferenceSession(exported.SerializeToString(), providers=["CPUExecutionProvider"])
+        other = torch.randn_like(picture)
+        (found,) = session.run(None, {session.get_inputs()[0].name: other.numpy()})
+        np.testing.assert_allclose(found, network(other).detach().numpy(), rtol=0, atol=1e-4)
+
+    def test_the_backbone_is_handed_its_weights(self, case):
+        if find(case.name).uses_backbone:
+            with pytest.raises(BadInput, match=r"missing\.pt"):
+                build(*case, weights="missing.pt")
+        else:
+            assert not hasattr(build(*case, weights="missing.pt"), "backbone")
+
+
+# --- published sizes ---
+
+
 def parameters(module):
     return sum(each.numel() for each in module.parameters())
 
 
 @pytest.fixture(scope="module")
 def full_size():
+    """Every method and head in the paper's size, without its numbers."""
     with torch.device("meta"):
-        return {name: find(name).build(NetworkSettings()) for name in ("sadanet", "danet", "ccnet", "unet")}
+        names = [(method.name, head) for method in METHODS.values() for head in method.heads or (None,)]
+        return {name + ("-table3" * (head == "table3")): build_full(name, head) for name, head in names}
+
+
+def build_full(name, head):
+    return find(name).build(NetworkSettings(head=head))
 
 
 def test_the_parameters_of_the_whole_network_are_those_published(full_size):
-    """Table 3; UNet's by hand: encoder 38,848, then 13.5 o^2 + 4 o; decoder 29 o^2 + 6 o; heads 37,252 + 74,116."""
-    counts = {name: parameters(network) for name, network in full_size.items()}
-    assert counts == {"sadanet": 51_030_062, "danet": 49_819_634, "ccnet": 49_814_505, "unet": 29_060_936}
+    """Table III; the published 49.81, 51.03 and 65.19 M."""
+    expected = {
+        "danet": 49_819_634,
+        "ccnet": 49_814_505,
+        "sadanet-without-sca": 51_034_166,
+        "sadanet-without-saa": 49_815_530,
+        "sadanet": 51_030_062,
+        "sadanet-table3": 65_191_990,
+    }
+    assert {name: parameters(full_size[name]) for name in expected} == expected
+
+
+def test_the_parameters_of_the_other_methods_are_those_counted_by_hand(full_size):
+    """UNet: encoder 38,848, then 13.5 o^2 + 4 o; decoder 29 o^2 + 6 o; heads 37,252 + 74,116. A semantic FPN: 1 x 1
+    984,064, 3 x 3 2,360,320, levels 1,623,808. PSANet, each direction: 1,049,600 + 263,168 + 255 * 63 * 512."""
+    backbone, pyramid, psa = 23_527_264, 984_064 + 2_360_320 + 1_623_808, 1_049_600 + 263_168 + 255 * 63 * 512
+    expected = {
+        "unet": 29_060_936,
+        "rsnu": 29_060_936,
+        "fpn": backbone + pyramid + 516,
+        "seam": backbone + pyramid + (4_128 + 516 + 4_352 + 295_168) + 516,
+        "psanet": backbone + 2 * psa + 2_101_248 + 18_875_392 + 2_052 + 2_360_836,
+    }
+    assert {name: parameters(full_size[name]) for name in expected} == expected
+
+
+COMPONENTS = {
+    "backbone.body.layer3": 7_098_368,
+    "backbone.body.layer4": 14_964_736,
+    "backbone": 23_527_264,
+    "position_in": 9_438_208,
+    "position_out": 2_360_320,
+    "position_attention": 328_321,
+    "channel_in": 9_438_208,
+    "channel_out": 2_360_320,
+    "channel_attention": 1,
+    "spatial_in": 9_438_208,
+    "spatial_out": 2_360_320,
+    "spatial_attention": 328_321,
+    "fuse": 11_797_504,
+    "spatial_fuse": 11_797_504,
+    "spatial_last": 2_360_320,
+    "classify": 2_052,
+    "classify_position": 2_052,
+    "classify_channel": 2_052,
+    "classify_spatial": 2_052,
+}
+FCN, SAA = {"auxiliary": 2_360_836}, {"auxiliary": 3_575_368, "auxiliary.reduce": 2_359_808}
+SAA |= {"theta": 16_448, "phi": 1_028, "delta": 16_896, "rho": 1_180_160}
 
 
 @pytest.mark.parametrize(
-    ("name", "component", "count"),
+    ("name", "auxiliary", "count"),
     [
-        ("sadanet", "backbone", 23_527_264),
-        ("sadanet", "head.spatial_attention", 328_321),
-        ("sadanet", "head.channel_attention", 1),
-        ("sadanet", "auxiliary", 3_575_368),
-        ("danet", "position_attention", 328_321),
-        ("danet", "auxiliary", 2_360_836),
-        ("ccnet", "spatial_attention", 328_321),
-        ("ccnet", "fuse", 11_797_504),
-        ("ccnet", "auxiliary", 2_360_836),
+        ("danet", FCN, 12),
+        ("ccnet", FCN, 8),
+        ("sadanet", SAA, 10),
+        ("sadanet-table3", SAA, 14),
+        ("sadanet-without-sca", SAA, 12),
+        ("sadanet-without-saa", FCN, 10),
     ],
 )
-def test_the_parameters_of_the_components_are_those_of_table_3(full_size, name, component, count):
-    assert parameters(full_size[name].get_submodule(component)) == count
+def test_the_parameters_of_the_components_are_those_of_table_3(full_size, name, auxiliary, count):
+    parts = dict(full_size[name].named_modules())
+    found = {
+        part.removeprefix("head.").removeprefix("auxiliary.attention."): parameters(m) for part, m in parts.items()
+    }
+    assert {part: found.get(part) for part in auxiliary} == auxiliary
+    there = {part: n for part, n in COMPONENTS.items() if part in found}
+    assert {part: found[part] for part in there} == there
+    assert len(there) == count
     assert full_size[name].backbone.channels == [1024, 2048]
 
 
-@every_method
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_output_has_the_size_of_any_picture_and_does_not_change(name, head, channels):
-    network = build(name, head, channels, classes=5).eval()
-    for height, width in [(65, 33), (127, 61), (96, 16), (3, 1)]:
-        picture = torch.randn(1, channels, height, width)
-        logits = network(picture)
-        assert logits.shape == (1, 5, height, width)
-        assert logits.isfinite().all()
-        assert torch.equal(network(picture), logits)
-
-
-@every_method
-def test_in_evaluation_a_picture_does_not_depend_on_its_neighbour_in_the_batch(name, head):
-    network, (picture, _) = build(name, head).eval(), sample()
-    torch.testing.assert_close(network(picture)[1:], network(picture[1:]), rtol=1e-4, atol=1e-5)
-
-
-@every_method
-@pytest.mark.parametrize("channels", [1, 3])
-def test_training_gives_the_outputs_that_have_a_loss_weight_main_first(name, head, channels):
-    network = build(name, head, channels).train()
-    for height, width in [(65, 33), (41, 17)]:
-        outputs = network(torch.randn(2, channels, height, width))
-        assert next(iter(outputs)) == "main"
-        assert set(outputs) == set(network.loss_weights)
-        assert {tuple(each.shape) for each in outputs.values()} == {(2, 4, height, width)}
-    assert network.loss_weights["main"] == 1
-
-
-@every_method
-def test_the_loss_has_a_finite_gradient_for_every_parameter(name, head):
-    network, (picture, labels) = build(name, head), sample(65, 33)
-    SegmentationLoss(network.loss_weights)(network(picture), labels).backward()
-    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
-
-
-@every_method
-def test_a_saved_and_loaded_network_gives_the_same_output(name, head, tmp_path):
-    network, other, (picture, _) = build(name, head), build(name, head), sample()
-    trained(network, steps=2)
-    torch.save(network.state_dict(), tmp_path / "weights.pt")
-    expected = network.eval()(picture)
-    assert not torch.equal(other.eval()(picture), expected)
-    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
-    assert torch.equal(other(picture), expected)
-
-
-@every_method
-def test_the_loss_falls_by_a_fifth_in_20_steps_and_bfloat16_then_predicts_as_float32_does(name, head):
-    """bfloat16 keeps 8 bits, 0.4 % a rounding; over the layers the logits may part by 3 % of their spread."""
-    network, (picture, _) = build(name, head), sample()
-    losses = trained(network, steps=20)
-    assert losses[-1] < 0.8 * losses[0]
-    with torch.no_grad():
-        exact = network.eval()(picture)
-        with torch.autocast("cpu", torch.bfloat16):
-            rounded = network(picture).float()
-    assert not torch.equal(rounded, exact), "autocast had no effect"
-    assert (rounded - exact).norm() < 0.03 * (exact - exact.mean()).norm()
+# --- names and choices ---
 
 
 def test_every_method_says_what_is_known_and_what_is_assumed():
@@ -156,6 +250,11 @@ def test_every_method_says_what_is_known_and_what_is_assumed():
         assert find(name) is method
         assert method.name == name
         assert all(text.strip() for text in (method.title, method.known, method.assumed))
+        assert method.choices == {
+            "head": method.heads,
+            "normalisation": method.normalisations,
+            "loss": (*method.losses,),
+        }
 
 
 def test_an_unknown_method_is_refused_with_the_names_of_those_there_are():
@@ -164,7 +263,17 @@ def test_an_unknown_method_is_refused_with_the_names_of_those_there_are():
     assert all(name in str(error.value) for name in ["nonsense", *METHODS])
 
 
-@pytest.mark.parametrize("name", ["ccnet", "sadanet"])
+def test_a_choice_left_open_is_the_methods_own_first():
+    for method in METHODS.values():
+        for setting, choices in (("head", method.heads), ("normalisation", method.normalisations)):
+            if choices:
+                left_open, first = (build(method.name, **{setting: choice}) for choice in (None, choices[0]))
+                assert str(left_open) == str(first)
+                forms = [getattr(m, "normalisation", None) for m in left_open.modules()]
+                assert forms == [getattr(m, "normalisation", None) for m in first.modules()]
+
+
+@pytest.mark.parametrize("name", ["ccnet", "sadanet", "sadanet-without-saa", "sa2net"])
 def test_the_two_criss_cross_passes_share_their_weights(name):
     network = build(name).eval()
     assert sum(isinstance(module, SpatialCrissCrossAttention) for module in network.modules()) == 1
@@ -179,62 +288,7 @@ def test_sadanet_takes_the_channels_softmax_of_equation_3_and_danet_its_own_form
     assert build("danet").channel_attention.normalisation == "max-minus"
 
 
-# --- the backbone ---
-
-
-@pytest.fixture(scope="module")
-def resnet10t():
-    """timm's own network, classifier included, with every number changed from its start."""
-    model = timm.create_model("resnet10t")
-    for value in model.state_dict().values():
-        if value.is_floating_point():
-            value.copy_(0.05 + 0.1 * torch.rand_like(value))
-    return model
-
-
-def refused(*arguments):
-    with pytest.raises(BadInput) as error:
-        Backbone(*arguments)
+def test_sa2net_is_refused_in_one_line_where_its_heads_do_not_fit():
+    with pytest.raises(BadInput, match="width 16") as error:
+        build("sa2net", width=16)
     assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-@pytest.mark.parametrize("name", ["nonsense", "vgg11", "vit_tiny_patch16_224"])
-def test_a_backbone_unknown_or_without_stride_8_is_refused_by_name(name):
-    assert repr(name) in refused(name)
-
-
-@pytest.mark.parametrize("content", ["missing", "text", "nothing", "a list", "another net", "other names", "a part"])
-def test_weights_that_are_not_the_whole_backbones_are_refused_by_the_files_name(content, resnet10t, tmp_path):
-    path, state = tmp_path / "weights.pt", resnet10t.state_dict()
-    if content == "text":
-        path.write_text("not weights")
-    elif content != "missing":
-        objects = {
-            "nothing": {},
-            "a list": [1, 2],
-            "another net": timm.create_model("resnet18").state_dict(),
-            "other names": {f"network.{key}": value for key, value in state.items()},
-            "a part": {key: value for key, value in state.items() if not key.startswith("layer4")},
-        }
-        torch.save(objects[content], path)
-    assert str(path) in refused("resnet10t", 1, str(path))
-
-
-@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_local_file_of_weights_is_loaded_its_first_convolution_summed_for_grey(channels, suffix, resnet10t, tmp_path):
-    path, state = tmp_path / f"weights.{suffix}", resnet10t.state_dict()
-    (torch.save if suffix == "pt" else save_file)(state, path)
-    found = Backbone("resnet10t", channels, str(path)).body.state_dict()
-    if channels == 1:
-        state["conv1.0.weight"] = state["conv1.0.weight"].sum(1, keepdim=True)
-    assert set(found) == {key for key in state if not key.startswith("fc.")}
-    assert [key for key, value in found.items() if not torch.equal(value, state[key])] == []
-
-
-@every_method
-def test_a_method_with_a_backbone_hands_it_its_weights(name, head):
-    if find(name).uses_backbone:
-        with pytest.raises(BadInput, match=r"missing\.pt"):
-            build(name, head, weights="missing.pt")

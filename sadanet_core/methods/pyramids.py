@@ -56,7 +56,7 @@ def pooling_matrix(size: int, bins: int, like: Tensor) -> Tensor:
     cells = torch.arange(size, device=like.device)
     b = torch.arange(bins, device=like.device)[:, None]
     inside = (cells >= b * size // bins) & (cells < -(-(b + 1) * size // bins))
-    return (inside / inside.sum(1, keepdim=True)).to(like.dtype)
+    return inside.to(like.dtype) / inside.sum(1, keepdim=True)
 
 
 class PyramidPooling(nn.Module):

@@ -14,7 +14,7 @@ up on bones). Seeds alone differ by up to 1.9 there, so up to 1 the weight makes
 
 
 def total_variation(logits: Tensor) -> Tensor:
-    """Isotropic total variation of the class probabilities p, a scalar in 0..2 sqrt(2), mean over pixels:
+    """Isotropic total variation of the class probabilities p, a scalar in 0..2 + sqrt(2), mean over pixels:
 
         sum over the classes of sqrt((p[y + 1, x] - p[y, x])^2 + (p[y, x + 1] - p[y, x])^2 + 1e-8)
 
