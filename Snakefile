@@ -72,7 +72,8 @@ rule all:
 # On a CPU, trainings of one thread each side by side beat one that uses all cores. A GPU is lent to one at a time.
 rule train:
     input:
-        f"{OUT}/00_data_tour.json",
+        IMAGES,
+        ancient(f"{OUT}/00_data_tour.json"),
     output:
         touch(f"{OUT}/trained/{{job}}-seed{{seed}}"),
     params:

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sadanet_core.experiment import scores
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment import claims, scores, statistics
 from sadanet_core.experiment.run_store import get_or_train_each
 from sadanet_core.images.vpi_folder import open_folder
-from sadanet_core.views import figures, tables
+from sadanet_core.methods import METHODS
+from sadanet_core.views import comparisons, fig6, figures, tables
 from sadanet_core.views.pictures import overlay
 
 
@@ -31,7 +33,7 @@ def cell(table, **where):
 
 def test_the_published_averages_are_put_on_one_basis_each():
     """Bones: SADANet (78.82 + 77.64 + 86.96) / 3 = 81.14, the audit's figure; UNet's printed 78.09 is already one."""
-    published = tables.published_table1()
+    published = tables.published("I")
     for method, dice in (("SADANet", 81.14), ("UNet", 78.09), ("RSNU", 80.56), ("SEAM", 79.52)):
         row = cell(published, method=method, region="average_3_bones", metric="dice")
         assert row["mean"] == pytest.approx(dice, abs=0.005)
@@ -39,8 +41,8 @@ def test_the_published_averages_are_put_on_one_basis_each():
     assert four == ["FPN", "PSANet", "CCNet", "DANet", "SADANet"]
 
 
-def test_table1_is_mean_and_sd_of_the_stored_counts(runs):
-    table = tables.table1(runs)
+def test_a_table_is_mean_and_sd_of_the_stored_counts(runs):
+    table = tables.beside_paper(runs, "I")
     dice = [100 * scores.pooled(run.counts).loc["rib", "dice"] for run in runs if run.recipe.method == "sadanet"]
     row = cell(table, source="here", method="SADANet", region="rib", metric="dice")
     assert row["mean"] == pytest.approx(np.mean(dice), nan_ok=True)
@@ -49,21 +51,127 @@ def test_table1_is_mean_and_sd_of_the_stored_counts(runs):
 
 
 def test_a_single_seed_has_no_spread(runs):
-    assert tables.table1(runs[:1]).query("source == 'here'").sd.isna().all()
+    assert tables.beside_paper(runs[:1], "I").query("source == 'here'").sd.isna().all()
 
 
 def test_markdown_marks_the_best_of_each_source_and_column():
     rows = [("paper", "A", 70.0), ("paper", "B", 80.0), ("here", "A", 91.0), ("here", "B", 90.0)]
     long = pd.DataFrame(rows, columns=["source", "method", "mean"]).assign(region="rib", metric="dice", sd=np.nan)
-    text = tables.table1_markdown(long)
+    text = tables.beside_paper_markdown(long)
     assert re.findall(r"\*\*([\d.]+)\*\*", text) == ["91.00", "80.00"]
     assert "n/a" in text
 
 
 def test_figures_are_drawn_for_any_number_of_seeds(runs):
     for some in (runs, runs[:1]):
-        figures.table1_bars(tables.table1(some), tables.scores_of_runs(some))
+        figures.table1_bars(tables.beside_paper(some, "I"), tables.scores_of_runs(some))
         figures.training_curves(some)
+
+
+def test_rows_of_the_ablation_and_of_the_sweep_are_named_as_ours():
+    assert list(tables.published("II").method.unique()) == ["DANet", "SADANet w/o SCA", "SADANet w/o SAA", "SADANet"]
+    assert list(tables.published("IV").method.unique()) == [f"λ = {x}" for x in ("0", "1", "2", "2.5", "3", "4", "5")]
+    titles = {method.title for method in METHODS.values()}
+    assert set(tables.published("I").method) | set(tables.published("II").method) <= titles
+
+
+def test_labels_say_what_differs(runs):
+    assert {tables.method_label(run) for run in runs} == {"UNet", "SADANet"}
+    assert {tables.lambda_label(run) for run in runs} == {"λ = 3"}
+
+
+def test_outlines_are_means_over_images_and_seeds(runs):
+    unet = [run for run in runs if run.recipe.method == "unet"]
+    rib = pd.concat(run.table("surfaces") for run in unet).query("`class` == 'rib'")
+    row = cell(tables.outlines(runs), method="UNet", region="rib")
+    assert row.hd95 == pytest.approx(rib.hd95.mean())
+    assert row.hd95_percent == pytest.approx(100 * (rib.hd95 / 256).mean())
+    assert row.missed == rib.missed.mean()
+    assert "n/a" not in tables.outlines_markdown(tables.outlines(runs))
+
+
+def test_confusion_rows_add_up_to_one_and_its_diagonal_is_recall(runs):
+    shares = tables.confusion_of_runs(runs[:1])
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_allclose(np.diag(shares), scores.pooled(runs[0].counts).recall[:4])
+    assert comparisons.confusion(shares, "UNet").axes
+
+
+def test_reliability_pools_the_seeds_of_a_method(runs):
+    bins, errors = tables.reliability_of_runs(runs)
+    pixels = bins.query("region == 'all'").groupby("method").pixels.sum()
+    assert (pixels == 2 * 2 * 64 * 256).all()  # seeds, images
+    assert errors.percent.between(0, 100).all()
+    assert comparisons.reliability(bins).axes
+
+
+def test_differences_and_claims_are_shown_for_several_methods_and_for_one(runs):
+    for some in (runs, runs[:1]):
+        counts = tables.counts_by_label(some)
+        found = statistics.differences_to("SADANet", counts)
+        text = tables.differences_markdown(found)
+        assert ("UNet" in text) == (len(counts) > 1)
+        comparisons.differences(found)
+        compared, verdicts = claims.check("I", counts, tables.published("I"))
+        assert ("surpasses UNet" in tables.claims_markdown(verdicts, compared)) == (len(counts) > 1)
+
+
+def test_a_sweep_is_drawn_with_and_without_a_band(phantoms, tmp_path):
+    data, runs = open_folder(phantoms), []
+    for value in (0.0, 3.0):
+        runs += get_or_train_each(["sadanet"], [0], "smoke", data, tmp_path, lambda_dice=value, iterations=2)
+    table = tables.beside_paper(runs, "IV", label=tables.lambda_label)
+    assert set(table.method) == {"λ = 0", "λ = 3"}
+    figure = comparisons.sweep(table, tables.scores_of_runs(runs, label=tables.lambda_label))
+    paper, here = figure.axes[0], figure.axes[4]
+    assert paper.lines[0].get_xdata().tolist() == here.lines[0].get_xdata().tolist() == [0, 3]
+
+
+# --- Fig. 6 ---
+
+
+def test_the_box_is_where_label_maps_differ_most():
+    masks = [np.zeros((100, 50), np.uint8) for _ in range(3)]
+    masks[0][60:70, 20:40] = 1
+    masks[1][62:72, 20:40] = 2
+    masks[2][5, 5] = 3  # a lone pixel elsewhere
+    top, left, height, width = fig6.box_of_disagreement(masks)
+    assert (height, width) == (16, 30)
+    assert top <= 60
+    assert top + height >= 72
+    assert left <= 20
+    assert left + width >= 40
+    assert top + height <= 100
+    assert left + width <= 50
+
+
+def test_the_circle_is_where_a_prediction_errs_most_and_nowhere_if_it_does_not():
+    truth, predicted = np.zeros((200, 60), np.uint8), np.zeros((200, 60), np.uint8)
+    predicted[150:165, 30:45] = 1
+    predicted[10:12, 10:12] = 2
+    row, column, radius = fig6.worst_place(truth, predicted)
+    assert abs(row - 157) < 8
+    assert abs(column - 37) < 8
+    assert radius == 4
+    assert fig6.worst_place(truth, truth) is None
+
+
+def test_the_sample_is_the_one_named_or_that_of_median_dice(runs, phantoms):
+    data = open_folder(phantoms)
+    assert fig6.chosen_sample(data, runs[0], data.test[1].stem) == data.test[1]
+    assert fig6.chosen_sample(data, runs[0]) in data.test
+    with pytest.raises(BadInput, match="no test image 'nonsense'"):
+        fig6.chosen_sample(data, runs[0], "nonsense")
+
+
+def test_fig6_has_a_column_an_image_the_mask_and_each_method(runs, phantoms):
+    data = open_folder(phantoms)
+    figure = fig6.segmentations(data.test[0], runs)
+    assert len(figure.axes) == 2 * (2 + len(runs))
+    assert len([axis for axis in fig6.contact_sheet(data, runs[0]).axes if axis.images]) == len(data.test)
+
+
+# --- pictures ---
 
 
 def test_an_overlay_changes_bones_alone():

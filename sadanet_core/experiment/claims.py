@@ -118,7 +118,9 @@ def verdict_of(row) -> str:
     span = f"{row.low:+.2f} to {row.high:+.2f}"
     note = ", one seed" if row.seeds == 1 else ""
     if not row.separable:
-        return f"{what}: not separable, {span}{note}"
+        # An interval beside zero does not suffice: among many comparisons some are so by chance.
+        by_test = f" (corrected p {row.p_corrected:.2f})" if row.low > 0 or row.high < 0 else ""
+        return f"{what}: not separable, {span}{by_test}{note}"
     if row.difference < 0:
         return f"{what}: reversed, {span}{note}"
     reached = "" if row.low >= row.at_least else f", {row.at_least:g} points not assured"

@@ -5,8 +5,10 @@ A table of surfaces has a row an image and bone class, with the columns
     stem, class, height, width
     hd95              95th percentile of the distances between the outlines, the larger direction, in pixels
     surface_distance  their mean over both directions, in pixels
-    bones, missed     connected bones in the mask, and those of them that no predicted pixel of their class touches
+    bones, missed     bones in the mask, and those of them that no predicted pixel of their class touches
     false             predicted bones that touch none of the mask
+
+A bone is what hangs together, over corners too, and is no speck (``SPECK``).
 
 A class that is in the mask and not predicted, or the other way round, has the image's diagonal for both distances; one
 that is in neither has NaN.
@@ -20,7 +22,7 @@ from scipy.spatial import cKDTree
 from sadanet_core.images.classes import BONES, CLASSES
 
 SPECK = 1e-4
-"""Share of the image's pixels below which a predicted patch is no bone: a bone has about 1 % of them."""
+"""Share of the image's pixels below which a patch is no bone: a bone has some 0.3 to 1 % of them."""
 
 
 def surfaces(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
@@ -30,7 +32,7 @@ def surfaces(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFram
         there, found = truth == CLASSES.index(name), predicted == CLASSES.index(name)
         hd95, mean = distances(there, found)
         bones, missed = _untouched(there, found)
-        _, false = _untouched(found, there, SPECK * truth.size)
+        _, false = _untouched(found, there)
         rows.append((stem, name, *truth.shape, hd95, mean, bones, missed, false))
     columns = ["stem", "class", "height", "width", "hd95", "surface_distance", "bones", "missed", "false"]
     return pd.DataFrame(rows, columns=columns)
@@ -47,9 +49,9 @@ def distances(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     return max(np.percentile(d, 95) for d in (there, back)), float(np.concatenate([there, back]).mean())
 
 
-def _untouched(mask: np.ndarray, other: np.ndarray, smallest: float = 0) -> tuple[int, int]:
-    """(connected parts of ``mask`` with at least ``smallest`` pixels, those of them that ``other`` does not touch)."""
-    parts, n = ndimage.label(mask)
-    large = np.bincount(parts.ravel(), minlength=n + 1)[1:] >= smallest
+def _untouched(mask: np.ndarray, other: np.ndarray) -> tuple[int, int]:
+    """(bones of ``mask``, those of them that ``other`` does not touch)."""
+    parts, n = ndimage.label(mask, np.ones((3, 3)))
+    large = np.bincount(parts.ravel(), minlength=n + 1)[1:] >= SPECK * mask.size
     touched = np.bincount(parts[other], minlength=n + 1)[1:] > 0
     return int(large.sum()), int((large & ~touched).sum())
