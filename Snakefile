@@ -7,6 +7,7 @@
 A job is one command of `sadanet`, which trains nothing that is stored already: killed anywhere, the same command goes on.
 """
 
+import hashlib
 import shutil
 import sys
 import tomllib
@@ -29,6 +30,7 @@ if not SEEDS:
 # What the tables compare. The notebooks are given these lists, whatever stands in their own parameter cells.
 METHODS = ["unet", "fpn", "rsnu", "seam", "psanet", "ccnet", "danet", "sadanet", "sa2net"]
 ABLATION = ["danet", "sadanet-without-sca", "sadanet-without-saa", "sadanet"]
+ALL_METHODS = list(dict.fromkeys(METHODS + ABLATION))
 LAMBDAS = ["0.0", "1.0", "2.0", "2.5", "3.0", "4.0", "5.0"]
 NORMALISATIONS = ["softmax", "max-minus"]
 
@@ -37,7 +39,7 @@ SWEEP = {value: "sadanet" if value == "3.0" else f"sadanet_lambda-{value}" for v
 FORMS = {form: "sadanet" if form == "softmax" else f"sadanet_{form}" for form in NORMALISATIONS}
 TRAIN = {job: f"--method sadanet --lambda-dice {value}" for value, job in SWEEP.items()}
 TRAIN |= {job: f"--method sadanet --normalisation {form}" for form, job in FORMS.items()}
-TRAIN |= {method: f"--method {method}" for method in METHODS + ABLATION}
+TRAIN |= {method: f"--method {method}" for method in ALL_METHODS}
 
 # Notebook -> the jobs it needs, and its parameters beyond profile, data and results.
 WITH_WEIGHTS = {"backbone_weights": WEIGHTS} if WEIGHTS else {}
@@ -49,11 +51,12 @@ NOTEBOOKS = {
     "04_table4_lambda_sweep": (SWEEP.values(), {"lambdas": LAMBDAS, "seeds": SEEDS} | WITH_WEIGHTS),
     "05_fig6_segmentations": (METHODS, {"methods": METHODS} | WITH_WEIGHTS),
     "08_paper_audit": (FORMS.values(), {"normalisations": NORMALISATIONS, "seeds": SEEDS} | WITH_WEIGHTS),
+    "09_speed": (ALL_METHODS, {"methods": ALL_METHODS} | WITH_WEIGHTS),
 }
 
 OUT = f"{RESULTS}/{Path(DATA).name}-{PROFILE}"
 SADANET = f"{sys.executable} -m sadanet_core"
-SOURCES = [str(path) for path in Path("sadanet_core").rglob("*.py")]
+CODE = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path("sadanet_core").rglob("*.py")))).hexdigest()
 IMAGES = [] if DATA == "phantom" else [str(path) for path in Path(DATA).rglob("*") if path.is_file()]
 HAS_GPU = shutil.which("nvidia-smi") is not None
 
@@ -88,8 +91,8 @@ rule train:
 
 
 def trained(wildcards):
-    jobs, _ = NOTEBOOKS[wildcards.notebook]
-    seeds = SEEDS if wildcards.notebook != "05_fig6_segmentations" else [0]
+    jobs, given = NOTEBOOKS[wildcards.notebook]
+    seeds = SEEDS if "seeds" in given else [0]
     return [f"{OUT}/trained/{job}-seed{seed}" for job in jobs for seed in seeds]
 
 
@@ -102,12 +105,12 @@ def parameters(wildcards):
 rule notebook:
     input:
         "notebooks/{notebook}.ipynb",
-        SOURCES,
         trained,
         lambda wildcards: IMAGES if wildcards.notebook == "00_data_tour" else f"{OUT}/00_data_tour.json",
     output:
         f"{OUT}/{{notebook}}.json",
     params:
         given=parameters,
+        code=CODE,  # other code: the notebook runs again
     shell:
         "{SADANET} run notebooks/{wildcards.notebook}.ipynb {params.given:q}"

@@ -42,7 +42,7 @@ def complexity(method: str, head: str | None = None, height: int = 512, width: i
         network = _network(method, head, height, width)
         picture, whole = torch.empty(1, 3, height, width), torch.empty(1, 3, *WHOLE_IMAGE)
         inference = _inference(network)
-        step = _training_step(network, methods.find(method))
+        step = training_step(network, methods.find(method))
         return paper_count(method, head, height, width) | {
             "inference_macs": macs(inference, picture),
             "training_macs": macs(_training_graph(network), picture),
@@ -194,7 +194,8 @@ def _training_graph(network: nn.Module) -> Callable[[Tensor], dict[str, Tensor]]
     return run
 
 
-def _training_step(network: nn.Module, method: Method) -> Callable[[Tensor], None]:
+def training_step(network: nn.Module, method: Method) -> Callable[[Tensor], None]:
+    """A forward and backward pass on a picture, with the method's own loss."""
     loss_of = next(iter(method.losses.values()))(network, 3.0)
 
     def run(picture: Tensor) -> None:

@@ -192,6 +192,22 @@ def reliability_of_runs(runs: Iterable[Run], label: Label = method_label) -> tup
     return pd.concat(bins, ignore_index=True), pd.concat(errors, ignore_index=True)
 
 
+def speed_markdown(table: pd.DataFrame) -> str:
+    """``speed.speeds`` as Markdown."""
+    shown = pd.DataFrame(
+        {
+            "Method": table.method,
+            "Step (s)": table.seconds_per_step.map("{:.3g}".format),
+            "Step (GFLOP)": table.step_gigaflop.map("{:.3g}".format),
+            "Sustained (GFLOP/s)": table.gigaflops.map("{:.3g}".format),
+            "Test image (s)": table.seconds_per_image.map("{:.2g}".format),
+            "Hours here": table.hours_here.map("{:.3g}".format),
+            "Hours on the GPU": table.hours_gpu.map("{:.3g}".format),
+        }
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
 def methods_markdown(names: Iterable[str]) -> str:
     """What is known of each method and what we assumed, as Markdown."""
     rows = [(m.title, m.known, m.assumed) for m in map(methods.find, names)]
