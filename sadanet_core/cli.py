@@ -250,6 +250,21 @@ def run_(notebook: Path, parameter: tuple[tuple[str, str], ...]) -> None:
     click.echo(str(run_notebook(notebook, dict(parameter))))
 
 
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@RESULTS
+def freeze(folder: Path, out: Path, results: Path | None) -> None:
+    """Copy FOLDER, results of phantoms, to OUT for the record, with what its tables can be computed from again.
+
+    Example: sadanet freeze results/phantom-quick results/reference/quick-cpu
+    """
+    from sadanet_core.experiment import reference
+
+    names = reference.freeze(folder, _results(results) / "runs", out)
+    click.echo(f"{out}: tables, figures and {len(names)} runs without their weights")
+
+
 def _open_run(run: Path, results: Path | None):
     from sadanet_core.experiment.run_store import open_run
 

@@ -41,10 +41,10 @@ class Report:
         self._write(f"{name}.md", text)
         return text
 
-    def figure(self, name: str, figure: Any) -> None:
-        """Write ``<name>.png`` of a matplotlib figure, at 200 dots an inch."""
+    def figure(self, name: str, figure: Any, dots: int = 200) -> None:
+        """Write ``<name>.png`` of a matplotlib figure, at so many dots an inch."""
         buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=200, bbox_inches="tight", format="png")
+        figure.savefig(buffer, dpi=dots, bbox_inches="tight", format="png")
         self._write(f"{name}.png", buffer.getvalue())
 
     def finish(self, **findings: Any) -> Path:

@@ -1,0 +1,110 @@
+"""The committed reference results: computed again from the committed counts they are the same, digit for digit."""
+
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment import claims, statistics
+from sadanet_core.experiment.notebook_runner import run_notebook
+from sadanet_core.experiment.reference import freeze
+from sadanet_core.experiment.run_store import open_run
+from sadanet_core.views import tables
+
+ROOT = Path(__file__).parents[1]
+REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
+
+
+def content(folder, notebook):
+    return json.loads((folder / f"{notebook}.json").read_text())
+
+
+def runs_of(folder, notebook):
+    return [open_run(folder / "runs" / name) for name in content(folder, notebook)["findings"]["runs"]]
+
+
+def assert_same_csv(folder, name, table):
+    again = pd.read_csv(io.StringIO(table.to_csv(index=False, float_format="%.6g")))
+    pd.testing.assert_frame_equal(again, pd.read_csv(folder / f"{name}.csv"), check_exact=True)
+
+
+@pytest.fixture(scope="module", params=REFERENCES, ids=lambda path: path.name)
+def folder(request):
+    return request.param
+
+
+TABLES = [
+    ("01_table1_comparison", "table1", "I", tables.method_label),
+    ("02_table2_ablation", "table2", "II", tables.method_label),
+    ("04_table4_lambda_sweep", "table4", "IV", tables.lambda_label),
+]
+
+
+@pytest.mark.parametrize(("notebook", "name", "printed", "label"), TABLES, ids=[each[1] for each in TABLES])
+class TestRecomputed:
+    def test_the_table(self, folder, notebook, name, printed, label):
+        assert_same_csv(folder, name, tables.beside_paper(runs_of(folder, notebook), printed, label=label))
+
+    def test_its_claims_with_intervals_and_corrected_p(self, folder, notebook, name, printed, label):
+        counts = tables.counts_by_label(runs_of(folder, notebook), label)
+        compared, verdicts = claims.check(printed, counts, tables.published(printed))
+        assert_same_csv(folder, f"{name}_claims", compared)
+        assert content(folder, notebook)["findings"]["claims"] == verdicts.set_index("said").verdict.to_dict()
+
+
+def test_differences_outlines_and_calibration(folder):
+    runs = runs_of(folder, "01_table1_comparison")
+    counts = tables.counts_by_label(runs)
+    assert_same_csv(folder, "table1_differences", statistics.differences_to("SADANet", counts))
+    assert_same_csv(folder, "table1_outlines", tables.outlines(runs))
+    _, errors = tables.reliability_of_runs(runs)
+    wide = errors.pivot(index="method", columns="region", values="percent").loc[errors.method.unique()].reset_index()
+    assert_same_csv(folder, "table1_calibration", wide)
+
+
+def test_it_has_three_seeds_and_says_where_and_how_it_was_made(folder):
+    for notebook in ("01_table1_comparison", "02_table2_ablation", "04_table4_lambda_sweep"):
+        runs = runs_of(folder, notebook)
+        assert {run.recipe.seed for run in runs} >= {0, 1, 2}
+        for run in runs:
+            assert run.environment["commit"] != "unknown"
+            assert run.environment["training_seconds"] > 0
+        assert content(folder, notebook)["environment"]["packages"]["torch"]
+
+
+# --- making one ---
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    given = {"profile": "smoke", "methods": "unet,danet", "results": str(folder)}
+    run_notebook(ROOT / "notebooks" / "01_table1_comparison.ipynb", given)
+    return folder
+
+
+def test_what_is_frozen_opens_and_gives_the_same_table(results, tmp_path):
+    names = freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
+    assert len(names) == 2
+    assert_same_csv(
+        tmp_path / "kept", "table1", tables.beside_paper(runs_of(tmp_path / "kept", "01_table1_comparison"), "I")
+    )
+    assert not list((tmp_path / "kept").rglob("*.safetensors"))
+    with pytest.raises(BadInput, match="is there already"):
+        freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
+
+
+def test_results_that_are_not_of_phantoms_are_refused_and_nothing_is_written(results, tmp_path):
+    folder = tmp_path / "clinic-smoke"
+    folder.mkdir()
+    told = content(results / "phantom-smoke", "01_table1_comparison")
+    told["parameters"]["data"] = "data/clinic"
+    (folder / "01_table1_comparison.json").write_text(json.dumps(told))
+    with pytest.raises(BadInput, match="patients' pictures must stay at home"):
+        freeze(folder, results / "runs", tmp_path / "kept")
+    with pytest.raises(BadInput, match="no notebook's results"):
+        freeze(tmp_path, results / "runs", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
