@@ -16,19 +16,25 @@ BINS = 10
 
 def calibration(truth: np.ndarray, logits: Tensor) -> pd.DataFrame:
     """The sums of one image: label map (H, W), logits (classes, H, W)."""
-    probabilities, labels = (part.cpu().numpy() for part in logits.softmax(0).max(0))
-    regions = {"all": np.ones(truth.shape, bool), "bones": (truth > 0) | (labels > 0)}
-    tables = []
-    for region, inside in regions.items():
-        p, right = probabilities[inside].astype(float), (labels == truth)[inside]
-        place = np.minimum((p * BINS).astype(int), BINS - 1)
-        sums = {
-            "pixels": np.bincount(place, minlength=BINS),
-            "confidence": np.bincount(place, p, BINS),
-            "correct": np.bincount(place[right], minlength=BINS),
-        }
-        tables.append(pd.DataFrame({"region": region, "bin": range(BINS), **sums}))
-    return pd.concat(tables, ignore_index=True)
+    p, labels = (part.cpu().numpy().ravel() for part in logits.softmax(0).max(0))
+    truth = truth.ravel()
+    # One count by bin, rightness and bone, for speed: an image has a million pixels.
+    right, bone = labels == truth, (labels > 0) | (truth > 0)
+    cell = np.minimum((p * BINS).astype(np.intp), BINS - 1) * 4 + right * 2 + bone
+    pixels, confidence = (np.bincount(cell, weights, 4 * BINS).reshape(BINS, 2, 2) for weights in (None, p))
+    regions = {"all": slice(None), "bones": slice(1, None)}
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "region": region,
+                "bin": range(BINS),
+                "pixels": pixels[..., inside].sum((1, 2)),
+                "confidence": confidence[..., inside].sum((1, 2)),
+                "correct": pixels[:, 1, inside].sum(1),
+            }
+        )
+        for region, inside in regions.items()
+    ).reset_index(drop=True)
 
 
 def pooled(tables: list[pd.DataFrame]) -> pd.DataFrame:
