@@ -2,7 +2,7 @@
 
 A table of calibration has a row a region and bin, with the columns
 
-    region          "all", or "bones": the pixels that are a bone in the mask or in the prediction
+    region          "all", or "bones": the pixels that are predicted to be one
     bin             0..9, the tenth of 0..1 in which the probability of the predicted class lies
     pixels, confidence, correct     sums over the pixels: their number, those probabilities, and how many are right
 """
@@ -19,7 +19,7 @@ def calibration(truth: np.ndarray, logits: Tensor) -> pd.DataFrame:
     p, labels = (part.cpu().numpy().ravel() for part in logits.softmax(0).max(0))
     truth = truth.ravel()
     # One count by bin, rightness and bone, for speed: an image has a million pixels.
-    right, bone = labels == truth, (labels > 0) | (truth > 0)
+    right, bone = labels == truth, labels > 0
     cell = np.minimum((p * BINS).astype(np.intp), BINS - 1) * 4 + right * 2 + bone
     pixels, confidence = (np.bincount(cell, weights, 4 * BINS).reshape(BINS, 2, 2) for weights in (None, p))
     regions = {"all": slice(None), "bones": slice(1, None)}

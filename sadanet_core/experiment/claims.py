@@ -140,5 +140,9 @@ def _summary(rows: pd.DataFrame) -> str:
         "have no interval": rows.low.isna(),
     }
     parts = [f"{int(each.sum())} {kind}" for kind, each in kinds.items() if each.any()]
-    seeds = f"{rows.seeds.max()} seed{'s' if rows.seeds.max() > 1 else ''}"
-    return f"of {len(rows)} comparisons {', '.join(parts)} ({seeds}, {rows.images.max()} images)"
+    seeds, images = (_counted(rows[column].max(), column) for column in ("seeds", "images"))
+    return f"of {_counted(len(rows), 'comparisons')} {', '.join(parts)} ({seeds}, {images})"
+
+
+def _counted(number: int, plural: str) -> str:
+    return f"{number} {plural if number != 1 else plural.removesuffix('s')}"

@@ -3,14 +3,18 @@
 The scores of a method are an array ``counts`` (seeds, images, classes, 4) of TP, FP, FN, TN; all methods share their
 images. A difference is the mean over seeds of one method's score minus the other's.
 
-- **Interval**: percentile bootstrap, 95 %. Test images are resampled together for both methods (paired), seeds for each
-  method by itself where there are several. With one seed the interval holds the spread over images alone.
-- **Test**: paired permutation. Were two methods alike, each image's counts could be exchanged between them; p is the
-  share of exchanges whose difference is at least as large, two-sided (scipy).
+- **Interval**, 95 %. Test images are resampled together for both methods (paired bootstrap). With one seed the interval
+  is that bootstrap's percentiles and speaks of these two trained networks alone. With several, the variance between
+  seeds is added to the bootstrap's, and the interval is Student's with Welch and Satterthwaite's degrees of freedom:
+  three seeds say little of the spread of a training, and the interval is as wide as that.
+- **Test**: paired permutation over images. Were these networks alike, each image's counts could be exchanged between
+  them; p is the share of exchanges whose difference is at least as large, two-sided (scipy). It knows images only: a
+  lucky seed is the same on all of them, and only the interval can tell.
 - **Correction**: Holm's, over all comparisons made together (statsmodels), so that a false alarm anywhere among them is
   as rare as alpha.
 
-A difference is called separable if its interval leaves out 0 and its corrected p is below alpha.
+A difference is called separable if its interval leaves out 0 and its corrected p is below alpha; of one seed each, this
+is said of the networks, not of the methods.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import permutation_test
+from scipy.stats import permutation_test, t
 from statsmodels.stats.multitest import multipletests
 
 from sadanet_core.errors import BadInput
@@ -79,34 +83,39 @@ def counts_array(tables: Iterable[pd.DataFrame]) -> np.ndarray:
 
 
 def interval(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of score(one) - score(other); (NaN, NaN) with a single image or an undefined score."""
+    """95 % interval of score(one) - score(other); (NaN, NaN) with a single image or an undefined score."""
     images = one.shape[1]
     if images < 2:
         return np.nan, np.nan
     rng = np.random.default_rng(seed)
-    chosen = rng.integers(images, size=(RESAMPLES, 1, images))
-
-    def resampled(counts: np.ndarray) -> np.ndarray:
-        seeds = rng.integers(len(counts), size=(RESAMPLES, len(counts), 1))
-        return np.concatenate([_nanmean(score(counts[s, i]), -1) for s, i in _chunks(seeds, chosen)])
-
-    differences = resampled(one) - resampled(other)
-    if np.isnan(differences).mean() > ALPHA:  # so seldom there that most resamples lack it
+    differences = []
+    for _ in range(0, RESAMPLES, 250):  # in parts, for the memory's sake
+        chosen = rng.integers(images, size=(250, images))
+        parts = [_nanmean(score(counts[:, chosen]), 0) for counts in (one, other)]
+        differences.append(parts[0] - parts[1])
+    differences = np.concatenate(differences)
+    if np.isnan(differences).mean() > ALPHA:  # in so few images that many resamples lack it
         return np.nan, np.nan
-    low, high = np.nanpercentile(differences, [100 * ALPHA / 2, 100 * (1 - ALPHA / 2)])
-    return float(low), float(high)
-
-
-def _chunks(seeds: np.ndarray, images: np.ndarray, size: int = 250):
-    for start in range(0, len(seeds), size):
-        yield seeds[start : start + size], images[start : start + size]
+    # Variance and degrees of freedom: of the images, then of each method's seeds.
+    terms = [(np.nanvar(differences), images - 1)]
+    terms += [(np.nanvar(score(c), ddof=1) / len(c), len(c) - 1) for c in (one, other) if len(c) > 1]
+    total = sum(variance for variance, _ in terms)
+    if len(terms) == 1 or total == 0:
+        low, high = np.nanpercentile(differences, [100 * ALPHA / 2, 100 * (1 - ALPHA / 2)])
+        return float(low), float(high)
+    freedom = total**2 / sum(variance**2 / df for variance, df in terms)
+    half = t.ppf(1 - ALPHA / 2, freedom) * np.sqrt(total)
+    middle = _difference(one, other, score)
+    return float(middle - half), float(middle + half)
 
 
 def permutation_p(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) -> float:
     """Two-sided p of the paired permutation test over images; NaN with a single image or an undefined score.
 
-    Both have the same number of seeds, exchanged together.
+    Both have the same number of seeds, exchanged together; raises ``BadInput`` otherwise.
     """
+    if len(one) != len(other):
+        raise BadInput(f"seeds: found {len(one)} of one method and {len(other)} of the other; expected as many of each")
     images = one.shape[1]
     if images < 2 or np.isnan(_difference(one, other, score)):
         return np.nan
