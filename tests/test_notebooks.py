@@ -3,6 +3,8 @@
 import ast
 import json
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -99,6 +101,16 @@ def test_a_notebook_that_does_not_reach_its_end_has_failed(cell, said, tmp_path)
     run_notebook(good, {})
     with pytest.raises(Failed, match=said):
         run_notebook(small_notebook(tmp_path / "n.ipynb", cell, WRITE_RESULT), {})
+
+
+def test_several_notebooks_at_once_from_one_folder(tmp_path):
+    """Each process has a kernel of its own to talk to: with shared sockets all but one would wait for ever."""
+    names = [f"n{i}" for i in range(3)]
+    for name in names:
+        small_notebook(tmp_path / f"{name}.ipynb", WRITE_RESULT.replace('"n.json"', f'"{name}.json"'))
+    command = [sys.executable, "-m", "sadanet_core", "run"]
+    processes = [subprocess.Popen([*command, str(tmp_path / f"{name}.ipynb")], cwd=tmp_path) for name in names]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0, 0]
 
 
 def test_a_file_that_is_no_notebook(tmp_path):

@@ -4,6 +4,7 @@ complete)."""
 
 import ast
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,18 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     result.unlink(missing_ok=True)
     print(f"{notebook.stem}: started", file=sys.stderr, flush=True)
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(executed),
-            parameters,
-            progress_bar=watched() is not None,
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-            config=Config({"KernelManager": {"transport": "ipc"}}),  # a socket file, no unencrypted port
-        )
+        with tempfile.TemporaryDirectory(prefix="sadanet-") as sockets:
+            # Socket files, no unencrypted port; in a folder of their own, or two notebooks at once take the same ones.
+            manager = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+            papermill.execute_notebook(
+                str(notebook),
+                str(executed),
+                parameters,
+                progress_bar=watched() is not None,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                config=Config({"KernelManager": manager}),
+            )
     except papermill.exceptions.PapermillExecutionError as error:
         if error.ename == BadInput.__name__:
             raise BadInput(error.evalue) from None
