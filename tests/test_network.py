@@ -205,13 +205,13 @@ def test_the_two_branches_stand_in_parallel_and_are_summed():
 
     def without(branch):
         hook = branch.register_forward_hook(lambda _module, _inputs, output: torch.zeros_like(output))
-        logits = head(f)
+        logits = head(f)["main"]
         hook.remove()
         return logits
 
     alone = without(head.spatial_out), without(head.channel_out)
     assert all((logits - bias).abs().max() > 0.01 for logits in alone)
-    torch.testing.assert_close(head(f), sum(alone) - bias)
+    torch.testing.assert_close(head(f)["main"], sum(alone) - bias)
 
 
 def test_the_auxiliary_head_runs_in_training_only():
