@@ -65,7 +65,8 @@ def _results(results: Path | None) -> Path:
 @click.option("--test", type=int, default=29, help="Test images.")
 @click.option("--seed", type=int, default=0)
 @click.option("--size", type=_Size(), default="512x2048", help="Width x height in pixels.")
-def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int]) -> None:
+@click.option("--spread", type=click.Choice(["usual", "wide"]), default="usual", help="Of the training images.")
+def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], spread: str) -> None:
     """Write phantom images with known masks and angles to OUT, a new folder in the published layout.
 
     Example: sadanet phantom data/my-phantoms --train 80 --test 29 --seed 1 --size 512x2048
@@ -75,7 +76,7 @@ def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int]) 
 
     width, height = size
     with progress(train + test, "phantoms", "images") as bar:
-        write_folder(out, train, test, seed, width, height, on_image_done=bar.update)
+        write_folder(out, train, test, seed, width, height, spread, on_image_done=bar.update)
     click.echo(f"{out}: {train} training and {test} test phantoms of {width} x {height} pixels")
 
 
@@ -103,7 +104,7 @@ def check(folder: Path) -> None:
 @click.option("--normalisation", help="Of the channel attention: softmax or max-minus.  [default: the method's own]")
 @click.option("--loss", help="sa2net: equation-7 or mixed.  [default: the method's own]")
 @click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
-@click.option("--profile", default="quick", help="smoke, quick, gpu or paper.")
+@click.option("--profile", default="quick", help="smoke, quick, gpu, paper or shipped.")
 @click.option("--seed", type=int, default=0)
 @click.option("--lambda-dice", type=float, default=3.0, help="Weight of the Dice loss, Eq. (7).")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")

@@ -14,7 +14,8 @@ PHANTOM = "phantom"
 def open_data(data: str, profile_name: str) -> VpiFolder:
     """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
 
-    They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0. Raises ``BadInput`` if the
+    They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "-wide" at the end if
+    the training images are. Raises ``BadInput`` if the
     folder is not a sound dataset.
     """
     return open_folder(_phantom_folder(profile_name) if data == PHANTOM else resolve(data))
@@ -22,7 +23,8 @@ def open_data(data: str, profile_name: str) -> VpiFolder:
 
 def _phantom_folder(profile_name: str) -> Path:
     size = profile(profile_name)["phantom"]
-    folder = ROOT / "data" / f"phantom-v{PHANTOM_VERSION}-{{width}}x{{height}}-{{train}}+{{test}}".format(**size)
+    name = "phantom-v{version}-{width}x{height}-{train}+{test}".format(version=PHANTOM_VERSION, **size)
+    folder = ROOT / "data" / (name if size["spread"] == "usual" else f"{name}-{size['spread']}")
     if not folder.exists():
         writable_folder(folder.parent)
         with locked(folder.with_name(f".{folder.name}.lock"), folder.name):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sadanet_core import methods
 from sadanet_core.errors import BadInput
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the code changes so that an old recipe would give other weights or files; they are not used then."""
 
 
@@ -60,6 +60,8 @@ class Recipe(BaseModel):
     image_width: int = Field(512, ge=32)
     patch_height: int = Field(512, ge=32)
     patch_width: int = Field(256, ge=32)
+    framing: Literal["stretch", "fit"] = "stretch"
+    augmentation: Literal["paper", "randomised"] = "paper"
     rotation_degrees: float = Field(20.0, ge=0, le=90)
 
     batch: int = Field(4, ge=2)
@@ -121,7 +123,10 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
     chosen = profile(profile_name)
     settings = {
         key: chosen[key]
-        for key in ("backbone", "weights", "input_channels", "width", "batch", "iterations", "precision")
+        for key in (
+            *("framing", "augmentation", "backbone", "weights"),
+            *("input_channels", "width", "batch", "iterations", "precision"),
+        )
     }
     for what in ("image", "patch"):
         settings |= {f"{what}_{side}": size for side, size in chosen[what].items()}

@@ -51,7 +51,12 @@ class TrainingSet:
         size = recipe.image_height, recipe.image_width
         self.images = [transforms.resize(sample.image(), *size) for sample in samples]
         self.masks = [transforms.resize_mask(sample.mask(), *size) for sample in samples]
-        self.patch = transforms.TrainingPatch(recipe.patch_height, recipe.patch_width, recipe.rotation_degrees)
+        patch = recipe.patch_height, recipe.patch_width
+        self.patch = (
+            transforms.RandomisedView(*patch)
+            if recipe.augmentation == "randomised"
+            else transforms.TrainingPatch(*patch, recipe.rotation_degrees)
+        )
         self.recipe = recipe
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
@@ -21,6 +22,15 @@ def resize(image: np.ndarray, height: int, width: int) -> Tensor:
 def resize_mask(mask: np.ndarray, height: int, width: int) -> Tensor:
     """Label map uint8 (H, W) -> uint8 (height, width), nearest neighbour: no id is ever mixed."""
     return TF.resize_mask(torch.from_numpy(mask.copy())[None], [height, width])[0]
+
+
+def fit(image: np.ndarray, height: int, multiple: int = 8) -> tuple[Tensor, int]:
+    """Grey image uint8 (H, W) -> (uint8 (1, height, w) in the image's proportions, w without the black beside it).
+
+    w is rounded up to a ``multiple`` with black background on the right, as beyond the scanned strip.
+    """
+    width = max(1, round(image.shape[1] * height / image.shape[0]))
+    return TF.pad(resize(image, height, width), [0, 0, -width % multiple, 0]), width
 
 
 def normalise(image: Tensor, channels: int = 1) -> Tensor:
@@ -66,3 +76,45 @@ class TrainingPatch:
         height = self.height * cosine + self.width * sine
         width = self.width * cosine + self.height * sine
         return (max(0, math.ceil((height - self.height) / 2)), max(0, math.ceil((width - self.width) / 2)))
+
+
+class RandomisedView:
+    """A whole picture seen anew: turned, shifted, scaled, flipped sideways, with another gain, sharpness and noise.
+
+    image (1, H, W) uint8, mask (H, W) uint8 -> the same of (height, width); what lies outside is black background. For
+    a model that must not mind who framed the picture and which scanner made it; not in the paper. Every value is drawn
+    evenly from its range. Randomness comes from ``generator`` alone.
+    """
+
+    DEGREES, SHIFT, SCALE, ASPECT = 6.0, 0.06, 0.16, 0.07
+    """Largest rotation, shift (share of the side), and logarithms of scale and of across against down, either way."""
+    GAMMA, GAIN, NOISE, BLUR = 0.3, 0.2, 10.0, 1.0
+    """Largest logarithm of gamma and gain either way; largest sd of the noise in greys, sigma of the blur in pixels."""
+
+    def __init__(self, height: int, width: int):
+        self.height, self.width = height, width
+
+    def __call__(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        turn, across, down, scale, aspect, flip = (2 * torch.rand(6, generator=generator) - 1).tolist()
+        angle = math.radians(self.DEGREES * turn)
+        scales = [math.exp(-self.SCALE * scale + sign * self.ASPECT * aspect) for sign in (1, -1)]
+        place = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        place = place * torch.tensor(scales)
+        place[:, 0] *= 1 if flip < 0 else -1
+        # From pixels to grid_sample's coordinates, in which each picture reaches from -1 to 1.
+        seen, there = torch.tensor([self.width, self.height]), torch.tensor([image.shape[-1], image.shape[-2]])
+        shift = 2 * self.SHIFT * torch.tensor([[across], [down]])
+        theta = torch.cat([place * seen / there[:, None], shift], dim=1)
+        grid = F.affine_grid(theta[None], [1, 1, self.height, self.width], align_corners=False)
+        light = F.grid_sample(image[None].float(), grid, "bilinear", align_corners=False)[0]
+        labels = F.grid_sample(mask[None, None].float(), grid, "nearest", align_corners=False)[0, 0]
+        return self._lit_otherwise(light, generator), labels.to(torch.uint8)
+
+    def _lit_otherwise(self, grey: Tensor, generator: torch.Generator) -> Tensor:
+        """Grey float (1, H, W) -> uint8, with another tone curve, blur and noise; black stays black."""
+        gamma, gain, noise, blur = torch.rand(4, generator=generator).tolist()
+        there = grey > 0
+        light = math.exp(self.GAIN * (2 * gain - 1)) * (grey / 255) ** math.exp(self.GAMMA * (2 * gamma - 1))
+        light = TF.gaussian_blur(light, [7, 7], [0.1 + self.BLUR * blur] * 2)
+        light = 255 * light + self.NOISE * noise * torch.randn(light.shape, generator=generator)
+        return (light * there).round().clamp(0, 255).to(torch.uint8)

@@ -26,6 +26,7 @@ from PIL import Image
 from sadanet_core.errors import BadInput
 from sadanet_core.images.phantom.anatomy import draw_spine
 from sadanet_core.images.phantom.appearance import render
+from sadanet_core.images.phantom.ranges import SPREADS, Spread, Style, draw
 from sadanet_core.images.spine_levels import Level, curves_of, largest_angle
 
 FIRST_TEST_INDEX = 100_000
@@ -41,13 +42,14 @@ LEVELS_COLUMNS = ("stem", "level", "region", "left_x", "left_y", "right_x", "rig
 
 @dataclass(frozen=True)
 class Job:
-    """One image to be made; its bytes depend on ``seed``, ``index`` and the size alone."""
+    """One image to be made; its bytes depend on ``seed``, ``index``, the size and the spread alone."""
 
     seed: int
     index: int
     split: str
     width: int
     height: int
+    spread: Spread
 
     @property
     def stem(self) -> str:
@@ -61,17 +63,21 @@ def write_folder(
     seed: int = 0,
     width: int = 512,
     height: int = 2048,
+    spread: Spread = "usual",
     on_image_done: Callable[[], None] | None = None,
 ) -> None:
     """Write ``train`` + ``test`` phantoms of ``width`` x ``height`` pixels to the folder ``out``, all or nothing.
 
+    ``spread`` is that of the training images (see ``ranges``); test images always have the usual one.
     ``on_image_done`` is called after each image, in the caller's thread. Raises ``BadInput`` if ``out`` exists and is
     not an empty folder, or if a number is out of range.
     """
     out = Path(out)
     _check(out, train, test, seed, width, height)
-    jobs = [Job(seed, i, "train", width, height) for i in range(train)]
-    jobs += [Job(seed, FIRST_TEST_INDEX + i, "test", width, height) for i in range(test)]
+    if spread not in SPREADS:
+        raise BadInput(f"{out}: spread {spread!r}; expected {' or '.join(SPREADS)}")
+    jobs = [Job(seed, i, "train", width, height, spread) for i in range(train)]
+    jobs += [Job(seed, FIRST_TEST_INDEX + i, "test", width, height, "usual") for i in range(test)]
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
@@ -118,8 +124,8 @@ def _write_all(folder: Path, jobs: list[Job], on_image_done: Callable[[], None] 
 
 def _write_image(folder: Path, job: Job) -> tuple[Level, ...]:
     for_anatomy, for_appearance = np.random.default_rng([job.seed, job.index]).spawn(2)
-    spine = draw_spine(for_anatomy, job.width, job.height)
-    picture = Image.fromarray(render(for_appearance, spine))
+    spine = draw_spine(for_anatomy, job.width, job.height, job.spread)
+    picture = Image.fromarray(render(for_appearance, spine, draw(Style, for_appearance, job.spread)))
     # Speckle hardly compresses: a higher level would only cost time.
     picture.save(folder / "dataset" / job.split / f"{job.stem}.png", compress_level=1)
     Image.fromarray(spine.labels()).save(folder / "groundtruth" / job.split / f"{job.stem}_bone_3.png")
