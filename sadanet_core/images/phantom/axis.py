@@ -19,7 +19,7 @@ USUAL_PITCH = 140.0
 WIDEST_SWAY = 250.0
 """Between the axis's leftmost and rightmost point among the levels, at most."""
 SPINOUS_DEPTH = 55.0
-"""From the axis of rotation to the tip of the spinous process: a level turned by r shows its tip depth * sin(r) aside."""
+"""From the axis of rotation to the tip of the spinous process: turned by r, it shows depth * sin(r) aside."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def _tilt_turns(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         }[pattern]
         shares = np.array([-upper, 1 - upper])
         angle = angle * 0.1 if pattern == "straight" else angle
-    # Beyond the outermost turning points the body comes back to plumb.
-    ends = shares[[0, -1]] * rng.uniform(-0.35, 0.3, 2)
+    # Beyond the outermost turning points the body comes back toward plumb, the less the fewer levels are left for it.
+    left_over = np.array([places[0], 1 - places[-1]])
+    ends = shares[[0, -1]] * (1 - np.minimum(left_over / 0.3, 1) * rng.uniform(0.7, 1.3, 2))
     shares = np.concatenate([ends[:1], shares, ends[1:]])
     return np.array([0, *places, 1]), shares * angle * rng.choice([-1, 1])
