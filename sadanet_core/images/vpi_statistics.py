@@ -25,6 +25,8 @@ RING = 12
 """Width of the ring of tissue around a bone, reference pixels."""
 TEXTURE_BLUR = 15
 """Sigma of the blur whose removal leaves the fine texture, reference pixels."""
+TEXTURE_MARGIN = 19
+"""Distance from bones and from the strip's edge at which the texture is measured, reference pixels."""
 LAGS = (1, 2, 4, 8, 16)
 GREY_PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 SMALLEST_BONE = 300
@@ -87,7 +89,7 @@ def _of_texture(image: np.ndarray, strip: np.ndarray, mask: np.ndarray) -> dict[
     smooth = gaussian_filter(np.where(strip, image, 0).astype(np.float32), TEXTURE_BLUR, truncate=3)
     smooth /= np.maximum(weight, 1e-3)
     fine = image - smooth
-    core = binary_erosion(strip, iterations=10) & ~binary_dilation(mask > 0, iterations=RING)
+    core = binary_erosion(strip, iterations=TEXTURE_MARGIN) & ~binary_dilation(mask > 0, iterations=TEXTURE_MARGIN)
     core &= (smooth > np.quantile(smooth[core], 2 / 3)) & (image > 30)  # neither shadows nor lost frames
     found = {"texture_sd": fine[core].std()}
     for axis, name in ((0, "y"), (1, "x")):

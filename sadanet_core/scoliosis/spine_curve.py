@@ -5,7 +5,6 @@ angle of a curve is that between the two most tilted lines at its ends, as on a 
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -26,7 +25,7 @@ LARGEST_BEND = 18.0
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a label map tells about the spine; if it isn't ``measurable``, ``reason`` says why, and there are no numbers."""
+    """What a label map tells about the spine. Not ``measurable``: ``reason`` says why, and there are no numbers."""
 
     measurable: bool
     reason: str | None
@@ -87,7 +86,7 @@ class _Axis:
 
     @classmethod
     def fit(cls, processes: list[Bone], lumps: list[Bone]) -> "_Axis":
-        """Processes lie at f(y) - apart or f(y) + apart, lumps at f(y); which process lies where is found on the way."""
+        """Processes lie at f(y) - apart or f(y) + apart, lumps at f(y); which lies where is found on the way."""
         centres = np.array([bone.centre for bone in (*processes, *lumps)])
         is_process = np.arange(len(centres)) < len(processes)
         x, y = centres.T
@@ -193,8 +192,3 @@ def _without_gaps(levels: list[Level]) -> float:
     usual = np.median(steps)
     missed = np.maximum(np.round(steps / usual) - 1, 0).sum() * usual
     return float(1 - missed / steps.sum())
-
-
-__all__ = ["SEVERITIES", "Curve", "Level", "Measurement", "measure", "severity_of"]
-
-Region = Literal["thoracic", "lumbar"]

@@ -50,7 +50,7 @@ def tone(light: np.ndarray) -> np.ndarray:
 def tissue(rng: np.random.Generator, spine: Spine, style: Style) -> np.ndarray:
     """Light of the soft tissue (canvas), about 1: clouds at several scales, darker in the lumbar part, fading below."""
     shape = _canvas_shape(spine)
-    field = sum(weight * clouds(rng, shape, (cell / CELL, cell / CELL)) for cell, weight in ((200, 0.65), (90, 0.75)))
+    field = sum(weight * clouds(rng, shape, (cell / CELL, cell / CELL)) for cell, weight in ((200, 0.6), (110, 0.8)))
     rows = np.arange(CANVAS_HEIGHT) * CELL
     first_lump, last_lump = _lumbar_rows(spine)
     lumbar = style.lumbar_light
@@ -121,7 +121,7 @@ def fine_texture(rng: np.random.Generator, shape: tuple[int, int], row_noise: fl
     """
     half = -(-shape[0] // 2), -(-shape[1] // 2)
     speckle = 0.65 * _smoothed(rng, shape, (0.9, 0.6))
-    for down, across, weight in ((3, 1.9, 0.75), (6, 2.5, 0.5)):
+    for down, across, weight in ((2.6, 1.9, 0.8), (5, 2.5, 0.4)):
         speckle = speckle + weight * enlarge(_smoothed(rng, half, (down / 2, across / 2)), shape)
     rows = _smoothed(rng, shape, (0.8, 2.5))
     # The probe's sweep goes forth and back: neighbouring rows differ more than those two apart.
