@@ -105,17 +105,17 @@ def test_evaluate_prints_both_bases_and_forms(run, phantoms):
 
 
 def test_predict_writes_labels_and_overlay_at_the_images_own_size(run, tmp_path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (203, 51), np.uint8)).save(tmp_path / "my image.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (283, 71), np.uint8)).save(tmp_path / "my image.png")
     result = sadanet("predict", tmp_path / "my image.png", "--run", run, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     labels = Image.open(tmp_path / "out" / "my image_labels.png")
-    assert (labels.size, labels.mode) == ((51, 203), "L")
+    assert (labels.size, labels.mode) == ((71, 283), "L")
     assert set(np.unique(np.asarray(labels))) <= {0, 1, 2, 3}
-    assert Image.open(tmp_path / "out" / "my image_overlay.png").size == (51, 203)
+    assert Image.open(tmp_path / "out" / "my image_overlay.png").size == (71, 283)
 
 
 def test_predict_reads_everything_before_it_writes_anything(run, tmp_path):
-    Image.fromarray(np.zeros((64, 16), np.uint8)).save(tmp_path / "good.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 64), np.uint8)).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes((tmp_path / "good.png").read_bytes()[:40])
     result = sadanet("predict", tmp_path / "good.png", tmp_path / "bad.png", "--run", run, "--out", tmp_path / "out")
     assert_refused(result, tmp_path / "bad.png", "truncated")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ["cli", "views", "experiment", "methods", "network", "images", "places", "errors"]
+ROOMS = ["cli", "views", "experiment", "scoliosis", "methods", "network", "images", "places", "errors"]
 SOURCES = sorted((ROOT / "sadanet_core").rglob("*.py"))
 
 

@@ -8,25 +8,40 @@ from torch import Tensor, nn
 from sadanet_core.experiment.recipe import Recipe
 from sadanet_core.images import transforms
 
+SCALES = (0.9, 1.0, 1.1)
+"""Of the picture that the network sees, when several views are averaged."""
 
-def logits_of(network: nn.Module, image: np.ndarray, recipe: Recipe) -> Tensor:
+
+def logits_of(network: nn.Module, image: np.ndarray, recipe: Recipe, scale: float = 1.0) -> Tensor:
     """Logits (classes, H, W) in float32 of a grey image uint8 (H, W) of any size.
 
     As in Sec. IV-A: the whole image is resized to the recipe's size (framing "fit": to its height, keeping the
     image's proportions), segmented, and the logits are brought back to the image's own resolution (bilinear).
-    ``network`` is in evaluation mode, on any device.
+    ``network`` is in evaluation mode, on any device. ``scale``: of what the network sees, against the recipe's size.
     """
     device = next(network.parameters()).device
+    height, width = (8 * round(scale * side / 8) for side in (recipe.image_height, recipe.image_width))
     if recipe.framing == "fit":
-        resized, width = transforms.fit(image, recipe.image_height)
+        resized, width = transforms.fit(image, height)
     else:
-        resized, width = transforms.resize(image, recipe.image_height, recipe.image_width), recipe.image_width
+        resized = transforms.resize(image, height, width)
     picture = transforms.normalise(resized[None].to(device), recipe.input_channels)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         logits = network(picture.contiguous(memory_format=torch.channels_last))
     return F.interpolate(logits[..., :width].float(), image.shape, mode="bilinear", align_corners=False)[0]
 
 
-def labels_of(network: nn.Module, image: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Label map, uint8 (H, W), of a grey image uint8 (H, W): the class of largest logit."""
-    return logits_of(network, image, recipe).argmax(0).to(torch.uint8).cpu().numpy()
+def averaged_logits(network: nn.Module, image: np.ndarray, recipe: Recipe) -> Tensor:
+    """As ``logits_of``, the logarithm of the mean probability over sideways flips and ``SCALES``: six views."""
+    probability = torch.zeros(())
+    for scale in SCALES:
+        probability = probability + logits_of(network, image, recipe, scale).softmax(0)
+        flipped = logits_of(network, np.ascontiguousarray(image[:, ::-1]), recipe, scale)
+        probability = probability + flipped.flip(-1).softmax(0)
+    return (probability / (2 * len(SCALES))).log()
+
+
+def labels_of(network: nn.Module, image: np.ndarray, recipe: Recipe, averaged: bool = False) -> np.ndarray:
+    """Label map, uint8 (H, W), of a grey image uint8 (H, W): the class of largest logit, of one view or of six."""
+    logits = (averaged_logits if averaged else logits_of)(network, image, recipe)
+    return logits.argmax(0).to(torch.uint8).cpu().numpy()

@@ -20,6 +20,8 @@ from sadanet_core.errors import BadInput
 from sadanet_core.images.classes import CLASSES, COLOURS, rgb_to_labels
 
 SPLITS = ("train", "test")
+SMALLEST_VPI = 64
+"""Pixels either way below which a picture of a whole spine shows no bones."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,20 @@ def read_image(path: Path) -> np.ndarray:
         if (channels == channels[..., :1]).all():
             return np.ascontiguousarray(channels[..., 0])
     raise BadInput(f"{path}: {_kind(picture)}; expected an 8-bit grey PNG")
+
+
+def read_vpi(path: Path) -> np.ndarray:
+    """``read_image`` of a picture that could be a whole spine; raises ``BadInput`` naming the file if it can't be.
+
+    That is: at least ``SMALLEST_VPI`` pixels wide and tall, and not all of one grey.
+    """
+    image = read_image(path)
+    height, width = image.shape
+    if width < SMALLEST_VPI or height < SMALLEST_VPI:
+        raise BadInput(f"{path}: {width} x {height} pixels; expected {SMALLEST_VPI} or more either way for a spine")
+    if image.min() == image.max():
+        raise BadInput(f"{path}: every pixel has grey {image[0, 0]}; expected an ultrasound picture")
+    return image
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Label maps drawn over their images."""
 
 import numpy as np
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from sadanet_core.images.classes import CLASSES, COLOURS
+from sadanet_core.scoliosis.spine_curve import Measurement
 
 
 def overlay(image: np.ndarray, labels: np.ndarray, colours: np.ndarray = COLOURS, opacity: float = 0.35) -> np.ndarray:
@@ -19,3 +21,27 @@ def overlay(image: np.ndarray, labels: np.ndarray, colours: np.ndarray = COLOURS
         outline = inside & ~ndimage.binary_erosion(inside, iterations=thickness)
         rgb[outline] = colours[class_id]
     return rgb.round().astype(np.uint8)
+
+
+def with_levels(rgb: np.ndarray, found: Measurement) -> np.ndarray:
+    """RGB picture (H, W, 3) uint8 with a thin line through each level, and through both ends of each curve a long one.
+
+    Each curve's angle is written beside its apex.
+    """
+    picture = Image.fromarray(rgb)
+    draw = ImageDraw.Draw(picture)
+    thin = max(1, round(rgb.shape[0] / 900))
+    ends = {end for curve in found.curves for end in (curve.upper_end, curve.lower_end)}
+    for index, level in enumerate(found.levels):
+        left, right = np.array(level.left), np.array(level.right)
+        reach = 0.45 * (right - left) if index in ends else 0
+        line = [tuple(left - reach), tuple(right + reach)]
+        draw.line(
+            line, fill=(255, 255, 255) if index in ends else (255, 210, 0), width=thin * (2 if index in ends else 1)
+        )
+    for curve in found.curves:
+        x, y = found.levels[curve.apex].centre
+        size = max(10, round(rgb.shape[0] / 60))
+        draw.text((x, y), f"{curve.angle_degrees:.0f}°", fill=(255, 255, 255), font_size=size, anchor="mm",
+                  stroke_width=max(1, size // 8), stroke_fill=(0, 0, 0))  # fmt: skip
+    return np.asarray(picture)

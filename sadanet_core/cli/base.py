@@ -1,0 +1,67 @@
+"""What all commands share. Bad input ends with one line and exit code 2. Heavy imports wait for their command."""
+
+from pathlib import Path
+
+import click
+
+from sadanet_core import __version__
+from sadanet_core.errors import BadInput, Failed
+
+
+class _OneLineErrors(click.Group):
+    """Turns ``BadInput`` and ``Failed`` into their one line and exit code 2 or 1."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except (BadInput, Failed) as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2 if isinstance(error, BadInput) else 1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(__version__)
+def main() -> None:
+    """Segment the spine in ultrasound volume projection images (VPI) with SADANet and the methods beside it."""
+
+
+class Size(click.ParamType):
+    """WIDTHxHEIGHT in pixels, as the paper writes sizes."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        try:
+            width, height = (int(part) for part in str(value).lower().split("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not a size; expected WIDTHxHEIGHT such as 512x2048", param, ctx)
+        return width, height
+
+
+FOLDER = click.Path(path_type=Path)
+RESULTS = click.option(
+    "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
+)
+METHODS = "unet, fpn, rsnu, seam, psanet, ccnet, danet, sadanet, sa2net, sadanet-without-sca or sadanet-without-saa."
+FORMAT = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
+
+
+def results_folder(results: Path | None) -> Path:
+    """What ``--results`` says, or the project's own."""
+    from sadanet_core.places import resolve
+
+    return resolve("results") if results is None else results
+
+
+def open_stored(run: Path, results: Path | None):
+    """The complete run in a folder, or of that name in results/runs/."""
+    from sadanet_core.experiment.run_store import open_run
+
+    by_name = results_folder(results) / "runs" / run
+    return open_run(by_name if not run.exists() and by_name.exists() else run)

@@ -1,0 +1,66 @@
+"""The commands that a clinic would use: from an image to its label map, overlay and curve angles."""
+
+from pathlib import Path
+
+import click
+
+from sadanet_core.cli.base import FOLDER, RESULTS, main, open_stored
+from sadanet_core.errors import BadInput
+
+
+@main.command()
+@click.argument("images", type=FOLDER, nargs=-1, required=True)
+@click.option("--run", type=FOLDER, help="Folder of results/runs/, or its name.  [default: the model in the package]")
+@click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
+@click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
+@RESULTS
+def predict(images: tuple[Path, ...], run: Path | None, out: Path, tta: bool, results: Path | None) -> None:
+    """Segment IMAGES (8-bit grey PNG of a whole spine, any size) and measure their curve angles.
+
+    Writes <stem>_labels.png (class ids), <stem>_overlay.png and <stem>_angles.json for each. The model in the package
+    was trained on phantoms alone; it is no medical device.
+
+    Example: sadanet predict image.png --out predictions
+    """
+    from sadanet_core.experiment.inference import labels_of
+    from sadanet_core.experiment.shipped import shipped_run
+    from sadanet_core.images.vpi_folder import png_bytes, read_vpi
+    from sadanet_core.places import writable_folder, write_atomically
+    from sadanet_core.scoliosis import report
+    from sadanet_core.scoliosis.spine_curve import measure
+    from sadanet_core.views.pictures import overlay, with_levels
+
+    stored = shipped_run() if run is None else open_stored(run, results)
+    stems = [path.stem for path in images]
+    for path in images:
+        if stems.count(path.stem) > 1:
+            raise BadInput(f"{path}: another image has the same name; expected names that differ")
+    pictures = [read_vpi(path) for path in images]  # all are read before anything is written
+    network = stored.network()
+    writable_folder(out)
+    for path, image in zip(images, pictures, strict=True):
+        labels = labels_of(network, image, stored.recipe, averaged=tta)
+        found = measure(labels)
+        drawn = with_levels(overlay(image, labels), found)
+        told = report.entry(str(path), found)
+        write_atomically(out / f"{path.stem}_labels.png", png_bytes(labels))
+        write_atomically(out / f"{path.stem}_overlay.png", png_bytes(drawn))
+        write_atomically(out / f"{path.stem}_angles.json", report.as_json([told]) + "\n")
+        click.echo(report.as_table([told]))
+
+
+@main.command()
+@click.argument("labels", type=FOLDER, nargs=-1, required=True)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def angles(labels: tuple[Path, ...], form: str) -> None:
+    """Measure the curve angles of LABELS: masks of class ids, or in the field's red, green and blue.
+
+    Example: sadanet angles predictions/image_labels.png --format json
+    """
+    from sadanet_core.images.vpi_folder import read_mask
+    from sadanet_core.scoliosis import report
+    from sadanet_core.scoliosis.spine_curve import measure
+
+    masks = [read_mask(path) for path in labels]  # all are read before anything is written
+    entries = [report.entry(str(path), measure(mask)) for path, mask in zip(labels, masks, strict=True)]
+    click.echo(report.as_json(entries) if form == "json" else report.as_table(entries))

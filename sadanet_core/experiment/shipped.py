@@ -1,0 +1,42 @@
+"""The model inside the package: trained on phantoms alone, for images that come without a training set.
+
+sadanet_core/shipped/ is a run's folder (see ``run_store``) with its weights as 16-bit floats and without its
+predictions, beside a model card. ``ship`` makes it of a run of profile "shipped".
+"""
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment.reference import KEPT
+from sadanet_core.experiment.run_store import Run, open_run
+
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
+LARGEST_BYTES = 16 * 2**20
+
+
+def shipped_run() -> Run:
+    """The shipped model, as a run."""
+    return open_run(SHIPPED)
+
+
+def ship(run: Run, out: Path = SHIPPED) -> None:
+    """Put a run in the place of the shipped model; its model card stays and must be brought up to date by hand.
+
+    Raises ``BadInput`` if the run is not of phantoms (a model may remember the patients it was trained on), or too
+    large.
+    """
+    if run.recipe.profile != "shipped" or run.recipe.weights == "file":
+        raise BadInput(f"{run.folder}: a run of profile {run.recipe.profile!r}; expected one of profile 'shipped'")
+    state = load_file(run.folder / "model.safetensors")
+    halved = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+    size = sum(v.nbytes for v in halved.values())
+    if size > LARGEST_BYTES:
+        raise BadInput(f"{run.folder}: {size / 2**20:.1f} MiB of weights; expected at most {LARGEST_BYTES / 2**20:.0f}")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in KEPT:
+        shutil.copyfile(run.folder / name, out / name)
+    save_file(halved, out / "model.safetensors")
