@@ -1,18 +1,22 @@
-"""Dice and angle error of trained networks on test images that have been made worse on purpose."""
+"""How trained networks fare where it gets hard: on test images made worse on purpose, and on bones hardly seen."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import binary_dilation, find_objects, label
 
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.run_store import Run
 from sadanet_core.experiment.scores import count, ratios
-from sadanet_core.images.classes import BONES
+from sadanet_core.images.classes import BONES, CLASSES
 from sadanet_core.images.degradations import DEGRADATIONS
-from sadanet_core.images.vpi_folder import Sample
+from sadanet_core.images.vpi_folder import Sample, read_mask
 from sadanet_core.scoliosis.spine_curve import measure
+
+RING = 0.006
+"""Width of the ring of tissue around a bone, as a share of the picture's height."""
 
 
 def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0) -> pd.DataFrame:
@@ -40,3 +44,36 @@ def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0
                     rows.append((title, name, strength, sample.stem, dice, error))
                 bar.update()
     return pd.DataFrame(rows, columns=["network", "degradation", "strength", "stem", "dice", "angle_error"])
+
+
+def bone_contrasts(runs: Mapping[str, Run], samples: Sequence[Sample]) -> pd.DataFrame:
+    """How much of each single bone the runs' stored predictions find, and how far the bone stands out.
+
+    runs: title -> run. Columns bone (class), contrast (mean grey of a ring of tissue around the bone minus its own: 0
+    for a bone that can't be seen), network, recall (share of its pixels found), stem.
+    """
+    rows = []
+    for sample in samples:
+        image, mask = sample.image(), sample.mask()
+        found = {title: read_mask(run.prediction_path(sample.stem)) for title, run in runs.items()}
+        for name in BONES:
+            pieces, count = label(mask == CLASSES.index(name))
+            for number, box in zip(range(1, count + 1), find_objects(pieces), strict=True):
+                contrast, inside = _contrast(image, mask, pieces, number, box)
+                recalls = {title: (labels[inside] == CLASSES.index(name)).mean() for title, labels in found.items()}
+                rows += [(name, contrast, title, recall, sample.stem) for title, recall in recalls.items()]
+    table = pd.DataFrame(rows, columns=["bone", "contrast", "network", "recall", "stem"])
+    return table.dropna(subset="contrast")
+
+
+def _contrast(
+    image: np.ndarray, mask: np.ndarray, pieces: np.ndarray, number: int, box: tuple[slice, slice]
+) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
+    """(contrast of a bone, NaN if no tissue is around it; the indices of its pixels)."""
+    width = max(1, round(RING * image.shape[0]))
+    box = tuple(slice(max(0, side.start - width), side.stop + width) for side in box)
+    bone = pieces[box] == number
+    ring = binary_dilation(bone, iterations=width) & (mask[box] == 0) & (image[box] > 0)
+    rows, columns = np.nonzero(bone)
+    contrast = image[box][ring].mean() - image[box][bone].mean() if ring.any() else np.nan
+    return contrast, (rows + box[0].start, columns + box[1].start)

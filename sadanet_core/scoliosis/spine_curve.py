@@ -15,7 +15,7 @@ from sadanet_core.scoliosis.bones import Bone, find_bones
 
 FEWEST_LEVELS = 4
 """Levels below which there is no curve to speak of."""
-SEVERITIES = ((10.0, "none"), (25.0, "mild"), (40.0, "moderate"), (float("inf"), "severe"))
+SEVERITIES = ((10.0, "none"), (25.0, "mild"), (45.0, "moderate"), (float("inf"), "severe"))
 """Degrees below which a largest angle has this name: the bands in use for the Cobb angle. The UCA runs a little lower
 than the Cobb angle; no correction is made."""
 PROCESS, LUMP = CLASSES.index("thoracic_process"), CLASSES.index("lump")

@@ -1,50 +1,51 @@
 """A dataset in numbers: its images and masks, beside what is known of real ones, and which of them to look at."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from sadanet_core.images.classes import CLASSES
+from sadanet_core.experiment.progress import progress
 from sadanet_core.images.vpi_folder import Sample, VpiFolder
+from sadanet_core.images.vpi_statistics import measure
 from sadanet_core.views.tables import PUBLISHED
 
 
-def dataset_summary(data: VpiFolder) -> pd.DataFrame:
-    """A row an image: split, stem, height, width, mean and sd of grey, share of each class in percent."""
-    rows = []
-    for sample in (*data.train, *data.test):
-        image, mask = sample.image(), sample.mask()
-        shares = 100 * np.bincount(mask.ravel(), minlength=len(CLASSES)) / mask.size
-        rows.append(
-            {
-                "split": sample.split,
-                "stem": sample.stem,
-                "height": image.shape[0],
-                "width": image.shape[1],
-                "grey_mean": image.mean(),
-                "grey_sd": image.std(),
-                **{f"{name}_percent": share for name, share in zip(CLASSES, shares, strict=True)},
-            }
-        )
-    return pd.DataFrame(rows)
+def measured_images(samples: Sequence[Sample]) -> pd.DataFrame:
+    """``vpi_statistics.measure`` of each image and its mask: a row an image (index stem), a column a quantity."""
+    rows = {}
+    with progress(len(samples), "measuring", "images") as bar:
+        for sample in samples:
+            rows[sample.stem] = measure(sample.image(), sample.mask())
+            bar.update()
+    return pd.DataFrame(rows).T.rename_axis("stem")
 
 
-def dataset_statistics(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Mean and sd over images of greys and class shares, beside what is known of real images; also as Markdown.
+def beside_real(images: pd.DataFrame) -> pd.DataFrame:
+    """Each quantity's 5th, 50th and 95th percentile over images, beside a real image's value and where that lies.
 
-    summary: of ``dataset_summary``. Columns quantity, mean, sd, real (a number of patients' images), real_source.
+    images: of ``measured_images``. Columns quantity, low, median, high, real, within (low <= real <= high).
     """
-    known = pd.read_csv(PUBLISHED / "real_vpi_statistics.csv")
-    over_images = summary[known.quantity].agg(["mean", "std"]).T.rename(columns={"std": "sd"})
-    table = over_images.rename_axis("quantity").reset_index().merge(known, on="quantity")
+    known = pd.read_csv(PUBLISHED / "real_vpi_statistics.csv").set_index("quantity").real
+    low, median, high = (images[known.index].quantile(q) for q in (0.05, 0.5, 0.95))
+    table = pd.DataFrame({"low": low, "median": median, "high": high, "real": known})
+    table["within"] = (table.low <= table.real) & (table.real <= table.high)
+    return table.rename_axis("quantity").reset_index()
+
+
+def beside_real_markdown(table: pd.DataFrame) -> str:
+    """``beside_real`` as Markdown."""
     shown = pd.DataFrame(
         {
-            "": table.quantity.str.replace("_percent", " (% of the picture)").str.replace("_", " "),
-            "Here": [f"{mean:.1f} ({sd:.1f})" for mean, sd in zip(table["mean"], table.sd, strict=True)],
-            "Real": table.real.map("{:.1f}".format),
-            "Real images": table.real_source,
+            "": table.quantity.str.replace("_", " ").str.replace(" percent", " (%)"),
+            "Here: 5 %": table.low.map("{:.4g}".format),
+            "median": table["median"].map("{:.4g}".format),
+            "95 %": table.high.map("{:.4g}".format),
+            "One real image": table.real.map("{:.4g}".format),
+            "within": table.within.map({True: "yes", False: "**no**"}),
         }
     )
-    return table, shown.to_markdown(index=False, disable_numparse=True)
+    return shown.to_markdown(index=False, disable_numparse=True)
 
 
 def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:

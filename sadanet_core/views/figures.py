@@ -1,6 +1,7 @@
 """The figures. Colours are told apart by the colour-blind too; the field's red, green and blue are an option."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +17,7 @@ from sadanet_core.experiment.run_store import Run
 from sadanet_core.experiment.trainer import TrainingSet
 from sadanet_core.images.classes import CLASSES, COLOUR_BLIND_SAFE
 from sadanet_core.images.vpi_folder import Sample, VpiFolder, read_mask
+from sadanet_core.scoliosis.spine_curve import SEVERITIES
 from sadanet_core.views.pictures import overlay
 from sadanet_core.views.tables import METRICS, REGIONS
 
@@ -75,6 +77,27 @@ def training_patches(
     return figure
 
 
+def real_among(table: pd.DataFrame) -> Figure:
+    """Where a real image's value lies in the 5-95 % range of the images, a line a quantity.
+
+    table: of ``dataset.beside_real``. Every range is stretched to the same width.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 0.155 * len(table) / 2 + 0.8), layout="constrained", sharex=True)
+    for axis, half in zip(axes, np.array_split(np.arange(len(table)), 2), strict=True):
+        part = table.iloc[half]
+        width = (part.high - part.low).where(part.high > part.low, 1)
+        places = np.arange(len(part))
+        axis.barh(places, 1, 0.6, color="0.88")
+        axis.scatter((part["median"] - part.low) / width, places, marker="|", color="0.4", s=40)
+        axis.scatter((part.real - part.low) / width, places, s=16, color=COLOUR_BLIND_SAFE[1] / 255, zorder=3)
+        axis.set_yticks(places, part.quantity.str.replace("_", " ").str.replace(" percent", " (%)"), fontsize=6.5)
+        axis.set(xticks=[0, 1], xlim=(-0.25, 1.25), ylim=(len(part) - 0.4, -0.6))
+        axis.set_xticklabels(["5 %", "95 %"])
+        axis.tick_params(length=0)
+    sns.despine(figure, left=True, bottom=True)
+    return figure
+
+
 def angle_histogram(truth: pd.DataFrame) -> Figure:
     """Largest curve angle of each phantom, by split, with the severity bands' limits."""
     figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
@@ -82,7 +105,7 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
     sns.histplot(
         truth, x="largest_angle_degrees", hue="split", multiple="stack", bins=bins, palette="colorblind", ax=axis
     )
-    for limit, name in ((10, "mild"), (25, "moderate"), (45, "severe")):
+    for (limit, _), (_, name) in pairwise(SEVERITIES):
         axis.axvline(limit, color="0.4", linewidth=0.8, linestyle="--")
         axis.text(limit + 0.5, axis.get_ylim()[1] * 0.98, name, fontsize=8, va="top", color="0.3")
     axis.set(xlabel="largest curve angle (degrees)", ylabel="phantoms")
