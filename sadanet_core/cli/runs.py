@@ -68,18 +68,30 @@ def train(
 @FORMAT
 @RESULTS
 def evaluate(run: Path, data: Path | None, basis: str, form: str, results: Path | None) -> None:
-    """Print the scores of RUN, a folder of results/runs/ or its name.
+    """Print the scores of RUN: a folder of results/runs/, its name, or "shipped" for the model inside the package.
+
+    With --data of phantoms, whose angles are known, also how well the curve angles are met.
 
     Example: sadanet evaluate sadanet-0123456789ab --basis per-image
     """
+    from sadanet_core.experiment.angles import CLOSE, agreement, beside_truth
     from sadanet_core.experiment.evaluation import evaluate as evaluated
     from sadanet_core.images.vpi_folder import open_folder
 
     stored = open_stored(run, results)
-    counts = stored.counts
-    if data is not None:
-        counts = evaluated(stored.network(), open_folder(data).test, stored.recipe)["counts"]
-    _print_scores(counts, basis, form)
+    if data is None:
+        _print_scores(stored.counts, basis, form)
+        return
+    folder = open_folder(data)
+    tables = evaluated(stored.network(), folder.test, stored.recipe)
+    _print_scores(tables["counts"], basis, form)
+    if form == "table" and folder.is_phantom:
+        angles = beside_truth(tables["angles"].assign(source="run"), folder)
+        (found,) = agreement(angles).to_dict("records")
+        click.echo(
+            f"largest curve angle: mean absolute error {found['mae']:.2f} degrees, "
+            f"{100 * found['share_close']:.1f} % of {found['images']} images within {CLOSE:g} degrees"
+        )
 
 
 @main.command()

@@ -10,11 +10,11 @@ from sadanet_core.errors import BadInput
 
 @main.command()
 @click.argument("images", type=FOLDER, nargs=-1, required=True)
-@click.option("--run", type=FOLDER, help="Folder of results/runs/, or its name.  [default: the model in the package]")
+@click.option("--run", type=FOLDER, default="shipped", help='Folder of results/runs/, its name, or "shipped".')
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
 @click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
 @RESULTS
-def predict(images: tuple[Path, ...], run: Path | None, out: Path, tta: bool, results: Path | None) -> None:
+def predict(images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: Path | None) -> None:
     """Segment IMAGES (8-bit grey PNG of a whole spine, any size) and measure their curve angles.
 
     Writes <stem>_labels.png (class ids), <stem>_overlay.png and <stem>_angles.json for each. The model in the package
@@ -23,14 +23,13 @@ def predict(images: tuple[Path, ...], run: Path | None, out: Path, tta: bool, re
     Example: sadanet predict image.png --out predictions
     """
     from sadanet_core.experiment.inference import labels_of
-    from sadanet_core.experiment.shipped import shipped_run
     from sadanet_core.images.vpi_folder import png_bytes, read_vpi
     from sadanet_core.places import writable_folder, write_atomically
     from sadanet_core.scoliosis import report
     from sadanet_core.scoliosis.spine_curve import measure
     from sadanet_core.views.pictures import overlay, with_levels
 
-    stored = shipped_run() if run is None else open_stored(run, results)
+    stored = open_stored(run, results)
     stems = [path.stem for path in images]
     for path in images:
         if stems.count(path.stem) > 1:

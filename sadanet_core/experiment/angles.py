@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from sadanet_core import methods
+from sadanet_core.experiment.evaluation import angle_of
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.run_store import Run
-from sadanet_core.images.vpi_folder import Sample, VpiFolder, read_mask
-from sadanet_core.scoliosis.spine_curve import SEVERITIES, measure, severity_of
+from sadanet_core.images.vpi_folder import Sample, VpiFolder
+from sadanet_core.scoliosis.spine_curve import SEVERITIES, severity_of
 
 CLOSE = 5.0
 """Degrees: the error of repeated expert readings that is commonly accepted for the Cobb angle."""
@@ -24,41 +25,35 @@ def true_angles(data: VpiFolder) -> pd.Series | None:
     return pd.read_csv(data.root / "truth.csv", dtype={"stem": str}).set_index("stem").largest_angle_degrees
 
 
-def measured(samples: Iterable[Sample], masks: Iterable[np.ndarray], source: str) -> pd.DataFrame:
-    """A row an image: source, stem, measured (degrees, NaN if not measurable), confidence, reason."""
-    rows = []
-    for sample, mask in zip(samples, masks, strict=True):
-        found = measure(mask)
-        degrees = found.largest_angle_degrees
-        rows.append((source, sample.stem, np.nan if degrees is None else degrees, found.confidence, found.reason))
-    return pd.DataFrame(rows, columns=["source", "stem", "measured", "confidence", "reason"])
-
-
 def angles(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> pd.DataFrame:
-    """Angles of the test images from the experts' masks, from each run's stored predictions, from the shipped model.
+    """Angles of the test images from the experts' masks, from each run's predictions, from the shipped model.
 
-    Columns source, stem, measured, confidence, reason, true: known of phantoms; of real images the angle in the
-    expert's mask stands for it.
+    Columns source, stem, measured (degrees, NaN if not measurable), confidence, reason, true: known of phantoms; of
+    real images the angle in the expert's mask stands for it.
     """
-    parts = [measured(data.test, (sample.mask() for sample in data.test), EXPERT)]
-    for run in runs:
-        masks = (read_mask(run.prediction_path(sample.stem)) for sample in data.test)
-        parts.append(measured(data.test, masks, methods.find(run.recipe.method).title))
+    tables = {EXPERT: pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test])}
+    tables |= {methods.find(run.recipe.method).title: run.table("angles") for run in runs}
     if shipped is not None:
-        parts.append(measured(data.test, _segmented(data.test, shipped), SHIPPED))
+        tables[SHIPPED] = _segmented(data.test, shipped)
+    table = pd.concat([table.assign(source=source) for source, table in tables.items()], ignore_index=True)
+    return beside_truth(table, data)
+
+
+def beside_truth(table: pd.DataFrame, data: VpiFolder) -> pd.DataFrame:
+    """``table`` with the column true; see ``angles``."""
     truth = true_angles(data)
     if truth is None:
-        truth = parts[0].set_index("stem").measured
-    table = pd.concat(parts, ignore_index=True)
+        truth = pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test]).set_index("stem").measured
     return table.assign(true=table.stem.map(truth))
 
 
-def _segmented(samples: tuple[Sample, ...], run: Run) -> Iterable[np.ndarray]:
-    network = run.network()
+def _segmented(samples: tuple[Sample, ...], run: Run) -> pd.DataFrame:
+    network, rows = run.network(), []
     with progress(len(samples), f"{SHIPPED} on test images", "images") as bar:
         for sample in samples:
-            yield labels_of(network, sample.image(), run.recipe)
+            rows.append(angle_of(labels_of(network, sample.image(), run.recipe), sample.stem))
             bar.update()
+    return pd.concat(rows)
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:

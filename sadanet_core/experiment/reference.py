@@ -2,7 +2,7 @@
 
 <folder>/
     *.csv, *.md, *.png, *.json     as the notebooks left them
-    runs/<method>-<digest>/        recipe, counts, confusion, surfaces, calibration, history, environment; no weights
+    runs/<method>-<digest>/        recipe, counts and the other tables, history, environment; no weights
 
 A run kept so opens like any other (``run_store.open_run``), all but its network.
 """
@@ -15,8 +15,8 @@ from sadanet_core.errors import BadInput
 from sadanet_core.experiment.datasets import PHANTOM
 from sadanet_core.experiment.run_store import open_run
 
-KEPT = ("recipe.json", "counts.csv", "confusion.csv", "surfaces.csv", "calibration.csv", "history.csv")
-KEPT += ("environment.json", "complete.json")
+KEPT = ("recipe.json", "counts.csv", "confusion.csv", "surfaces.csv", "angles.csv", "calibration.csv")
+KEPT += ("history.csv", "environment.json", "complete.json")
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:

@@ -8,6 +8,7 @@ results/runs/<method>-<digest of the recipe>/
     predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
     counts.csv           TP, FP, FN, TN of each test image and class: every score comes from it
     confusion.csv, surfaces.csv, calibration.csv     more of the test images; see the modules of these names
+    angles.csv           largest curve angle of each test image as predicted; see ``evaluation.angle_of``
     environment.json     versions, device, threads, commit, seconds
     complete.json        written last: without it the run is not done
 """
@@ -50,7 +51,7 @@ class Run:
         return self.table("counts")
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables of ``evaluation.evaluate``: counts, confusion, surfaces, calibration."""
+        """One of the tables of ``evaluation.evaluate``: counts, confusion, surfaces, angles, calibration."""
         return pd.read_csv(self.folder / f"{name}.csv", dtype={"stem": str})
 
     @cached_property
