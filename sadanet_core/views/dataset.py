@@ -1,5 +1,6 @@
 """A dataset in numbers: its images and masks, beside what is known of real ones, and which of them to look at."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,11 +34,16 @@ def beside_real(images: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis("quantity").reset_index()
 
 
+def quantity_title(quantity: str) -> str:
+    """ "rib_percent" -> "rib (%)"."""
+    return re.sub(r" percent$", " (%)", quantity.replace("_", " "))
+
+
 def beside_real_markdown(table: pd.DataFrame) -> str:
     """``beside_real`` as Markdown."""
     shown = pd.DataFrame(
         {
-            "": table.quantity.str.replace("_", " ").str.replace(" percent", " (%)"),
+            "": table.quantity.map(quantity_title),
             "Here: 5 %": table.low.map("{:.4g}".format),
             "median": table["median"].map("{:.4g}".format),
             "95 %": table.high.map("{:.4g}".format),

@@ -18,6 +18,7 @@ from sadanet_core.experiment.trainer import TrainingSet
 from sadanet_core.images.classes import CLASSES, COLOUR_BLIND_SAFE
 from sadanet_core.images.vpi_folder import Sample, VpiFolder, read_mask
 from sadanet_core.scoliosis.spine_curve import SEVERITIES
+from sadanet_core.views.dataset import quantity_title
 from sadanet_core.views.pictures import overlay
 from sadanet_core.views.tables import METRICS, REGIONS
 
@@ -90,7 +91,7 @@ def real_among(table: pd.DataFrame) -> Figure:
         axis.barh(places, 1, 0.6, color="0.88")
         axis.scatter((part["median"] - part.low) / width, places, marker="|", color="0.4", s=40)
         axis.scatter((part.real - part.low) / width, places, s=16, color=COLOUR_BLIND_SAFE[1] / 255, zorder=3)
-        axis.set_yticks(places, part.quantity.str.replace("_", " ").str.replace(" percent", " (%)"), fontsize=6.5)
+        axis.set_yticks(places, part.quantity.map(quantity_title), fontsize=6.5)
         axis.set(xticks=[0, 1], xlim=(-0.25, 1.25), ylim=(len(part) - 0.4, -0.6))
         axis.set_xticklabels(["5 %", "95 %"])
         axis.tick_params(length=0)

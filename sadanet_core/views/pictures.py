@@ -26,7 +26,7 @@ def overlay(image: np.ndarray, labels: np.ndarray, colours: np.ndarray = COLOURS
 def with_levels(rgb: np.ndarray, found: Measurement) -> np.ndarray:
     """RGB picture (H, W, 3) uint8 with a thin line through each level, and through both ends of each curve a long one.
 
-    Each curve's angle is written beside its apex.
+    Each curve's angle is written to the right of its apex.
     """
     picture = Image.fromarray(rgb)
     draw = ImageDraw.Draw(picture)
@@ -40,8 +40,11 @@ def with_levels(rgb: np.ndarray, found: Measurement) -> np.ndarray:
             line, fill=(255, 255, 255) if index in ends else (255, 210, 0), width=thin * (2 if index in ends else 1)
         )
     for curve in found.curves:
-        x, y = found.levels[curve.apex].centre
+        left, right = (np.array(end) for end in (found.levels[curve.apex].left, found.levels[curve.apex].right))
         size = max(10, round(rgb.shape[0] / 60))
-        draw.text((x, y), f"{curve.angle_degrees:.0f}°", fill=(255, 255, 255), font_size=size, anchor="mm",
-                  stroke_width=max(1, size // 8), stroke_fill=(0, 0, 0))  # fmt: skip
+        place = tuple(right + 0.12 * (right - left))
+        text = f"{curve.angle_degrees:.0f}°"
+        draw.text(
+            place, text, "white", font_size=size, anchor="lm", stroke_width=max(1, size // 8), stroke_fill="black"
+        )
     return np.asarray(picture)
