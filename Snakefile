@@ -50,10 +50,12 @@ NOTEBOOKS = {
     "03_table3_complexity": ([], {}),
     "04_table4_lambda_sweep": (SWEEP.values(), {"lambdas": LAMBDAS, "seeds": SEEDS} | WITH_WEIGHTS),
     "05_fig6_segmentations": (METHODS, {"methods": METHODS} | WITH_WEIGHTS),
+    "06_attention_explorer": (["sadanet", "danet"], WITH_WEIGHTS),
     "07_scoliosis_angles": (METHODS, {"methods": METHODS} | WITH_WEIGHTS),
     "08_paper_audit": (FORMS.values(), {"normalisations": NORMALISATIONS, "seeds": SEEDS} | WITH_WEIGHTS),
     "09_speed": (ALL_METHODS, {"methods": ALL_METHODS} | WITH_WEIGHTS),
     "10_robustness": (["sadanet", "sadanet-without-saa"], WITH_WEIGHTS),
+    "11_your_image": ([], {}),
 }
 
 OUT = f"{RESULTS}/{Path(DATA).name}-{PROFILE}"

@@ -20,6 +20,7 @@ from sadanet_core.cli.base import DEVICE, FOLDER, FORMAT, METHODS, RESULTS, main
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--checkpoint-seconds", type=float, default=30.0, help="Seconds between checkpoints.")
+@click.option("--snapshots", type=click.IntRange(min=0), default=0, help="States to keep for the attention explorer.")
 @DEVICE
 @RESULTS
 def train(
@@ -34,6 +35,7 @@ def train(
     backbone: str | None,
     backbone_weights: Path | None,
     checkpoint_seconds: float,
+    snapshots: int,
     device: str,
     results: Path | None,
 ) -> None:
@@ -56,7 +58,7 @@ def train(
     results = writable_folder(results_folder(results))
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
     recipe = recipe.model_copy(update={"data": folder.fingerprint})
-    run = get_or_train(recipe, folder, results, device, checkpoint_seconds)
+    run = get_or_train(recipe, folder, results, device, checkpoint_seconds, snapshots)
     click.echo(str(run.folder))
     _print_scores(run.counts, "pooled", "table")
 

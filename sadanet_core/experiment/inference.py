@@ -20,15 +20,23 @@ def logits_of(network: nn.Module, image: np.ndarray, recipe: Recipe, scale: floa
     ``network`` is in evaluation mode, on any device. ``scale``: of what the network sees, against the recipe's size.
     """
     device = next(network.parameters()).device
-    height, width = (8 * round(scale * side / 8) for side in (recipe.image_height, recipe.image_width))
+    picture, width = network_input(image, recipe, scale)
+    picture = picture.to(device)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        logits = network(picture)
+    return F.interpolate(logits[..., :width].float(), image.shape, mode="bilinear", align_corners=False)[0]
+
+
+def network_input(image: np.ndarray, recipe: Recipe, scale: float = 1.0) -> tuple[Tensor, int]:
+    """(picture (1, channels, h, w) as the recipe's network takes it, its width without the black beside the image)."""
+    sides = recipe.image_height, recipe.image_width
+    height, width = sides if scale == 1 else (8 * round(scale * side / 8) for side in sides)
     if recipe.framing == "fit":
         resized, width = transforms.fit(image, height)
     else:
         resized = transforms.resize(image, height, width)
-    picture = transforms.normalise(resized[None].to(device), recipe.input_channels)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        logits = network(picture.contiguous(memory_format=torch.channels_last))
-    return F.interpolate(logits[..., :width].float(), image.shape, mode="bilinear", align_corners=False)[0]
+    picture = transforms.normalise(resized[None], recipe.input_channels)
+    return picture.contiguous(memory_format=torch.channels_last), width
 
 
 def averaged_logits(network: nn.Module, image: np.ndarray, recipe: Recipe) -> Tensor:

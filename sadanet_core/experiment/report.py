@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 from sadanet_core.experiment.environment import environment
 from sadanet_core.images.vpi_folder import VpiFolder
@@ -45,6 +46,12 @@ class Report:
         """Write ``<name>.png`` of a matplotlib figure, at so many dots an inch."""
         buffer = io.BytesIO()
         figure.savefig(buffer, dpi=dots, bbox_inches="tight", format="png")
+        self._write(f"{name}.png", buffer.getvalue())
+
+    def picture(self, name: str, picture: Image.Image) -> None:
+        """Write ``<name>.png`` of a picture as it is."""
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
         self._write(f"{name}.png", buffer.getvalue())
 
     def finish(self, **findings: Any) -> Path:

@@ -5,6 +5,7 @@ results/runs/<method>-<digest of the recipe>/
     history.csv          step, learning_rate, loss
     checkpoint.pt        while training: enough to go on bit for bit; gone once the run is complete
     model.safetensors    the weights
+    snapshots/*          weights on the way there, where training was asked to keep some
     predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
     counts.csv           TP, FP, FN, TN of each test image and class: every score comes from it
     confusion.csv, surfaces.csv, calibration.csv     more of the test images; see the modules of these names
@@ -67,11 +68,17 @@ class Run:
         """Label map of a test image, ids 0..3, at its own resolution."""
         return self.folder / "predictions" / f"{stem}.png"
 
-    def network(self) -> nn.Module:
-        """The trained network, in evaluation mode, on the CPU."""
+    @property
+    def snapshots(self) -> dict[int, Path]:
+        """Step -> weights that training kept on its way, if it was asked to (``--snapshots``)."""
+        return {int(path.stem.removeprefix("step-")): path for path in sorted(self.folder.glob("snapshots/step-*"))}
+
+    def network(self, step: int | None = None) -> nn.Module:
+        """The trained network, in evaluation mode, on the CPU; ``step``: as it was then, one of ``snapshots``."""
         settings = self.recipe.model_copy(update={"weights": "none"}).network_settings()
         network = methods.find(self.recipe.method).build(settings)
-        network.load_state_dict(load_file(self.folder / "model.safetensors"))
+        weights = self.folder / "model.safetensors" if step is None else self.snapshots[step]
+        network.load_state_dict(load_file(weights))
         return network.eval().to(memory_format=torch.channels_last)
 
 
@@ -100,9 +107,11 @@ def get_or_train(
     results: Path,
     device: str = "auto",
     checkpoint_seconds: float = trainer.CHECKPOINT_SECONDS,
+    snapshots: int = 0,
 ) -> Run:
     """The run of a recipe: the stored one if it is complete, otherwise trained, going on from its checkpoint.
 
+    snapshots: how many states of the weights training keeps on its way; a run that is stored already stays as it is.
     Two processes that want the same run do not collide: the second waits and takes what the first made.
     """
     if recipe.data != data.fingerprint:
@@ -114,7 +123,7 @@ def get_or_train(
         writable_folder(folder)
         with locked(folder.with_name(f".{folder.name}.lock"), recipe.name):
             if not _is_complete(folder):
-                _train_and_test(network, recipe, data, folder, device, checkpoint_seconds)
+                _train_and_test(network, recipe, data, folder, device, checkpoint_seconds, snapshots)
     (folder / "checkpoint.pt").unlink(missing_ok=True)  # of no more use once the run is complete
     return open_run(folder)
 
@@ -155,10 +164,16 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _train_and_test(
-    network: nn.Module, recipe: Recipe, data: VpiFolder, folder: Path, device: str, checkpoint_seconds: float
+    network: nn.Module,
+    recipe: Recipe,
+    data: VpiFolder,
+    folder: Path,
+    device: str,
+    checkpoint_seconds: float,
+    snapshots: int,
 ) -> None:
     write_atomically(folder / "recipe.json", recipe.model_dump_json(indent=2) + "\n")
-    history, seconds = trainer.train(network, recipe, data, folder, device, checkpoint_seconds)
+    history, seconds = trainer.train(network, recipe, data, folder, device, checkpoint_seconds, snapshots)
     network.eval()
     start = time.monotonic()
     tables = evaluate(network, data.test, recipe, folder / "predictions")

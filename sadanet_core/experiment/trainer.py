@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sadanet_core import methods
@@ -91,12 +92,14 @@ def train(
     folder: Path,
     device: str = "auto",
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    snapshots: int = 0,
 ) -> tuple[pd.DataFrame, float]:
     """Train a network of ``build_network`` to the recipe's last iteration, or on from ``folder/checkpoint.pt``.
 
     Changes the network in place and moves it to the device ("auto", "cpu", "cuda", "mps"). Returns the history
     (step, learning_rate, loss: mean over the steps since the row before) and the seconds spent in all processes that
-    worked on it.
+    worked on it. snapshots: how many times, evenly spaced, the weights are kept in ``folder/snapshots`` for those who
+    want to see them change.
     Raises ``Failed`` if the loss is no longer a finite number.
     """
     precision = "bf16-mixed" if recipe.precision == "bfloat16" else "32-true"
@@ -113,6 +116,7 @@ def train(
 
     start = saved = time.monotonic()
     row_every = max(1, recipe.iterations // HISTORY_ROWS)
+    kept_at = {round(recipe.iterations * (i + 1) / (snapshots + 1)) for i in range(snapshots)}
     with progress(recipe.iterations, recipe.name, "steps", initial=step) as bar:
         while step < recipe.iterations:
             rate = learning_rate(recipe, step)
@@ -133,10 +137,19 @@ def train(
             if step % row_every == 0 or step == recipe.iterations:
                 history.append({"step": step, "learning_rate": rate, "loss": sum(losses) / len(losses)})
                 losses.clear()
+            if step in kept_at:
+                _keep_snapshot(network, folder / "snapshots" / f"step-{step:06d}.safetensors")
             if time.monotonic() - saved >= checkpoint_seconds or step == recipe.iterations:
                 saved = time.monotonic()
                 checkpoint.save(step, history, losses, seconds_before + saved - start)
     return pd.DataFrame(history), seconds_before + time.monotonic() - start
+
+
+def _keep_snapshot(network: nn.Module, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary)
+    temporary.replace(path)
 
 
 class _Checkpoint:

@@ -71,14 +71,7 @@ def read_image(path: Path) -> np.ndarray:
 
     Raises ``BadInput`` naming the file for anything else: missing, no PNG, truncated, 16-bit, colour.
     """
-    picture = _open_png(path)
-    if picture.mode == "L":
-        return np.asarray(picture)
-    if picture.mode == "RGB":
-        channels = np.asarray(picture)
-        if (channels == channels[..., :1]).all():
-            return np.ascontiguousarray(channels[..., 0])
-    raise BadInput(f"{path}: {_kind(picture)}; expected an 8-bit grey PNG")
+    return _grey(_open_png(path), str(path))
 
 
 def read_vpi(path: Path) -> np.ndarray:
@@ -86,12 +79,17 @@ def read_vpi(path: Path) -> np.ndarray:
 
     That is: at least ``SMALLEST_VPI`` pixels wide and tall, and not all of one grey.
     """
-    image = read_image(path)
+    return decode_vpi(_content(path), str(path))
+
+
+def decode_vpi(content: bytes, name: str) -> np.ndarray:
+    """As ``read_vpi``, of a PNG file's bytes; ``name`` is what faults call it."""
+    image = _grey(_decoded(content, name), name)
     height, width = image.shape
     if width < SMALLEST_VPI or height < SMALLEST_VPI:
-        raise BadInput(f"{path}: {width} x {height} pixels; expected {SMALLEST_VPI} or more either way for a spine")
+        raise BadInput(f"{name}: {width} x {height} pixels; expected {SMALLEST_VPI} or more either way for a spine")
     if image.min() == image.max():
-        raise BadInput(f"{path}: every pixel has grey {image[0, 0]}; expected an ultrasound picture")
+        raise BadInput(f"{name}: every pixel has grey {image[0, 0]}; expected an ultrasound picture")
     return image
 
 
@@ -130,18 +128,35 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _open_png(path: Path) -> Image.Image:
+def _grey(picture: Image.Image, name: str) -> np.ndarray:
+    if picture.mode == "L":
+        return np.asarray(picture)
+    if picture.mode == "RGB":
+        channels = np.asarray(picture)
+        if (channels == channels[..., :1]).all():
+            return np.ascontiguousarray(channels[..., 0])
+    raise BadInput(f"{name}: {_kind(picture)}; expected an 8-bit grey PNG")
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: can't be read ({error.strerror}); expected a PNG image") from None
+
+
+def _open_png(path: Path) -> Image.Image:
+    return _decoded(_content(path), str(path))
+
+
+def _decoded(content: bytes, name: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             picture.load()
             return picture
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what PIL raises
         begins_as_png = content.startswith(b"\x89PNG\r\n\x1a\n")
-        raise BadInput(f"{path}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
+        raise BadInput(f"{name}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
 
 
 def _kind(picture: Image.Image) -> str:
