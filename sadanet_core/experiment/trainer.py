@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -102,6 +101,8 @@ def train(
     want to see them change.
     Raises ``Failed`` if the loss is no longer a finite number.
     """
+    from lightning_fabric import Fabric  # half a second to load, and only needed here
+
     precision = "bf16-mixed" if recipe.precision == "bfloat16" else "32-true"
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
     network.train()

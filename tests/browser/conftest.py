@@ -1,0 +1,120 @@
+"""A JupyterLab of its own for each test, on loopback and with a token, and a headless Chromium in front of it.
+
+Without Chromium the tests are skipped, with the reason; in CI (`CI=1`, as `.ci/run` sets it) they fail instead.
+Screenshots go to results/browser/.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SCREENSHOTS = ROOT / "results" / "browser"
+ARGUMENTS = [
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
+PRIVATE = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+
+
+def pytest_collection_modifyitems(items):
+    if CHROMIUM is None and not os.environ.get("CI"):
+        for item in items:
+            if "browser" in item.path.parts:
+                item.add_marker(pytest.mark.skip(reason="no Chromium: apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "CI needs Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Lab:
+    """A running JupyterLab: address and token."""
+
+    def __init__(self, folder: Path, home: Path):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address, self.token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
+        environment = os.environ | {f"JUPYTER_{name}": str(home / name.lower()) for name in PRIVATE}
+        environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
+        environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "JUPYTER_TOKEN": self.token}
+        config = home / "config_dir"
+        (config / "labconfig").mkdir(parents=True)
+        # The news toast would lie over what is to be clicked.
+        disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+        (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))
+        options = {
+            "ServerApp.ip": "127.0.0.1",
+            "ServerApp.port": port,
+            "ServerApp.port_retries": 0,
+            "ServerApp.root_dir": folder,
+            "ServerApp.terminals_enabled": False,
+            "LabApp.expose_app_in_browser": True,
+            "KernelManager.transport": "ipc",
+        }
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        self.log = (home / "server.log").open("w")
+        self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=self.log, stderr=self.log)
+        self._wait(home / "server.log")
+
+    def status(self, token: str = "") -> int:
+        """HTTP status of the server's own status page."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/api/status?token={token}", timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def _wait(self, log: Path) -> None:
+        for _ in range(120):
+            try:
+                if self.status(self.token) == 200:
+                    return
+            except OSError:
+                time.sleep(0.5)
+            assert self.process.poll() is None, log.read_text()[-2000:]
+        raise AssertionError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        self.log.close()
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """JupyterLab on the project's notebooks, copied, so that none is changed."""
+    shutil.copytree(ROOT / "notebooks", tmp_path / "work" / "notebooks", ignore=shutil.ignore_patterns(".ipynb_*"))
+    # A short name: a kernel's sockets lie in it, and the system cuts their names at about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as home:
+        lab = Lab(tmp_path / "work" / "notebooks", Path(home))
+        yield lab
+        lab.stop()
+
+
+@pytest.fixture
+def screenshot():
+    """Keep a picture of a page under a name."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    return lambda page, name: page.screenshot(path=str(SCREENSHOTS / f"{name}.png"))

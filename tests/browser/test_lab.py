@@ -1,0 +1,142 @@
+"""Every notebook in a real JupyterLab: run all, no cell fails; and the explorer's sliders, by mouse and keyboard."""
+
+import hashlib
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+IMAGE_HASH = """async (selector) => {
+    const image = document.querySelector(selector);
+    const bytes = await (await fetch(image.src)).arrayBuffer();
+    return Array.from(new Uint8Array(bytes));
+}"""
+
+
+def smoke_copy(lab_folder: Path, name: str, results: Path, data: Path) -> None:
+    """The notebook with the smoke profile's parameters written into its parameters cell."""
+    path = lab_folder / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    given = {"profile": "smoke", "data": str(data), "results": str(results)}
+    cell.source += "".join(f"\n{key} = {value!r}" for key, value in given.items())
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """One results folder for all notebooks: what one trains, the next finds."""
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture
+def opened(lab, browser, results, phantoms, tmp_path):
+    """Open a notebook, ready to run; returns its page."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1400})
+
+    def open_notebook(name):
+        smoke_copy(tmp_path / "work" / "notebooks", name, results, phantoms)
+        page = context.new_page()
+        page.goto(f"{lab.address}/lab/tree/{name}.ipynb?token={lab.token}")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=90_000)
+        page.wait_for_function(
+            "() => !['', 'No Kernel'].includes(document.querySelector('.jp-Toolbar-kernelName')?.textContent.trim())",
+            timeout=90_000,
+        )
+        return page
+
+    yield open_notebook
+    context.close()
+
+
+def run_all(page, last):
+    """Run every cell by the menu, and wait for the result file ``last`` that the notebook writes at its end."""
+    page.click(".lm-MenuBar-item:has-text('Run')")
+    page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
+    for _ in range(600):
+        page.wait_for_timeout(500)
+        if last.exists() or failures(page):
+            break
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+    assert failures(page) == []
+    assert last.exists()
+
+
+def failures(page):
+    """The text of every error that a cell shows."""
+    return page.eval_on_selector_all(
+        ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']", "found => found.map(e => e.innerText)"
+    )
+
+
+def picture(page, selector):
+    """Hash of the picture that an image widget shows: its blob address changes even where the picture does not."""
+    page.wait_for_selector(f"{selector}[src^=blob]", timeout=60_000)
+    return hashlib.sha256(bytes(page.evaluate(IMAGE_HASH, selector))).hexdigest()
+
+
+def wait_for_another(page, selector, before):
+    for _ in range(100):
+        if (now := picture(page, selector)) != before:
+            return now
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{selector} still shows the same picture")
+
+
+def test_the_server_wants_its_token(lab):
+    assert lab.status() == 403
+    assert lab.status("wrong") == 403
+    assert lab.status(lab.token) == 200
+
+
+@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+def test_run_all_leaves_no_failed_cell(name, opened, results, phantoms, screenshot):
+    page = opened(name)
+    run_all(page, results / f"{phantoms.name}-smoke" / f"{name}.json")
+    screenshot(page, name)
+
+
+def test_sliders_by_keyboard_and_mouse_change_the_attention_maps(opened, results, phantoms, screenshot):
+    name, shown = "06_attention_explorer", ".attention-picture"
+    page = opened(name)
+    run_all(page, results / f"{phantoms.name}-smoke" / f"{name}.json")
+    page.locator(shown).scroll_into_view_if_needed()
+    first = picture(page, shown)
+    handles = page.locator(".widget-slider:visible .noUi-handle")
+    handles.nth(0).focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    moved = wait_for_another(page, shown, first)
+    screenshot(page, "explorer_moved_by_keyboard")
+    box = page.locator(".widget-slider:visible .noUi-target").nth(1).bounding_box()
+    handle = handles.nth(1).bounding_box()
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    wait_for_another(page, shown, moved)
+    screenshot(page, "explorer_moved_by_mouse")
+    assert failures(page) == []
+
+
+def test_a_dropped_image_is_segmented_and_can_be_downloaded(opened, results, phantoms, screenshot, tmp_path):
+    name = "11_your_image"
+    page = opened(name)
+    run_all(page, results / f"{phantoms.name}-smoke" / f"{name}.json")
+    grey = np.random.default_rng(0).integers(0, 256, (400, 100), np.uint8)
+    Image.fromarray(grey).save(tmp_path / "mine.png")
+    page.locator(".widget-upload input[type=file], input.widget-upload, input[type=file]").first.set_input_files(
+        str(tmp_path / "mine.png")
+    )
+    page.wait_for_selector("a[download='mine_labels.png']", timeout=60_000)
+    picture(page, ".own-image")
+    with page.expect_download() as download:
+        page.click("a[download='mine_labels.png']")
+    download.value.save_as(tmp_path / "labels.png")
+    labels = np.asarray(Image.open(tmp_path / "labels.png"))
+    assert labels.shape == (400, 100)
+    assert set(np.unique(labels)) <= {0, 1, 2, 3}
+    screenshot(page, "own_image")
