@@ -1,6 +1,7 @@
 """Notebooks: their form, and that they run by plain papermill and by the runner, which is not fooled."""
 
 import ast
+import base64
 import json
 import statistics
 import subprocess
@@ -8,11 +9,13 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 
 from sadanet_core.errors import BadInput, Failed
 from sadanet_core.experiment.notebook_runner import parameters_of, read_parameters, run_notebook
+from sadanet_core.images.vpi_folder import png_bytes
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -22,13 +25,47 @@ def code_cells(path):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
+def left_in(notebook):
+    """What a committed notebook must not hold: outputs, run numbers, widgets' state, and pictures however put in."""
+    found = ["widgets' state"] if "widgets" in notebook.metadata else []
+    for number, cell in enumerate(notebook.cells):
+        if cell.get("outputs"):
+            found.append(f"cell {number}: outputs")
+        if cell.get("execution_count") is not None:
+            found.append(f"cell {number}: run number")
+        if cell.get("attachments") or "data:image" in cell.source:
+            found.append(f"cell {number}: picture")
+    return found
+
+
+def a_patient():
+    picture = base64.b64encode(png_bytes(np.full((64, 16), 7, np.uint8))).decode()
+    shown = nbformat.v4.new_output("display_data", {"image/png": picture})
+    code = nbformat.v4.new_code_cell
+    text = nbformat.v4.new_markdown_cell
+    return [
+        (code("x", outputs=[shown]), "outputs"),
+        (code("x", execution_count=3), "run number"),
+        (text("![me](attachment:a.png)", attachments={"a.png": {"image/png": picture}}), "picture"),
+        (text(f'<img src="data:image/png;base64,{picture}">'), "picture"),
+        (code(f"x = 'data:image/png;base64,{picture}'"), "picture"),
+    ]
+
+
+@pytest.mark.parametrize(("cell", "said"), a_patient())
+def test_a_planted_patient_image_is_refused(cell, said):
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    assert left_in(notebook) == []
+    notebook.cells.insert(3, cell)
+    assert left_in(notebook) == [f"cell 3: {said}"]
+
+
 @each_notebook
 class TestForm:
     def test_it_is_valid_and_committed_stripped(self, path):
-        nbformat.validate(nbformat.read(path, as_version=4))
-        for cell in code_cells(path):
-            assert not cell.outputs, f"strip it: .venv/bin/nbstripout {path}"
-            assert cell.execution_count is None
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert left_in(notebook) == [], f"strip it: .venv/bin/nbstripout {path}"
 
     def test_it_holds_no_logic(self, path):
         lengths = []

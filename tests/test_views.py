@@ -8,6 +8,7 @@ import pytest
 
 from sadanet_core.errors import BadInput
 from sadanet_core.experiment import claims, scores, statistics
+from sadanet_core.experiment.report import latex
 from sadanet_core.experiment.run_store import get_or_train_each
 from sadanet_core.images.vpi_folder import open_folder
 from sadanet_core.methods import METHODS
@@ -181,3 +182,13 @@ def test_an_overlay_changes_bones_alone():
     assert (drawn[labels == 0] == 100).all()
     assert (drawn[labels == 1][:, 0] > 100).all()
     assert drawn[20, 15, 1] < 100
+
+
+def test_latex_says_what_the_markdown_says():
+    markdown = "| Method | Rib_1 |\n|:--|--:|\n| **UNet** | **69.2 ± 1.3** |\n| A & B | 50 % |\n\na line of 5 %"
+    lines = latex(markdown, "Table I").splitlines()
+    assert lines[0] == "% Table I"
+    rows = [[cell.strip() for cell in line.removesuffix(r"\\").split(" & ")] for line in lines if line.endswith(r"\\")]
+    assert rows == [["Method", r"Rib\_1"], [r"\textbf{UNet}", r"\textbf{69.2 $\pm$ 1.3}"], [r"A \& B", r"50 \%"]]
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert lines[-1] == r"a line of 5 \%"

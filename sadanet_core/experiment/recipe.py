@@ -87,6 +87,9 @@ class Recipe(BaseModel):
                 f"patch of {self.patch_width} x {self.patch_height} pixels; expected one no larger than the image, "
                 f"{self.image_width} x {self.image_height}"
             )
+        patch, image = (self.patch_height, self.patch_width), (self.image_height, self.image_width)
+        if self.augmentation == "randomised" and patch != image:
+            raise ValueError("augmentation 'randomised' shows whole images; expected a patch of the image's size")
         return self
 
     @property

@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from PIL import Image
+from tabulate import tabulate
 
 from sadanet_core.experiment.environment import environment
 from sadanet_core.images.vpi_folder import VpiFolder
@@ -31,7 +33,8 @@ class Report:
         self.start = time.monotonic()
 
     def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str, of_data: bool = True) -> str:
-        """Write ``<name>.csv`` (every number, long form) and ``<name>.md`` (as shown); returns the latter's text.
+        """Write ``<name>.csv`` (every number, long form), ``<name>.md`` and ``<name>.tex`` (as shown); returns the
+        Markdown.
 
         of_data: False where the numbers do not come from the dataset, and nothing is to be said of it.
         """
@@ -40,6 +43,7 @@ class Report:
             text += f"\n{self._footnote()}\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
+        self._write(f"{name}.tex", latex(markdown, caption))
         return text
 
     def figure(self, name: str, figure: Any, dots: int = 200) -> None:
@@ -77,3 +81,32 @@ class Report:
             f"Data `{self.dataset.root.name}`, " + ", ".join(f"{key} `{value}`" for key, value in told.items()) + "."
         )
         return f"{NO_CLAIM} {where}" if self.dataset.is_phantom else where
+
+
+def latex(markdown: str, caption: str) -> str:
+    """The tables of a Markdown text as LaTeX in the style of the paper's (booktabs), bold kept; other lines as text."""
+    parts, rows = [], []
+    for line in [*markdown.splitlines(), ""]:
+        if line.startswith("|"):
+            rows.append([_latex_cell(cell) for cell in re.split(r"(?<!\\)\|", line.strip("|"))])
+        else:
+            if rows:
+                body = tabulate([row for row in rows[1:] if not _is_rule(row)], rows[0], tablefmt="latex_raw",
+                                disable_numparse=True, colalign=["left"] + ["right"] * (len(rows[0]) - 1))  # fmt: skip
+                for rule, number in (("toprule", 1), ("midrule", 1), ("bottomrule", 1)):
+                    body = body.replace(r"\hline", rf"\{rule}", number)
+                parts.append(body)
+            parts += [_latex_cell(line)] if line else []
+            rows = []
+    return f"% {caption}\n% needs \\usepackage{{booktabs}}\n" + "\n".join(parts) + "\n"
+
+
+def _is_rule(row: list[str]) -> bool:
+    return all(re.fullmatch(r"[:\-\s]*", cell) for cell in row)
+
+
+def _latex_cell(text: str) -> str:
+    text = re.sub(r"([&%$#_{}])", r"\\\1", text.strip().replace("\\|", "|"))
+    for sign, command in (("±", r"$\pm$"), ("λ", r"$\lambda$"), ("°", r"$^{\circ}$"), ("×", r"$\times$")):
+        text = text.replace(sign, command)
+    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)

@@ -18,7 +18,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Degradation:
-    """One effect, with the strengths at which a model is tested, weakest first."""
+    """One effect, with the strengths at which a model is tested, in order."""
 
     title: str
     apply: Callable[[np.ndarray, np.ndarray, float, np.random.Generator], Pair]
@@ -51,7 +51,7 @@ def resolution(image: np.ndarray, mask: np.ndarray, factor: float, rng: np.rando
 def lost_frames(image: np.ndarray, mask: np.ndarray, bundles: float, rng: np.random.Generator) -> Pair:
     """Bundles of black dashed lines across the picture, ``bundles`` of them on average."""
     width = round(image.shape[1] * 2574 / image.shape[0])
-    share = Image.fromarray(lost_share(rng, (2574, width), bundles)).resize(image.shape[::-1])
+    share = Image.fromarray(lost_share(rng, (2574, width), bundles)).resize(image.shape[::-1], Image.Resampling.BOX)
     return _grey(image * (1 - np.asarray(share))), mask
 
 

@@ -130,9 +130,9 @@ def _of_bones(image: np.ndarray, mask: np.ndarray, class_id: int, strip: np.ndar
     yield "percent", 100 * (mask == class_id).mean()
     inside = pieces > 0
     ring = strip & (mask == 0) & binary_dilation(inside, iterations=RING)
-    sizes = np.array([(box[0].stop - box[0].start, box[1].stop - box[1].start) for box in find_objects(pieces)])
-    greys = labeled_comprehension(image, pieces, range(1, len(areas) + 1), np.mean, float, np.nan)
     some = len(areas) > 0
+    sizes = np.array([(box[0].stop - box[0].start, box[1].stop - box[1].start) for box in find_objects(pieces)])
+    greys = labeled_comprehension(image, pieces, range(1, len(areas) + 1), np.mean, float, np.nan) if some else areas
     yield "area_mean", areas.mean() if some else np.nan
     yield "area_sd", areas.std() if some else np.nan
     yield "height", sizes[:, 0].mean() if some else np.nan

@@ -62,7 +62,7 @@ def measure(labels: np.ndarray) -> Measurement:
     if len(levels) < FEWEST_LEVELS:
         return _not_measurable(f"{len(levels)} levels found; at least {FEWEST_LEVELS} are needed for a curve")
     levels = _in_keeping(levels)
-    angle = largest_angle(levels)
+    angle = round(largest_angle(levels), 2)
     in_levels = sum(2 if level.region == "thoracic" else 1 for level in levels)
     confidence = in_levels / (len(processes) + len(lumps)) * _without_gaps(levels)
     return Measurement(
