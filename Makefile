@@ -9,7 +9,7 @@ CORES   ?= all
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: reproduce test test-browser install lab lint lock
+.PHONY: reproduce test test-browser benchmark install lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/snakemake --cores $(CORES) --quiet rules host reason progress \
 	    --config profile="$(PROFILE)" data="$(DATA)" results="$(RESULTS)" seeds="$(SEEDS)"
@@ -19,6 +19,9 @@ test: install ## the tests; those in a browser are skipped where there is no Chr
 
 test-browser: install ## every notebook in a real JupyterLab; needs Chromium (apt-get install chromium)
 	.venv/bin/python -m pytest tests/browser
+
+benchmark: install ## how fast the attention explorer redraws
+	.venv/bin/python tests/benchmarks/explorer.py
 
 install: .venv/installed ## the locked packages and this one into .venv
 
