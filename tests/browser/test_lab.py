@@ -128,9 +128,9 @@ def test_a_dropped_image_is_segmented_and_can_be_downloaded(opened, results, pha
     run_all(page, results / f"{phantoms.name}-smoke" / f"{name}.json")
     grey = np.random.default_rng(0).integers(0, 256, (400, 100), np.uint8)
     Image.fromarray(grey).save(tmp_path / "mine.png")
-    page.locator(".widget-upload input[type=file], input.widget-upload, input[type=file]").first.set_input_files(
-        str(tmp_path / "mine.png")
-    )
+    with page.expect_file_chooser() as chooser:
+        page.locator("button.widget-upload").click()
+    chooser.value.set_files(str(tmp_path / "mine.png"))
     page.wait_for_selector("a[download='mine_labels.png']", timeout=60_000)
     picture(page, ".own-image")
     with page.expect_download() as download:
