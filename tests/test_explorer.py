@@ -10,8 +10,9 @@ from PIL import Image
 
 from sadanet_core.experiment.inference import labels_of, network_input
 from sadanet_core.experiment.recipe import make_recipe
+from sadanet_core.experiment.run_store import get_or_train
 from sadanet_core.experiment.trainer import build_network
-from sadanet_core.images.vpi_folder import png_bytes
+from sadanet_core.images.vpi_folder import open_folder, png_bytes
 from sadanet_core.network import record_attention
 from sadanet_core.views.attention_maps import attention_maps
 from sadanet_core.views.attention_panels import Panels, coloured
@@ -214,3 +215,17 @@ def test_drop_zone_shows_overlay_and_downloads_or_says_why_not(sadanet):
     zone.show(b"no picture", "bad.png")
     assert "not a PNG image" in zone.told.value
     assert (zone.picture.layout.display, zone.links.value) == ("none", "")
+
+
+def test_training_keeps_snapshots_and_the_explorer_steps_through_them(phantoms, tmp_path, alike):
+    data = open_folder(phantoms)
+    recipe = make_recipe("sadanet", "smoke", data.fingerprint)
+    run = get_or_train(recipe, data, tmp_path, snapshots=2)
+    assert list(run.snapshots) == [2, 4]  # of 6 steps
+    first, last = (run.network(step).state_dict() for step in (2, None))
+    assert any((first[name] != last[name]).any() for name in first)
+    explorer = Explorer({"a": IMAGE}, {"SADANet": run}, tmp_path / "shots")
+    assert explorer.step.options == (2, 4, LAST)
+    shown = explorer.picture.value
+    explorer.step.value = 2
+    assert explorer.picture.value != shown

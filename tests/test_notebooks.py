@@ -170,3 +170,11 @@ def test_parameters_are_read_as_the_kind_of_their_default(tmp_path):
         read_parameters(path, {"numbr": "2"})
     with pytest.raises(BadInput, match="number is 'two'; expected a int"):
         read_parameters(path, {"number": "two"})
+
+
+def test_a_list_of_lists_is_read_and_a_crooked_one_refused():
+    explorer = NOTEBOOKS[0].with_name("06_attention_explorer.ipynb")
+    assert read_parameters(explorer, {"pixels": "[[0, 0.5]]"})["pixels"] == [[0.0, 0.5]]
+    for text in ("[[0.1]]", "0.1,0.2", "[[0.1, 'x']]", "["):
+        with pytest.raises(BadInput, match="parameter pixels is"):
+            read_parameters(explorer, {"pixels": text})

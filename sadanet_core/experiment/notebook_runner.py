@@ -32,7 +32,9 @@ def parameters_of(notebook: Path) -> dict[str, Any]:
 
 
 def read_parameters(notebook: Path, given: dict[str, str]) -> dict[str, Any]:
-    """Defaults and the given texts, each read as the kind of its default (lists also as ``a,b,c``).
+    """Defaults and the given texts, each read as the kind of its default.
+
+    Lists also as ``a,b,c``, lists of lists as ``[[a, b], [c, d]]``.
 
     Raises ``BadInput`` for a name that the notebook does not have, or a text of another kind.
     """
@@ -48,13 +50,16 @@ def _read(notebook: Path, name: str, text: str, default: Any) -> Any:
     try:
         if kind is str:
             return text
+        if kind is list and default and isinstance(default[0], list):
+            rows = ast.literal_eval(text)
+            return [[type(item)(value) for value, item in zip(row, default[0], strict=True)] for row in rows]
         if kind is list:
             item = type(default[0]) if default else str
             return [item(part.strip().strip("'\"")) for part in text.strip("[] ").split(",")]
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
         return kind(text)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, SyntaxError):
         raise BadInput(
             f"{notebook}: parameter {name} is {text!r}; expected a {kind.__name__}, as {default!r}"
         ) from None
