@@ -41,6 +41,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "CI needs Chromium: apt-get install chromium"
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -116,5 +117,4 @@ def lab(tmp_path):
 @pytest.fixture
 def screenshot():
     """Keep a picture of a page under a name."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     return lambda page, name: page.screenshot(path=str(SCREENSHOTS / f"{name}.png"))
