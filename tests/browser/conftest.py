@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="no Chromium: apt-get install chromium"))
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright is open its event loop is, and papermill in other tests wants one itself.
+@pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import sync_playwright
 
