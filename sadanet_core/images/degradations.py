@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, rotate
 
 from sadanet_core.images.phantom.appearance import lost_frames as lost_share
+from sadanet_core.images.phantom.ranges import REFERENCE_HEIGHT
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -50,8 +51,10 @@ def resolution(image: np.ndarray, mask: np.ndarray, factor: float, rng: np.rando
 
 def lost_frames(image: np.ndarray, mask: np.ndarray, bundles: float, rng: np.random.Generator) -> Pair:
     """Bundles of black dashed lines across the picture, ``bundles`` of them on average."""
-    width = round(image.shape[1] * 2574 / image.shape[0])
-    share = Image.fromarray(lost_share(rng, (2574, width), bundles)).resize(image.shape[::-1], Image.Resampling.BOX)
+    width = round(image.shape[1] * REFERENCE_HEIGHT / image.shape[0])
+    share = Image.fromarray(lost_share(rng, (REFERENCE_HEIGHT, width), bundles)).resize(
+        image.shape[::-1], Image.Resampling.BOX
+    )
     return _grey(image * (1 - np.asarray(share))), mask
 
 
