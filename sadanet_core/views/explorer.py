@@ -1,4 +1,4 @@
-"""The attention explorer: widgets around ``attention_panels.Panels``. Without a live kernel, ``static_grid`` shows the same."""
+"""The attention explorer: widgets around ``Panels``. Without a live kernel, ``static_grid`` shows the same."""
 
 import io
 from collections.abc import Mapping, Sequence
