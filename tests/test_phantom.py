@@ -12,6 +12,7 @@ from scipy.ndimage import binary_dilation, center_of_mass, label
 from sadanet_core.errors import BadInput
 from sadanet_core.images.classes import BONES, CLASSES
 from sadanet_core.images.phantom import draw_spine, render, write_folder
+from sadanet_core.images.phantom.shapes import pixels_inside
 from sadanet_core.images.spine_levels import Level, curves_of, largest_angle
 
 WIDTH, HEIGHT = 256, 1024
@@ -124,6 +125,37 @@ def test_tilts_can_be_read_from_the_masks(phantoms):
                 errors.append(abs(Level("thoracic", *ends).tilt - level.tilt))
     assert len(errors) > 0.9 * sum(level.region == "thoracic" for spine, _, _ in phantoms for level in spine.levels)
     assert np.mean(errors) < 1.5
+
+
+def test_masks_lie_where_the_levels_say():
+    """No shift between masks and levels.csv: a process's centroid is its level's end, to a tenth of a pixel."""
+    shifts = []
+    for seed in range(4):
+        spine = draw_spine(np.random.default_rng([seed, 0]), 512, 2048)
+        parts, count = label(spine.labels() == CLASSES.index("thoracic_process"))
+        centroids = np.array(center_of_mass(parts > 0, parts, range(1, count + 1)))[:, ::-1] + 0.5
+        ends = [end for level in spine.levels if level.region == "thoracic" for end in (level.left, level.right)]
+        away = centroids - np.array(ends)[:, None]
+        nearest = away[range(len(ends)), np.linalg.norm(away, axis=2).argmin(1)]
+        shifts.extend(nearest[np.linalg.norm(nearest, axis=1) < 4])  # the others are clipped or touch each other
+    assert len(shifts) > 70
+    assert np.mean(shifts, axis=0) == pytest.approx([0, 0], abs=0.1)
+
+
+def test_a_mask_has_its_outlines_area():
+    around = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    for half_width, half_height in ((12, 8), (20, 9), (50, 31)):
+        outline = np.stack([60.3 + half_width * np.cos(around), 40.8 + half_height * np.sin(around)], axis=1)
+        rows, columns = pixels_inside(outline, (80, 120))
+        assert len(rows) == pytest.approx(np.pi * half_width * half_height, rel=0.02)
+        assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((60.3, 40.8), abs=0.1)
+
+
+def test_an_outline_beyond_the_picture_is_clipped():
+    square = np.array([(-5.0, -5.0), (3.0, -5.0), (3.0, 2.0), (-5.0, 2.0)])
+    rows, columns = pixels_inside(square, (10, 10))
+    assert sorted(zip(rows, columns, strict=True)) == [(i, j) for i in range(2) for j in range(3)]
+    assert not len(pixels_inside(square - 20, (10, 10))[0])
 
 
 def test_bones_are_darker_than_the_tissue_around_them(phantoms):

@@ -19,5 +19,5 @@ __all__ = [
     "write_folder",
 ]
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same seed gives other phantoms, so that folders written before are not taken for new ones."""

@@ -7,7 +7,6 @@ the very end. No random draw depends on the size, so one stream gives one patien
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter1d
 
 from sadanet_core.images.classes import CLASSES
@@ -18,8 +17,6 @@ from sadanet_core.images.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH
 from sadanet_core.images.spine_levels import Level
 
 RIB, PROCESS, LUMP = (CLASSES.index(name) for name in ("rib", "thoracic_process", "lump"))
-FINEST_ROWS = 2048
-"""Smaller label maps are drawn at about this many rows and thinned: PIL fattens polygons by half a pixel."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,10 @@ class Spine:
 
     def labels(self) -> np.ndarray:
         """Label map (H, W) of ids 0..3, uint8; nothing is annotated outside the strip."""
-        finer = -(-FINEST_ROWS // self.height)
-        picture = Image.new("L", (self.width * finer, self.height * finer))
-        draw = ImageDraw.Draw(picture)
+        labels = np.zeros((self.height, self.width), dtype=np.uint8)
         for bone in self.bones:
-            draw.polygon([tuple(p) for p in bone.polygon * finer - 0.5], fill=bone.class_id)
-        labels = np.asarray(picture)[finer // 2 :: finer, finer // 2 :: finer]
+            rows, columns = shapes.pixels_inside(bone.polygon, labels.shape)
+            labels[rows, columns] = bone.class_id
         return np.where(self.strip_mask(), labels, 0).astype(np.uint8)
 
 

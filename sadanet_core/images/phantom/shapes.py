@@ -1,6 +1,7 @@
-"""Outlines of single bones, as polygons (N, 2) of (x, y) in reference pixels."""
+"""Outlines of single bones, as polygons (N, 2) of (x, y) in reference pixels, and the pixels inside one."""
 
 import numpy as np
+from matplotlib.path import Path
 
 
 def rotated(points: np.ndarray, angle: float) -> np.ndarray:
@@ -54,3 +55,15 @@ def arch(
     lower = axis + half + bumps[1]
     x = width / 2 * u
     return np.concatenate([np.stack([x, upper], axis=1), np.stack([x, lower], axis=1)[-2:0:-1]])
+
+
+def pixels_inside(polygon: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, columns) of the pixels of a picture of ``shape`` (H, W) whose middle lies in ``polygon`` (N, 2), (x, y).
+
+    The middle of row i, column j is (j + 0.5, i + 0.5). Pillow's own polygons are half a pixel too wide all around.
+    """
+    first = np.clip(np.floor(polygon.min(0)), 0, shape[::-1]).astype(int)
+    last = np.clip(np.ceil(polygon.max(0)), 0, shape[::-1]).astype(int)
+    rows, columns = np.mgrid[first[1] : last[1], first[0] : last[0]].reshape(2, -1)
+    inside = Path(polygon).contains_points(np.stack([columns, rows], axis=1) + 0.5)
+    return rows[inside], columns[inside]
