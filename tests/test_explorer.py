@@ -17,7 +17,8 @@ from sadanet_core.network import record_attention
 from sadanet_core.views.attention_maps import attention_maps
 from sadanet_core.views.attention_panels import Panels, coloured
 from sadanet_core.views.explorer import LAST, NONE, Explorer, static_grid
-from sadanet_core.views.own_image import DropZone, Segmenter
+from sadanet_core.views.own_image import DropZone
+from sadanet_core.views.segmenter import Segmenter
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (256, 96), np.uint8)
 
@@ -206,9 +207,7 @@ def test_static_grid_has_a_row_for_each_network_and_pixel(sadanet, danet):
 
 
 def test_drop_zone_shows_overlay_and_downloads_or_says_why_not(sadanet):
-    segmenter = Segmenter.__new__(Segmenter)
-    segmenter.run, segmenter.network, segmenter.averaged = sadanet, sadanet.network(), False
-    zone = DropZone(segmenter)
+    zone = DropZone(Segmenter(sadanet))
     zone.show(png_bytes(IMAGE), "mine & yours.png")
     assert zone.picture.layout.display is None
     assert 'download="mine &amp; yours_labels.png"' in zone.links.value

@@ -1,6 +1,7 @@
 """The model inside the package: what it is, that it loads, what it does on phantoms it was not trained on."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,16 @@ def test_it_is_sadanet_trained_on_phantoms_alone(run):
     assert run.recipe.method == "sadanet"
     assert run.recipe.profile == "shipped"
     assert run.recipe.weights == "none"
+
+
+def test_a_run_is_found_by_folder_by_name_and_as_shipped(run, tmp_path):
+    named = tmp_path / "runs" / "mine"
+    shutil.copytree(shipped.SHIPPED, named)
+    assert shipped.stored_run("shipped").folder == run.folder
+    assert shipped.stored_run("mine", results=tmp_path).folder == named
+    assert shipped.stored_run("runs/mine", start=tmp_path).folder == tmp_path / "runs/mine"
+    with pytest.raises(BadInput, match="other"):
+        shipped.stored_run("other", results=tmp_path)
 
 
 def test_its_weights_take_at_most_16_mib():

@@ -59,12 +59,8 @@ def results_folder(results: Path | None) -> Path:
     return resolve("results") if results is None else results
 
 
-def open_stored(run: Path, results: Path | None):
-    """The complete run in a folder, or of that name in results/runs/; "shipped" is the model inside the package."""
-    from sadanet_core.experiment.run_store import open_run
-    from sadanet_core.experiment.shipped import shipped_run
+def stored(run: Path, results: Path | None):
+    """The complete run that a command names; relative paths start at the shell's folder."""
+    from sadanet_core.experiment.shipped import stored_run
 
-    if run == Path("shipped"):
-        return shipped_run()
-    by_name = results_folder(results) / "runs" / run
-    return open_run(by_name if not run.exists() and by_name.exists() else run)
+    return stored_run(run, results_folder(results), start=Path())

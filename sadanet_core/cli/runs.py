@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sadanet_core.cli.base import DEVICE, FOLDER, FORMAT, METHODS, RESULTS, main, open_stored, results_folder
+from sadanet_core.cli.base import DEVICE, FOLDER, FORMAT, METHODS, RESULTS, main, results_folder, stored
 
 
 @main.command()
@@ -80,12 +80,12 @@ def evaluate(run: Path, data: Path | None, basis: str, form: str, results: Path 
     from sadanet_core.experiment.evaluation import evaluate as evaluated
     from sadanet_core.images.vpi_folder import open_folder
 
-    stored = open_stored(run, results)
+    trained = stored(run, results)
     if data is None:
-        _print_scores(stored.counts, basis, form)
+        _print_scores(trained.counts, basis, form)
         return
     folder = open_folder(data)
-    tables = evaluated(stored.network(), folder.test, stored.recipe)
+    tables = evaluated(trained.network(), folder.test, trained.recipe)
     _print_scores(tables["counts"], basis, form)
     if form == "table" and folder.is_phantom:
         angles = beside_truth(tables["angles"].assign(source="run"), folder)
@@ -106,7 +106,7 @@ def ship(run: Path, results: Path | None) -> None:
     """
     from sadanet_core.experiment import shipped
 
-    shipped.ship(open_stored(run, results))
+    shipped.ship(stored(run, results))
     click.echo(f"{shipped.SHIPPED}: made of {run}; now bring its README.md up to date")
 
 

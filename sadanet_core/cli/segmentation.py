@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sadanet_core.cli.base import FOLDER, RESULTS, main, open_stored
+from sadanet_core.cli.base import FOLDER, RESULTS, main, stored
 from sadanet_core.errors import BadInput
 
 
@@ -22,30 +22,23 @@ def predict(images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: 
 
     Example: sadanet predict image.png --out predictions
     """
-    from sadanet_core.experiment.inference import labels_of
-    from sadanet_core.images.vpi_folder import png_bytes, read_vpi
+    from sadanet_core.images.vpi_folder import read_vpi
     from sadanet_core.places import writable_folder, write_atomically
-    from sadanet_core.scoliosis import report
-    from sadanet_core.scoliosis.spine_curve import measure
-    from sadanet_core.views.pictures import overlay, with_levels
+    from sadanet_core.views.segmenter import Segmenter
 
-    stored = open_stored(run, results)
+    trained = stored(run, results)
     stems = [path.stem for path in images]
     for path in images:
         if stems.count(path.stem) > 1:
             raise BadInput(f"{path}: another image has the same name; expected names that differ")
     pictures = [read_vpi(path) for path in images]  # all are read before anything is written
-    network = stored.network()
+    segmenter = Segmenter(trained, averaged=tta)
     writable_folder(out)
     for path, image in zip(images, pictures, strict=True):
-        labels = labels_of(network, image, stored.recipe, averaged=tta)
-        found = measure(labels)
-        drawn = with_levels(overlay(image, labels), found)
-        told = report.entry(str(path), found)
-        write_atomically(out / f"{path.stem}_labels.png", png_bytes(labels))
-        write_atomically(out / f"{path.stem}_overlay.png", png_bytes(drawn))
-        write_atomically(out / f"{path.stem}_angles.json", report.as_json([told]) + "\n")
-        click.echo(report.as_table([told]))
+        found = segmenter(image, str(path))
+        for end, content in found.files().items():
+            write_atomically(out / f"{path.stem}{end}", content)
+        click.echo(found.told)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.recipe import profile
 from sadanet_core.images.phantom import VERSION as PHANTOM_VERSION
 from sadanet_core.images.phantom import write_folder
@@ -15,8 +16,7 @@ def open_data(data: str, profile_name: str) -> VpiFolder:
     """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
 
     They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "-wide" at the end if
-    the training images are. Raises ``BadInput`` if the
-    folder is not a sound dataset.
+    the training images are. Raises ``BadInput`` if the folder is not a sound dataset.
     """
     return open_folder(_phantom_folder(profile_name) if data == PHANTOM else resolve(data))
 
@@ -29,6 +29,6 @@ def _phantom_folder(profile_name: str) -> Path:
         writable_folder(folder.parent)
         with locked(folder.with_name(f".{folder.name}.lock"), folder.name):
             if not folder.exists():
-                print(f"{folder.name}: writing {size['train'] + size['test']} phantoms", flush=True)
-                write_folder(folder, **size, seed=0)
+                with progress(size["train"] + size["test"], folder.name, "images") as bar:
+                    write_folder(folder, **size, seed=0, on_image_done=bar.update)
     return folder

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from sadanet_core.errors import BadInput
 from sadanet_core.experiment.reference import KEPT
 from sadanet_core.experiment.run_store import Run, open_run
+from sadanet_core.places import ROOT
 
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 LARGEST_BYTES = 16 * 2**20
@@ -21,6 +22,17 @@ LARGEST_BYTES = 16 * 2**20
 def shipped_run() -> Run:
     """The shipped model, as a run."""
     return open_run(SHIPPED)
+
+
+def stored_run(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Run:
+    """The run that ``name`` names: "shipped" is the model inside the package, else its folder, or one in results/runs/.
+
+    Relative paths start at ``start``. Raises ``BadInput`` if there is no such run.
+    """
+    if str(name) == "shipped":
+        return shipped_run()
+    folder, by_name = start / Path(name).expanduser(), start / results / "runs" / name
+    return open_run(by_name if by_name.exists() and not folder.exists() else folder)
 
 
 def ship(run: Run, out: Path = SHIPPED) -> None:

@@ -2,62 +2,23 @@
 
 import base64
 import html
-from dataclasses import dataclass
 from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
-from PIL import Image
 
 from sadanet_core.errors import BadInput
 from sadanet_core.experiment.datasets import PHANTOM, open_data
-from sadanet_core.experiment.inference import labels_of
-from sadanet_core.experiment.run_store import Run, open_run
-from sadanet_core.experiment.shipped import shipped_run
 from sadanet_core.images.vpi_folder import decode_vpi, png_bytes, read_vpi
 from sadanet_core.places import resolve
-from sadanet_core.scoliosis import report
-from sadanet_core.scoliosis.spine_curve import measure
-from sadanet_core.views.pictures import overlay, with_levels
+from sadanet_core.views.segmenter import Segmenter
 
-SHOWN_HEIGHT = 700
-"""Of the overlay in a notebook, screen pixels."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a network makes of one image."""
-
-    labels: np.ndarray
-    """uint8 (H, W), ids 0..3."""
-    overlay: np.ndarray
-    """RGB uint8 (H, W, 3): the bones and the levels that were measured, drawn over the image."""
-    angles: dict
-    """See ``scoliosis.report.entry``."""
-
-    @property
-    def told(self) -> str:
-        return report.as_table([self.angles])
-
-    def shown(self) -> Image.Image:
-        """The overlay, at most ``SHOWN_HEIGHT`` tall."""
-        picture = Image.fromarray(self.overlay)
-        picture.thumbnail((4 * SHOWN_HEIGHT, SHOWN_HEIGHT))
-        return picture
-
-
-class Segmenter:
-    """A trained network, asked for one image after the other. run: "shipped", or a run's folder."""
-
-    def __init__(self, run: str, averaged: bool = False):
-        self.run: Run = shipped_run() if run == "shipped" else open_run(resolve(run))
-        self.network, self.averaged = self.run.network(), averaged
-
-    def __call__(self, image: np.ndarray, name: str) -> Found:
-        """image: grey uint8 (H, W); name: what the angles' entry calls it."""
-        labels = labels_of(self.network, image, self.run.recipe, self.averaged)
-        measured = measure(labels)
-        return Found(labels, with_levels(overlay(image, labels), measured), report.entry(name, measured))
+LINKS = {
+    "_labels.png": ("label map", "image/png"),
+    "_overlay.png": ("overlay", "image/png"),
+    "_angles.json": ("angles", "application/json"),
+}
+"""What a download is called and its kind, by how its file's name ends; see ``segmenter.Found.files``."""
 
 
 def chosen(data: str, profile: str) -> tuple[np.ndarray, str]:
@@ -99,11 +60,7 @@ class DropZone:
         self.picture.layout.display = None
         stem = Path(name).stem
         self.links.value = " &middot; ".join(
-            [
-                _link(png_bytes(found.labels), "image/png", f"{stem}_labels.png", "label map"),
-                _link(png_bytes(found.overlay), "image/png", f"{stem}_overlay.png", "overlay"),
-                _link(report.as_json([found.angles]).encode(), "application/json", f"{stem}_angles.json", "angles"),
-            ]
+            _link(content, LINKS[end][1], stem + end, LINKS[end][0]) for end, content in found.files().items()
         )
 
 
