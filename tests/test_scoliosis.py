@@ -136,6 +136,21 @@ def test_a_map_enlarged_twice_has_the_same_angles(drawn):
     )
 
 
+def test_scattered_bones_bend_a_straight_spine_by_less_than_their_scatter():
+    """The two most tilted of many levels are those with the largest errors; a spine bends smoothly."""
+    rng, pairs = np.random.default_rng(0), 11
+    of_single_levels, measured = [], []
+    for _ in range(20):
+        bones = spine_of([0.0] * 17, pairs)
+        for i, down in enumerate(rng.normal(0, 2, 2 * pairs)):
+            bones[i] = PROCESS, bones[i][1] + np.array([0, down])
+        middles = np.array([bone.mean(0) for _, bone in bones[: 2 * pairs]]).reshape(pairs, 2, 2)
+        across, down = (middles[:, 1] - middles[:, 0]).T
+        of_single_levels.append(np.ptp(np.degrees(np.arctan2(down, across))))
+        measured.append(angle_in(painted(bones)))
+    assert np.mean(measured) < 0.75 * np.mean(of_single_levels)
+
+
 def test_a_spine_that_leans_has_the_same_angles():
     tilts, pairs = DOUBLE
     leaning = measure(painted(spine_of([tilt + 8 for tilt in tilts], pairs)))
@@ -224,6 +239,13 @@ def test_without_pairs_there_is_a_reason_and_no_number(name):
 def test_severity_bands_begin_at_10_25_and_45_degrees():
     names = [severity_of(degrees) for degrees in (0, 9.999, 10, 24.999, 25, 44.999, 45, 120)]
     assert names == ["none", "none", "mild", "mild", "moderate", "moderate", "severe", "severe"]
+
+
+def test_an_angle_that_reads_10_degrees_has_the_name_of_10_degrees():
+    for degrees in np.arange(9.8, 10.2, 0.02):
+        found = measure(painted(spine_of([degrees * (i - 8) / 16 for i in range(17)], 11)))
+        read = float(report.as_table([report.entry("a.png", found)]).split(": ")[1].split("°")[0])
+        assert found.severity == severity_of(read)
 
 
 def test_confidence_is_the_share_of_bones_in_levels_times_the_share_of_length_without_gap():

@@ -65,9 +65,9 @@ def measure(labels: np.ndarray) -> Measurement:
     angle = round(largest_angle(levels), 2)
     in_levels = sum(2 if level.region == "thoracic" else 1 for level in levels)
     confidence = in_levels / (len(processes) + len(lumps)) * _without_gaps(levels)
-    return Measurement(
-        True, None, angle, severity_of(angle), round(min(confidence, 1.0), 3), tuple(curves_of(levels)), tuple(levels)
-    )
+    severity = severity_of(round(angle, 1))  # of the angle as it is read: a table that says 10.0 does not say "none"
+    curves, confidence = tuple(curves_of(levels)), round(min(confidence, 1.0), 3)
+    return Measurement(True, None, angle, severity, confidence, curves, tuple(levels))
 
 
 def _not_measurable(reason: str) -> Measurement:
