@@ -16,7 +16,7 @@ from sadanet_core.experiment.angles import CLOSE, agreement, angles, severity_ta
 from sadanet_core.experiment.evaluation import evaluate
 from sadanet_core.experiment.inference import averaged_logits, labels_of, logits_of
 from sadanet_core.experiment.run_store import Run
-from sadanet_core.experiment.scores import scorer
+from sadanet_core.experiment.scores import scores_of
 from sadanet_core.images.phantom import write_folder
 from sadanet_core.images.vpi_folder import open_folder
 
@@ -61,14 +61,14 @@ def test_its_weights_take_at_most_16_mib():
 
 def test_its_card_tells_its_own_scores(run):
     card = (shipped.SHIPPED / "README.md").read_text()
-    scores = scorer("pooled")(run.counts).dice
+    scores = scores_of(run.counts).dice
     for bone in ("rib", "thoracic_process", "lump"):
         assert f"{100 * scores[bone]:.1f}" in card
     assert "no medical device" in card
 
 
 def test_it_segments_phantoms_it_has_never_seen(tables):
-    dice = scorer("pooled")(tables["counts"]).dice
+    dice = scores_of(tables["counts"]).dice
     assert dice[["rib", "thoracic_process", "lump"]].min() > 0.7
 
 

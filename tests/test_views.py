@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 
 from sadanet_core.errors import BadInput
 from sadanet_core.experiment import claims, scores, statistics
@@ -44,7 +45,7 @@ def test_the_published_averages_are_put_on_one_basis_each():
 
 def test_a_table_is_mean_and_sd_of_the_stored_counts(runs):
     table = tables.beside_paper(runs, "I")
-    dice = [100 * scores.pooled(run.counts).loc["rib", "dice"] for run in runs if run.recipe.method == "sadanet"]
+    dice = [100 * scores.scores_of(run.counts).loc["rib", "dice"] for run in runs if run.recipe.method == "sadanet"]
     row = cell(table, source="here", method="SADANet", region="rib", metric="dice")
     assert row["mean"] == pytest.approx(np.mean(dice), nan_ok=True)
     assert row.sd == pytest.approx(np.std(dice, ddof=1), nan_ok=True)
@@ -94,7 +95,7 @@ def test_outlines_are_means_over_images_and_seeds(runs):
 def test_confusion_rows_add_up_to_one_and_its_diagonal_is_recall(runs):
     shares = tables.confusion_of_runs(runs[:1])
     np.testing.assert_allclose(shares.sum(axis=1), 1)
-    np.testing.assert_allclose(np.diag(shares), scores.pooled(runs[0].counts).recall[:4])
+    np.testing.assert_allclose(np.diag(shares), scores.scores_of(runs[0].counts).recall[:4])
     assert comparisons.confusion(shares, "UNet").axes
 
 
@@ -113,19 +114,41 @@ def test_differences_and_claims_are_shown_for_several_methods_and_for_one(runs):
         text = tables.differences_markdown(found)
         assert ("UNet" in text) == (len(counts) > 1)
         comparisons.differences(found)
+        assert tables.ONE_SEED not in text
         compared, verdicts = claims.check("I", counts, tables.published("I"))
         assert ("surpasses UNet" in tables.claims_markdown(verdicts, compared)) == (len(counts) > 1)
 
 
-def test_a_sweep_is_drawn_with_and_without_a_band(phantoms, tmp_path):
-    data, runs = open_folder(phantoms), []
-    for value in (0.0, 3.0):
-        runs += get_or_train_each(["sadanet"], [0], "smoke", data, tmp_path, lambda_dice=value, iterations=2)
-    table = tables.beside_paper(runs, "IV", label=tables.lambda_label)
-    assert set(table.method) == {"λ = 0", "λ = 3"}
-    figure = comparisons.sweep(table, tables.scores_of_runs(runs, label=tables.lambda_label))
-    paper, here = figure.axes[0], figure.axes[4]
-    assert paper.lines[0].get_xdata().tolist() == here.lines[0].get_xdata().tolist() == [0, 3]
+def test_differences_of_one_seed_say_so(runs):
+    found = statistics.differences_to("SADANet", tables.counts_by_label(run for run in runs if run.recipe.seed == 0))
+    assert tables.differences_markdown(found).endswith(tables.ONE_SEED)
+    assert "one seed" in comparisons.differences(found).get_suptitle()
+
+
+def test_what_is_not_there_is_shown_as_na():
+    numbers = pd.DataFrame({"rib": [1.0, np.nan]}, index=pd.Index(["UNet", "FPN"], name="method"))
+    assert tables.calibration_markdown(numbers).splitlines()[-1].split() == ["|", "FPN", "|", "n/a", "|"]
+    long = pd.DataFrame({"method": "UNet", "seed": 0, "region": "rib", "percent": [np.nan]})
+    assert "n/a" in tables.wide_markdown(long)
+    assert "nan" not in tables.wide_markdown(long)
+    assert tables.confusion_markdown(numbers.T).splitlines()[-1].split() == ["|", "rib", "|", "100.0", "|", "n/a", "|"]
+
+
+def test_a_sweeps_band_is_the_range_of_the_seeds(phantoms, tmp_path):
+    data = open_folder(phantoms)
+    every = get_or_train_each(["sadanet"], [0, 1], "smoke", data, tmp_path, lambda_dice=[0.0, 3.0], iterations=2)
+    for runs, seeds in ((every, 2), ([run for run in every if run.recipe.seed == 0], 1)):
+        table = tables.beside_paper(runs, "IV", label=tables.lambda_label)
+        figure = comparisons.sweep(table, tables.scores_of_runs(runs, label=tables.lambda_label))
+        paper, here = figure.axes[3], figure.axes[7]  # the average of the bones
+        assert paper.lines[0].get_xdata().tolist() == here.lines[0].get_xdata().tolist() == [0, 3]
+        corners = here.collections[0].get_paths()[0].vertices
+        for value in (0, 3):
+            of_value = [run for run in runs if run.recipe.lambda_dice == value]
+            dice = [100 * scores.scores_of(run.counts).dice["average_3_bones"] for run in of_value]
+            band = corners[corners[:, 0] == value, 1]
+            assert len(dice) == seeds
+            assert (band.min(), band.max()) == pytest.approx((min(dice), max(dice)))
 
 
 # --- Fig. 6 ---
@@ -146,6 +169,12 @@ def test_the_box_is_where_label_maps_differ_most():
     assert left + width <= 50
 
 
+def test_there_is_no_box_where_label_maps_are_alike(runs, phantoms):
+    assert fig6.box_of_disagreement([np.ones((100, 50), np.uint8)] * 2) is None
+    figure = fig6.segmentations(open_folder(phantoms).test[0], runs[:1])
+    assert not any(isinstance(patch, Rectangle) for axis in figure.axes for patch in axis.patches)
+
+
 def test_the_circle_is_where_a_prediction_errs_most_and_nowhere_if_it_does_not():
     truth, predicted = np.zeros((200, 60), np.uint8), np.zeros((200, 60), np.uint8)
     predicted[150:165, 30:45] = 1
@@ -160,7 +189,8 @@ def test_the_circle_is_where_a_prediction_errs_most_and_nowhere_if_it_does_not()
 def test_the_sample_is_the_one_named_or_that_of_median_dice(runs, phantoms):
     data = open_folder(phantoms)
     assert fig6.chosen_sample(data, runs[0], data.test[1].stem) == data.test[1]
-    assert fig6.chosen_sample(data, runs[0]) in data.test
+    dice = fig6.dice_of_images(runs[0])
+    assert dice[fig6.chosen_sample(data, runs[0]).stem] == sorted(dice.values())[len(dice) // 2]
     with pytest.raises(BadInput, match="no test image 'nonsense'"):
         fig6.chosen_sample(data, runs[0], "nonsense")
 

@@ -126,9 +126,9 @@ def freeze(folder: Path, out: Path, results: Path | None) -> None:
 
 
 def _print_scores(counts, basis: str, form: str) -> None:
-    from sadanet_core.experiment.scores import scorer
+    from sadanet_core.experiment.scores import scores_of
 
-    scores = scorer(basis)(counts)
+    scores = scores_of(counts, basis)
     if form == "csv":
         click.echo(scores.to_csv(index_label="region", float_format="%.6g"), nl=False)
     elif form == "json":

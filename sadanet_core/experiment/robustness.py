@@ -9,7 +9,7 @@ from scipy.ndimage import binary_dilation, find_objects, label
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.run_store import Run
-from sadanet_core.experiment.scores import count, ratios
+from sadanet_core.experiment.scores import count, counts_array, score_of
 from sadanet_core.images.classes import BONES, CLASSES
 from sadanet_core.images.degradations import DEGRADATIONS
 from sadanet_core.images.vpi_folder import Sample, read_mask
@@ -28,7 +28,7 @@ def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0
     """
     networks = {title: (run.network(), run.recipe) for title, run in runs.items()}
     cases = [(name, strength) for name, one in DEGRADATIONS.items() for strength in one.strengths]
-    rows = []
+    rows, mean_dice = [], score_of("average_3_bones", "dice")
     with progress(len(cases) * len(samples), "degraded images", "images") as bar:
         for name, strength in cases:
             for number, sample in enumerate(samples):
@@ -39,8 +39,7 @@ def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0
                     labels = labels_of(network, image, recipe)
                     found = measure(labels).largest_angle_degrees
                     error = np.nan if None in (true, found) else abs(found - true)
-                    counts = count(mask, labels, sample.stem)
-                    dice = ratios(counts).dice[counts["class"].isin(BONES)].mean()
+                    dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
                     rows.append((title, name, strength, sample.stem, dice, error))
                 bar.update()
     return pd.DataFrame(rows, columns=["network", "degradation", "strength", "stem", "dice", "angle_error"])

@@ -18,6 +18,7 @@ import json
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -140,15 +141,19 @@ def get_or_train_each(
     """The runs of several methods and seeds in a profile, method by method; see ``get_or_train``.
 
     results, backbone_weights (a file, or "" for what the profile says): relative paths start at the project's folder.
-    changes: single settings of every recipe. Raises ``BadInput`` before anything is trained: for an empty list or an
-    item named twice (which would pass for a spread of nothing), for a bad recipe, for weights that can't be had.
+    changes: single settings of every recipe; of a list, each in its turn, with all seeds. Raises ``BadInput`` before
+    anything is trained: for an empty list or an item named twice (which would pass for a spread of nothing), for a bad
+    recipe, for weights that can't be had.
     """
-    for what, items in (("methods", method_names), ("seeds", seeds)):
+    varied = {name: value for name, value in changes.items() if isinstance(value, list)}
+    for what, items in {"methods": method_names, "seeds": seeds, **varied}.items():
         if not items or len(set(items)) < len(items):
             raise BadInput(f"{what}: found {items}; expected one or more, each once")
     weights = resolve(backbone_weights) if backbone_weights else None
+    sweep = [changes | dict(zip(varied, values, strict=True)) for values in product(*varied.values())]
     recipes = [
-        make_recipe(m, profile, data.fingerprint, weights, seed=s, **changes) for m in method_names for s in seeds
+        make_recipe(method, profile, data.fingerprint, weights, seed=seed, **settings)
+        for method, settings, seed in product(method_names, sweep, seeds)
     ]
     results = resolve(results)
     for recipe in {r.method: r for r in recipes}.values():

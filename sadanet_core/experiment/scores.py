@@ -7,11 +7,12 @@ A table of counts has the columns stem, class, tp, fp, fn, tn. The scores, as fr
     recall    TP / (TP + FN)                       what the paper's tables print as "Acc"
     accuracy  (TP + TN) / (TP + TN + FP + FN)      Eq. (10), what the paper's text calls "Acc"
 
-**Absent classes.** A class that is neither in the masks nor predicted scores NaN, and NaN is left out of every mean,
-never counted as 0 or 1. One that is predicted but not there has dice and iou 0 and recall NaN.
+**Absent classes.** A class that is in no mask has no score (NaN), whatever is predicted: there is nothing to find. One
+that is in some masks, but not in this image's, scores NaN in this image if it isn't predicted either; if it is, its
+dice and iou are 0. NaN is left out of every mean, never counted as 0 or 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,12 @@ from sadanet_core.images.classes import BONES, CLASSES
 
 AVERAGES = {"average_3_bones": list(BONES), "average_4_classes": list(CLASSES)}
 """Both bases that the paper's "Ave." columns mix."""
+BASES = ("pooled", "per-image")
+METRICS = ("dice", "iou", "recall", "accuracy")
+COLUMNS = ("tp", "fp", "fn", "tn")
+
+Score = Callable[[np.ndarray], np.ndarray]
+"""counts (..., images, classes, 4) -> score (...), a fraction, NaN where it is not defined."""
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
@@ -47,48 +54,64 @@ def count(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
     return counts_of(confusion(truth, predicted, stem))
 
 
-def ratios(counts: pd.DataFrame) -> pd.DataFrame:
-    """The four scores of each row of a table with the columns tp, fp, fn, tn."""
-    tp, fp, fn, tn = (counts[c].astype(float) for c in ("tp", "fp", "fn", "tn"))
-
-    def share(part: pd.Series, whole: pd.Series) -> pd.Series:
-        return part / whole.where(whole > 0)
-
-    return pd.DataFrame(
-        {
-            "dice": share(2 * tp, 2 * tp + fp + fn),
-            "iou": share(tp, tp + fp + fn),
-            "recall": share(tp, tp + fn),
-            "accuracy": share(tp + tn, tp + tn + fp + fn),
-        }
-    )
+def counts_array(tables: Iterable[pd.DataFrame]) -> np.ndarray:
+    """Tables of counts, one a seed, all of the same images in the same order -> (seeds, images, classes, 4)."""
+    tables = list(tables)
+    stems = [list(table.stem.unique()) for table in tables]
+    if any(each != stems[0] for each in stems):
+        raise ValueError("the tables of counts are not of the same images")
+    return np.stack([t[list(COLUMNS)].to_numpy().reshape(-1, len(CLASSES), len(COLUMNS)) for t in tables])
 
 
-def pooled(counts: pd.DataFrame) -> pd.DataFrame:
-    """Scores of all test pixels taken together, as MMSegmentation prints them.
-
-    A row a class and a row an average (``AVERAGES``), a column a score.
-    """
-    totals = counts.groupby("class", sort=False)[["tp", "fp", "fn", "tn"]].sum()
-    return _with_averages(ratios(totals))
-
-
-def per_image(counts: pd.DataFrame) -> pd.DataFrame:
-    """Mean over images of each image's scores; same form as ``pooled``."""
-    scored = ratios(counts).assign(**{"class": counts["class"]})
-    return _with_averages(scored.groupby("class", sort=False).mean())
-
-
-def _with_averages(scores: pd.DataFrame) -> pd.DataFrame:
-    averages = {name: scores.loc[members].mean() for name, members in AVERAGES.items()}
-    return pd.concat([scores, pd.DataFrame(averages).T])
-
-
-BASES = {"pooled": pooled, "per-image": per_image}
-
-
-def scorer(basis: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """``pooled`` or ``per_image`` by name; raises ``BadInput`` for another."""
+def check_basis(basis: str) -> None:
+    """Raises ``BadInput`` for one that is not in ``BASES``."""
     if basis not in BASES:
         raise BadInput(f"basis: found {basis!r}; expected {' or '.join(BASES)}")
-    return BASES[basis]
+
+
+def score_of(region: str, metric: str, basis: str = "pooled") -> Score:
+    """One of ``METRICS`` of a class or an average (``AVERAGES``); raises ``BadInput`` for an unknown ``basis``.
+
+    "pooled": of all test pixels taken together, as MMSegmentation prints it. "per-image": the mean over images of each
+    image's score.
+    """
+    check_basis(basis)
+    members = [CLASSES.index(name) for name in AVERAGES.get(region, [region])]
+
+    def score(counts: np.ndarray) -> np.ndarray:
+        counts = counts[..., members, :].astype(float)
+        total = counts.sum(-3)
+        of_classes = _ratio(total, metric) if basis == "pooled" else nanmean(_ratio(counts, metric), -2)
+        in_some_mask = total[..., 0] + total[..., 2] > 0
+        return nanmean(np.where(in_some_mask, of_classes, np.nan), -1)
+
+    return score
+
+
+def _ratio(counts: np.ndarray, metric: str) -> np.ndarray:
+    tp, fp, fn, tn = np.moveaxis(counts, -1, 0)
+    part, whole = {
+        "dice": (2 * tp, 2 * tp + fp + fn),
+        "iou": (tp, tp + fp + fn),
+        "recall": (tp, tp + fn),
+        "accuracy": (tp + tn, tp + tn + fp + fn),
+    }[metric]
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
+def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean without NaN; NaN, and no warning, where there is nothing else."""
+    there = ~np.isnan(values)
+    total = np.where(there, values, 0).sum(axis)
+    number = there.sum(axis)
+    return np.divide(total, number, out=np.full(np.shape(number), np.nan), where=number > 0)
+
+
+def scores_of(counts: pd.DataFrame, basis: str = "pooled") -> pd.DataFrame:
+    """All scores of a table of counts: a row a class and a row an average (``AVERAGES``), a column a metric."""
+    (array,) = counts_array([counts])
+    regions = (*CLASSES, *AVERAGES)
+    return pd.DataFrame(
+        {metric: [float(score_of(region, metric, basis)(array)) for region in regions] for metric in METRICS},
+        index=pd.Index(regions, name="region"),
+    )

@@ -17,7 +17,7 @@ A difference is called separable if its interval leaves out 0 and its corrected 
 is said of the networks, not of the methods.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,60 +26,13 @@ from scipy.stats import permutation_test, t
 from statsmodels.stats.multitest import multipletests
 
 from sadanet_core.errors import BadInput
-from sadanet_core.experiment.scores import AVERAGES, BASES
-from sadanet_core.images.classes import BONES, CLASSES
+from sadanet_core.experiment.scores import Score, nanmean, score_of
+from sadanet_core.images.classes import BONES
 
 ALPHA = 0.05
 RESAMPLES = 2000
 PERMUTATIONS = 9999
 """Enough that the smallest p there can be, 2 in 10,000, outlives the correction for some hundred comparisons."""
-COLUMNS = ("tp", "fp", "fn", "tn")
-
-Score = Callable[[np.ndarray], np.ndarray]
-"""counts (..., images, classes, 4) -> score (...), a fraction, NaN where it is not defined."""
-
-
-def score_of(region: str, metric: str, basis: str = "pooled") -> Score:
-    """Dice, IoU, recall or accuracy of a class or an average (``scores.AVERAGES``), as ``scores`` defines them."""
-    if basis not in BASES:
-        raise BadInput(f"basis: found {basis!r}; expected {' or '.join(BASES)}")
-    members = [CLASSES.index(name) for name in AVERAGES.get(region, [region])]
-
-    def score(counts: np.ndarray) -> np.ndarray:
-        counts = counts[..., members, :].astype(float)
-        if basis == "pooled":
-            return _nanmean(_ratio(counts.sum(-3), metric), -1)
-        return _nanmean(_nanmean(_ratio(counts, metric), -2), -1)
-
-    return score
-
-
-def _ratio(counts: np.ndarray, metric: str) -> np.ndarray:
-    tp, fp, fn, tn = np.moveaxis(counts, -1, 0)
-    part, whole = {
-        "dice": (2 * tp, 2 * tp + fp + fn),
-        "iou": (tp, tp + fp + fn),
-        "recall": (tp, tp + fn),
-        "accuracy": (tp + tn, tp + tn + fp + fn),
-    }[metric]
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
-
-
-def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean without NaN; NaN, and no warning, where there is nothing else."""
-    there = ~np.isnan(values)
-    total = np.where(there, values, 0).sum(axis)
-    number = there.sum(axis)
-    return np.divide(total, number, out=np.full(np.shape(number), np.nan), where=number > 0)
-
-
-def counts_array(tables: Iterable[pd.DataFrame]) -> np.ndarray:
-    """Tables of counts, one a seed, all of the same images in the same order -> (seeds, images, classes, 4)."""
-    tables = list(tables)
-    stems = [list(table.stem.unique()) for table in tables]
-    if any(each != stems[0] for each in stems):
-        raise ValueError("the tables of counts are not of the same images")
-    return np.stack([t[list(COLUMNS)].to_numpy().reshape(-1, len(CLASSES), len(COLUMNS)) for t in tables])
 
 
 def interval(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) -> tuple[float, float]:
@@ -91,7 +44,7 @@ def interval(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) ->
     differences = []
     for _ in range(0, RESAMPLES, 250):  # in parts, for the memory's sake
         chosen = rng.integers(images, size=(250, images))
-        parts = [_nanmean(score(counts[:, chosen]), 0) for counts in (one, other)]
+        parts = [nanmean(score(counts[:, chosen]), 0) for counts in (one, other)]
         differences.append(parts[0] - parts[1])
     differences = np.concatenate(differences)
     if np.isnan(differences).mean() > ALPHA:  # in so few images that many resamples lack it
@@ -123,7 +76,7 @@ def permutation_p(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 
 
     def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
         x, y = (np.moveaxis(each, axis, -1) for each in (x, y))
-        return _nanmean(np.moveaxis(score(both[:, x]) - score(both[:, y]), 0, -1), -1)
+        return nanmean(np.moveaxis(score(both[:, x]) - score(both[:, y]), 0, -1), -1)
 
     found = permutation_test(
         (np.arange(images), np.arange(images, 2 * images)),
@@ -138,7 +91,7 @@ def permutation_p(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 
 
 
 def _difference(one: np.ndarray, other: np.ndarray, score: Score) -> float:
-    return float(_nanmean(score(one), -1) - _nanmean(score(other), -1))
+    return float(nanmean(score(one), -1) - nanmean(score(other), -1))
 
 
 def holm(p: Iterable[float]) -> np.ndarray:
@@ -179,8 +132,8 @@ def compare(counts: dict[str, np.ndarray], comparisons: Iterable[Comparison], ba
         rows.append(
             {
                 **vars(comparison),
-                "mean": 100 * float(_nanmean(score(one), -1)),
-                "mean_other": 100 * float(_nanmean(score(other), -1)),
+                "mean": 100 * float(nanmean(score(one), -1)),
+                "mean_other": 100 * float(nanmean(score(other), -1)),
                 "difference": 100 * _difference(one, other, score),
                 "low": 100 * low,
                 "high": 100 * high,

@@ -32,7 +32,8 @@ def differences(table: pd.DataFrame) -> Figure:
         axis.title.set_fontsize(10)
     axes[0][0].set_yticks(np.arange(len(others)), others)
     axes[0][0].invert_yaxis()
-    figure.suptitle(f"{table.method.iloc[0]} minus …", fontsize=10, x=0.02, ha="left")
+    of_networks = " (one seed: of these networks, not of the methods)" if table.seeds.min() == 1 else ""
+    figure.suptitle(f"{table.method.iloc[0]} minus …{of_networks}", fontsize=10, x=0.02, ha="left")
     sns.despine(figure)
     return figure
 

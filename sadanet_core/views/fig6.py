@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from sadanet_core.errors import BadInput
 from sadanet_core.experiment.run_store import Run
-from sadanet_core.experiment.scores import per_image
+from sadanet_core.experiment.scores import scores_of
 from sadanet_core.images.classes import CLASSES, COLOUR_BLIND_SAFE
 from sadanet_core.images.vpi_folder import Sample, VpiFolder, read_mask
 from sadanet_core.views.figures import class_legend
@@ -25,7 +25,7 @@ BOX = 0.16, 0.6
 def dice_of_images(run: Run) -> dict[str, float]:
     """Stem -> mean Dice of the three bones in that test image, in percent."""
     return {
-        stem: 100 * per_image(rows).dice["average_3_bones"] for stem, rows in run.counts.groupby("stem", sort=False)
+        stem: 100 * scores_of(rows).dice["average_3_bones"] for stem, rows in run.counts.groupby("stem", sort=False)
     }
 
 
@@ -40,15 +40,18 @@ def chosen_sample(data: VpiFolder, run: Run, stem: str = "") -> Sample:
     return sorted(data.test, key=lambda sample: np.nan_to_num(dice[sample.stem]))[len(data.test) // 2]
 
 
-def box_of_disagreement(masks: list[np.ndarray]) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the box in which label maps (H, W) differ most from each other.
+def box_of_disagreement(masks: list[np.ndarray]) -> tuple[int, int, int, int] | None:
+    """(top, left, height, width) of the box in which label maps (H, W) differ most from each other; None if nowhere.
 
     A pixel's disagreement is the share of the maps that do not have its most frequent class.
     """
     stack = np.stack(masks)
     votes = np.stack([(stack == c).sum(0) for c in range(len(CLASSES))])
+    disagreement = 1 - votes.max(0) / len(masks)
+    if not disagreement.any():
+        return None
     height, width = (max(1, round(share * side)) for share, side in zip(BOX, stack.shape[1:], strict=True))
-    summed = ndimage.uniform_filter(1 - votes.max(0) / len(masks), (height, width), mode="constant")
+    summed = ndimage.uniform_filter(disagreement, (height, width), mode="constant")
     # Only places where the whole box lies in the image.
     inside = summed[height // 2 : summed.shape[0] - (height - 1) // 2, width // 2 : summed.shape[1] - (width - 1) // 2]
     top, left = np.unravel_index(inside.argmax(), inside.shape)
@@ -68,26 +71,30 @@ def worst_place(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int
 def segmentations(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COLOUR_BLIND_SAFE) -> Figure:
     """The image, its mask and each run's label map; below, the box of most disagreement enlarged.
 
-    Yellow box: where the methods differ most from each other. Orange circle: where that method errs most. Beside each
-    name, the mean Dice of the bones in this image.
+    Yellow box: where the methods differ most from each other; none, and nothing enlarged, if they are alike. Orange
+    circle: where that method errs most. Beside each name, the mean Dice of the bones in this image.
     """
     runs = list(runs)
     image, truth = sample.image(), sample.mask()
     predicted = [read_mask(run.prediction_path(sample.stem)) for run in runs]
     panels = [np.repeat(image[..., None], 3, axis=2), *(overlay(image, mask, colours) for mask in (truth, *predicted))]
     titles = ["image", "mask", *(f"{method_label(r)}\n{dice_of_images(r)[sample.stem]:.1f}" for r in runs)]
-    top, left, height, width = box_of_disagreement(predicted)
+    box = box_of_disagreement(predicted)
     figure, axes = plt.subplots(
         2,
         len(panels),
         figsize=(1.3 * len(panels), 6.4),
-        height_ratios=[image.shape[0] / image.shape[1], height / width],
+        height_ratios=[image.shape[0] / image.shape[1], (BOX[0] * image.shape[0]) / (BOX[1] * image.shape[1])],
         layout="constrained",
     )
     for column, (panel, title) in enumerate(zip(panels, titles, strict=True)):
         whole, enlarged = axes[:, column]
         whole.imshow(panel)
         whole.set_title(title, fontsize=9)
+        if box is None:
+            enlarged.axis("off")
+            continue
+        top, left, height, width = box
         whole.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor="yellow", linewidth=1.2))
         enlarged.imshow(panel[top : top + height, left : left + width])
         for spine in enlarged.spines.values():

@@ -8,8 +8,7 @@ import pandas as pd
 from sadanet_core import methods
 from sadanet_core.experiment import calibration
 from sadanet_core.experiment.run_store import Run
-from sadanet_core.experiment.scores import scorer
-from sadanet_core.experiment.statistics import counts_array
+from sadanet_core.experiment.scores import counts_array, scores_of
 from sadanet_core.images.classes import BONES, CLASSES
 from sadanet_core.places import ROOT
 
@@ -24,6 +23,8 @@ REGIONS = {
 }
 METRICS = {"dice": "Dice", "iou": "IoU", "recall": "Acc (recall)"}
 """The paper's three columns; its "Acc" behaves like recall, not like Eq. (10)."""
+
+ONE_SEED = "One seed: these are differences between the networks that were trained, not between the methods."
 
 Label = Callable[[Run], str]
 """How a run is called in a table."""
@@ -72,7 +73,7 @@ def scores_of_runs(runs: Iterable[Run], basis: str = "pooled", label: Label = me
     """Scores of runs in percent, long: method (their label), seed, region, metric, percent."""
     tables = []
     for run in runs:
-        scores = 100 * scorer(basis)(run.counts).rename_axis("region")
+        scores = 100 * scores_of(run.counts, basis)
         long = scores.reset_index().melt("region", var_name="metric", value_name="percent")
         tables.append(long.assign(method=label(run), seed=run.recipe.seed))
     return pd.concat(tables, ignore_index=True)
@@ -110,7 +111,13 @@ def wide_markdown(scores: pd.DataFrame, first: str = "Method") -> str:
     """One metric of ``scores_of_runs`` as Markdown: a row a label and seed, a column a region."""
     wide = scores[scores.region.isin(REGIONS)].pivot(index=["method", "seed"], columns="region", values="percent")
     wide = wide.reindex(columns=list(REGIONS)).rename(columns=REGIONS).rename_axis([first, "Seed"])
-    return wide.reset_index().to_markdown(index=False, floatfmt=".2f", missingval="n/a")
+    return _markdown_of_numbers(wide)
+
+
+def _markdown_of_numbers(table: pd.DataFrame, form: str = "{:.2f}") -> str:
+    """A table with its index on the left, every number in the same form; NaN is "n/a"."""
+    shown = table.map(lambda value: "n/a" if np.isnan(value) else form.format(value)).reset_index()
+    return shown.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * (shown.shape[1] - 1))
 
 
 def differences_markdown(table: pd.DataFrame) -> str:
@@ -122,7 +129,8 @@ def differences_markdown(table: pd.DataFrame) -> str:
     cells = cells.where(~table.separable, "**" + cells + "**").where(table.difference.notna(), "n/a")
     wide = table.assign(cell=cells).pivot(index="other", columns="region", values="cell")
     wide = wide.loc[table.other.unique(), table.region.unique()].rename(columns=REGIONS)
-    return wide.rename_axis(f"{table.method.iloc[0]} minus").reset_index().to_markdown(index=False)
+    text = wide.rename_axis(f"{table.method.iloc[0]} minus").reset_index().to_markdown(index=False)
+    return text if table.seeds.min() > 1 else f"{text}\n\n{ONE_SEED}"
 
 
 def counts_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str, np.ndarray]:
@@ -178,6 +186,11 @@ def confusion_of_runs(runs: Iterable[Run]) -> pd.DataFrame:
     return pixels.div(totals.where(totals > 0), axis=0)
 
 
+def confusion_markdown(shares: pd.DataFrame) -> str:
+    """``confusion_of_runs`` as Markdown, in percent."""
+    return _markdown_of_numbers(100 * shares.rename_axis("In the mask"), "{:.1f}")
+
+
 def reliability_of_runs(runs: Iterable[Run], label: Label = method_label) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(bins: method, region, bin, pixels, confidence, accuracy; errors: method, region, percent), seeds pooled."""
     tables: dict[str, list[pd.DataFrame]] = {}
@@ -190,6 +203,16 @@ def reliability_of_runs(runs: Iterable[Run], label: Label = method_label) -> tup
         error = 100 * calibration.expected_calibration_error(together)
         errors.append(error.rename("percent").rename_axis("region").reset_index().assign(method=name))
     return pd.concat(bins, ignore_index=True), pd.concat(errors, ignore_index=True)
+
+
+def calibration_errors(errors: pd.DataFrame) -> pd.DataFrame:
+    """The errors of ``reliability_of_runs``, a row a method and a column a region, in percent."""
+    return errors.pivot(index="method", columns="region", values="percent").loc[errors.method.unique()]
+
+
+def calibration_markdown(wide: pd.DataFrame) -> str:
+    """``calibration_errors`` as Markdown."""
+    return _markdown_of_numbers(wide.rename_axis("Method"))
 
 
 def speed_markdown(table: pd.DataFrame) -> str:
