@@ -8,10 +8,14 @@ A job is one command of `sadanet`, which trains nothing that is stored already: 
 """
 
 import hashlib
+import shlex
 import shutil
 import sys
 import tomllib
 from pathlib import Path
+
+from sadanet_core.experiment.recipe import VERSION as RECIPE_VERSION
+from sadanet_core.images.phantom import VERSION as PHANTOM_VERSION
 
 PROFILE = str(config.get("profile", "quick"))
 DATA = str(config.get("data", "phantom"))
@@ -59,8 +63,13 @@ NOTEBOOKS = {
 }
 
 OUT = f"{RESULTS}/{Path(DATA).name}-{PROFILE}"
-SADANET = f"{sys.executable} -m sadanet_core"
-CODE = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path("sadanet_core").rglob("*.py")))).hexdigest()
+SADANET = f"{shlex.quote(sys.executable)} -m sadanet_core"
+# Other code, profiles, shipped model or published tables: the notebooks run again.
+SOURCES = [path for path in Path("sadanet_core").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+SOURCES += Path("data/published").glob("*.csv")
+CODE = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SOURCES))).hexdigest()
+# Other recipes or phantoms: the trainings run again, each as a job of its own.
+VERSIONS = [RECIPE_VERSION, PHANTOM_VERSION, PROFILES[PROFILE]]
 IMAGES = [] if DATA == "phantom" else [str(path) for path in Path(DATA).rglob("*") if path.is_file()]
 HAS_GPU = shutil.which("nvidia-smi") is not None
 
@@ -87,6 +96,7 @@ rule train:
         options=lambda wildcards: TRAIN[wildcards.job].split(),
         where=["--profile", PROFILE, "--data", DATA, "--results", RESULTS],
         weights=["--backbone-weights", WEIGHTS] if WEIGHTS else [],
+        versions=VERSIONS,
     threads: 4 if HAS_GPU else 1
     resources:
         gpu=int(HAS_GPU),
@@ -115,6 +125,6 @@ rule notebook:
         f"{OUT}/{{notebook}}.json",
     params:
         given=parameters,
-        code=CODE,  # other code: the notebook runs again
+        code=CODE,
     shell:
         "{SADANET} run notebooks/{wildcards.notebook}.ipynb {params.given:q}"

@@ -190,6 +190,7 @@ def known(tmp_path):
     ):
         mask[rows, columns] = class_id
         image[rows, columns] = grey
+    mask[60, 50:52] = 1  # a crumb, which is no bone
     image[17:20, :50] = 0  # black beside the first rib is no tissue: it leaves the ring alone
     image[197:200] = 120  # half of the lump's ring; the other half keeps 150
     paths = {title: tmp_path / title for title in ("good", "poor")}

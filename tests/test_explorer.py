@@ -8,12 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+from sadanet_core import methods as registry
+from sadanet_core.errors import BadInput
 from sadanet_core.experiment.inference import labels_of, network_input
 from sadanet_core.experiment.recipe import make_recipe
 from sadanet_core.experiment.run_store import get_or_train
 from sadanet_core.experiment.trainer import build_network
 from sadanet_core.images.vpi_folder import open_folder, png_bytes
 from sadanet_core.network import record_attention
+from sadanet_core.network.attention import StructureAffinityAttention
 from sadanet_core.views.attention_maps import attention_maps
 from sadanet_core.views.attention_panels import Panels, coloured
 from sadanet_core.views.explorer import LAST, NONE, Explorer, static_grid
@@ -112,6 +115,26 @@ def test_prediction_and_confidence_are_those_of_the_network(sadanet, maps):
     np.testing.assert_array_equal(maps.labels, labels_of(sadanet.network(), IMAGE, sadanet.recipe))
     assert maps.confidence.shape == IMAGE.shape
     assert maps.confidence.min() >= 0.25
+
+
+@pytest.mark.parametrize("method", registry.METHODS)
+def test_every_method_has_its_panels_or_is_refused_in_a_line(method):
+    run = stub_run(method)
+    if method in ("unet", "rsnu"):
+        with pytest.raises(BadInput, match=f"{method}: a network without a backbone"):
+            attention_maps(run.network(), run.recipe, IMAGE)
+        return
+    maps = attention_maps(run.network(), run.recipe, IMAGE)
+    np.testing.assert_array_equal(maps.labels, labels_of(run.network(), IMAGE, run.recipe))
+    has_saa = any(isinstance(module, StructureAffinityAttention) for module in run.network().modules())
+    assert (maps.classes is not None) == has_saa
+    assert Panels(maps, method).draw(200, 90).width > 2 * 200  # prediction and confidence at least
+
+
+def test_a_bfloat16_run_shows_the_prediction_that_it_stores():
+    run = stub_run("sadanet", precision="bfloat16")
+    maps = attention_maps(run.network(), run.recipe, IMAGE)
+    np.testing.assert_array_equal(maps.labels, labels_of(run.network(), IMAGE, run.recipe))
 
 
 def test_black_beside_a_fitted_image_is_cut_off():

@@ -1,11 +1,17 @@
 """Scores against numbers worked out by hand, and what an absent class counts as."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from sadanet_core.errors import BadInput
 from sadanet_core.experiment import scores
+from sadanet_core.experiment.scores import AVERAGES, counts_array, score_of
+from sadanet_core.images.classes import CLASSES
 
+METRICS, BASES, REGIONS = scores.METRICS, scores.BASES, (*CLASSES, *AVERAGES)
 TRUTH = np.array([[0, 1, 1, 1], [0, 2, 2, 0]], np.uint8)
 PREDICTED = np.array([[0, 1, 1, 0], [2, 2, 0, 0]], np.uint8)
 
@@ -67,3 +73,84 @@ def test_iou_follows_from_pooled_dice():
     pairs = [rng.integers(0, 4, (2, 20, 20), np.uint8) for _ in range(5)]
     pooled = scores.scores_of(pd.concat([scores.count(t, p, str(i)) for i, (t, p) in enumerate(pairs)])).iloc[:4]
     np.testing.assert_allclose(pooled.iou, pooled.dice / (2 - pooled.dice))
+
+
+# --- whole arrays of counts ---
+
+
+def as_table(counts):
+    """counts (images, classes, 4) -> the table that a run stores."""
+    rows = [(f"image{i}", c, *counts[i, k]) for i in range(len(counts)) for k, c in enumerate(CLASSES)]
+    return pd.DataFrame(rows, columns=["stem", "class", "tp", "fp", "fn", "tn"])
+
+
+def random_counts(seeds=2, images=5):
+    """Any counts; lump is in no image of the last seed, process in some, and rib is once predicted and not there."""
+    rng = np.random.default_rng(3)
+    counts = rng.integers(0, 50, (seeds, images, len(CLASSES), 4))
+    counts[-1, :, 3, :3] = 0
+    counts[:, 1:3, 2, :3] = 0
+    counts[:, 0, 1, [0, 2]] = 0
+    return counts
+
+
+def score_by_hand(counts, region, metric, basis):
+    """Of counts (images, classes, 4), in plain Python; None where there is none."""
+
+    def ratio(tp, fp, fn, tn):
+        part, whole = {
+            "dice": (2 * tp, 2 * tp + fp + fn),
+            "iou": (tp, tp + fp + fn),
+            "recall": (tp, tp + fn),
+            "accuracy": (tp + tn, tp + fp + fn + tn),
+        }[metric]
+        return part / whole if whole else None
+
+    def mean(values):
+        values = [value for value in values if value is not None]
+        return sum(values) / len(values) if values else None
+
+    def of_class(name):
+        rows = [tuple(map(int, image[CLASSES.index(name)])) for image in counts]
+        if not any(tp + fn for tp, _, fn, _ in rows):
+            return None
+        return ratio(*map(sum, zip(*rows, strict=True))) if basis == "pooled" else mean([ratio(*row) for row in rows])
+
+    return mean([of_class(name) for name in AVERAGES.get(region, [region])])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("basis", BASES)
+def test_scores_are_those_written_out_for_every_region_and_metric(basis):
+    counts = random_counts()
+    for region, metric in product(REGIONS, METRICS):
+        expected = [score_by_hand(each, region, metric, basis) for each in counts]
+        expected = [np.nan if value is None else value for value in expected]
+        np.testing.assert_allclose(score_of(region, metric, basis)(counts), expected, rtol=1e-12)
+    assert np.isnan(score_of("lump", "dice", basis)(counts)).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_scores_of_a_stack_are_the_stacked_scores(basis):
+    stack = np.stack([random_counts(), random_counts()[::-1], random_counts() + 1])
+    for region, metric in product(REGIONS, METRICS):
+        score = score_of(region, metric, basis)
+        assert score(stack).shape == (3, 2)
+        np.testing.assert_array_equal(score(stack), [[score(seed) for seed in each] for each in stack])
+
+
+def test_an_unknown_basis_is_refused_by_name():
+    with pytest.raises(BadInput, match=r"'median'.*pooled or per-image"):
+        score_of("rib", "dice", "median")
+
+
+def test_counts_keep_the_order_of_seeds_images_classes_and_columns():
+    counts = random_counts()
+    np.testing.assert_array_equal(counts_array(as_table(each) for each in counts), counts)
+
+
+def test_counts_of_different_images_are_refused():
+    table = as_table(random_counts()[0])
+    for other in (table.iloc[4:], table.assign(stem=table.stem + "x"), table.iloc[::-1]):
+        with pytest.raises(ValueError, match="same images"):
+            counts_array([table, other])

@@ -104,6 +104,13 @@ def test_other_runs_are_not_shipped(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_model_of_other_data_than_the_profiles_phantoms_is_not_shipped(run, unseen, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "open_data", lambda data, profile: unseen)
+    with pytest.raises(BadInput, match="patients' data must stay at home"):
+        shipped.ship(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_predict_without_a_run_writes_labels_overlay_and_angles(unseen, tmp_path):
     image = unseen.test[0].image_path
     result = CliRunner().invoke(main, ["predict", str(image), "--out", str(tmp_path / "out")])

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from sadanet_core.errors import BadInput
 from sadanet_core.experiment import statistics
 from sadanet_core.experiment.claims import CLAIMS
-from sadanet_core.experiment.scores import AVERAGES, BASES, METRICS, counts_array, score_of
+from sadanet_core.experiment.scores import AVERAGES, BASES, score_of
 from sadanet_core.experiment.statistics import Comparison, compare, holm, interval, permutation_p
 from sadanet_core.images.classes import BONES, CLASSES
 
@@ -35,87 +34,9 @@ def simulated(rng, gains, images=29, seeds=1, difficulty=0.08, noise=0.03):
     return arrays
 
 
-def as_table(counts):
-    """counts (images, classes, 4) -> the table that a run stores."""
-    rows = [(f"image{i}", c, *counts[i, k]) for i in range(len(counts)) for k, c in enumerate(CLASSES)]
-    return pd.DataFrame(rows, columns=["stem", "class", "tp", "fp", "fn", "tn"])
-
-
-def random_counts(seeds=2, images=5):
-    """Any counts; lump is in no image of the last seed, process in some, and rib is once predicted and not there."""
-    rng = np.random.default_rng(3)
-    counts = rng.integers(0, 50, (seeds, images, len(CLASSES), 4))
-    counts[-1, :, 3, :3] = 0
-    counts[:, 1:3, 2, :3] = 0
-    counts[:, 0, 1, [0, 2]] = 0
-    return counts
-
-
-def score_by_hand(counts, region, metric, basis):
-    """Of counts (images, classes, 4), in plain Python; None where there is none."""
-
-    def ratio(tp, fp, fn, tn):
-        part, whole = {
-            "dice": (2 * tp, 2 * tp + fp + fn),
-            "iou": (tp, tp + fp + fn),
-            "recall": (tp, tp + fn),
-            "accuracy": (tp + tn, tp + fp + fn + tn),
-        }[metric]
-        return part / whole if whole else None
-
-    def mean(values):
-        values = [value for value in values if value is not None]
-        return sum(values) / len(values) if values else None
-
-    def of_class(name):
-        rows = [tuple(map(int, image[CLASSES.index(name)])) for image in counts]
-        if not any(tp + fn for tp, _, fn, _ in rows):
-            return None
-        return ratio(*map(sum, zip(*rows, strict=True))) if basis == "pooled" else mean([ratio(*row) for row in rows])
-
-    return mean([of_class(name) for name in AVERAGES.get(region, [region])])
-
-
 def within(hits, n=TABLES, p=statistics.ALPHA):
     """Whether so many of n lie in the central 99.9 % of Binomial(n, p): 2 to 21 of 200 at 5 %."""
     return binom.ppf(0.0005, n, p) <= hits <= binom.ppf(0.9995, n, p)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("basis", BASES)
-def test_scores_are_those_written_out_for_every_region_and_metric(basis):
-    counts = random_counts()
-    for region, metric in product(REGIONS, METRICS):
-        expected = [score_by_hand(each, region, metric, basis) for each in counts]
-        expected = [np.nan if value is None else value for value in expected]
-        np.testing.assert_allclose(score_of(region, metric, basis)(counts), expected, rtol=1e-12)
-    assert np.isnan(score_of("lump", "dice", basis)(counts)).tolist() == [False, True]
-
-
-@pytest.mark.parametrize("basis", BASES)
-def test_scores_of_a_stack_are_the_stacked_scores(basis):
-    stack = np.stack([random_counts(), random_counts()[::-1], random_counts() + 1])
-    for region, metric in product(REGIONS, METRICS):
-        score = score_of(region, metric, basis)
-        assert score(stack).shape == (3, 2)
-        np.testing.assert_array_equal(score(stack), [[score(seed) for seed in each] for each in stack])
-
-
-def test_an_unknown_basis_is_refused_by_name():
-    with pytest.raises(BadInput, match=r"'median'.*pooled or per-image"):
-        score_of("rib", "dice", "median")
-
-
-def test_counts_keep_the_order_of_seeds_images_classes_and_columns():
-    counts = random_counts()
-    np.testing.assert_array_equal(counts_array(as_table(each) for each in counts), counts)
-
-
-def test_counts_of_different_images_are_refused():
-    table = as_table(random_counts()[0])
-    for other in (table.iloc[4:], table.assign(stem=table.stem + "x"), table.iloc[::-1]):
-        with pytest.raises(ValueError, match="same images"):
-            counts_array([table, other])
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +169,7 @@ def test_with_few_images_p_is_the_share_of_all_exchanges_at_least_as_far_apart(i
             for a, b in zip(one, other, strict=True):
                 first = np.array([y if e else x for x, y, e in zip(a, b, exchanged, strict=True)])
                 second = np.array([x if e else y for x, y, e in zip(a, b, exchanged, strict=True)])
-                scores = [score_by_hand(each, region, metric, basis) for each in (first, second)]
+                scores = [float(score_of(region, metric, basis)(each)) for each in (first, second)]
                 total += (scores[0] - scores[1]) / seeds
             return total
 
@@ -310,7 +231,7 @@ def test_a_comparison_tells_means_in_percent_and_their_difference(basis):
     assert list(found) == named + told
     assert [Comparison(*row) for row in found[named].itertuples(index=False)] == asked
     assert (found[["seeds", "images"]] == [3, 29]).all(axis=None)
-    mean, mean_other = (np.mean([score_by_hand(s, "rib", "iou", basis) for s in each]) for each in (one, other))
+    mean, mean_other = (score_of("rib", "iou", basis)(each).mean() for each in (one, other))
     assert found.iloc[0][["mean", "mean_other"]].tolist() == pytest.approx([100 * mean, 100 * mean_other])
     np.testing.assert_allclose(found.difference, found["mean"] - found.mean_other)
     np.testing.assert_allclose(found.p_corrected, holm(found.p))

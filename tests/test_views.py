@@ -222,3 +222,9 @@ def test_latex_says_what_the_markdown_says():
     assert rows == [["Method", r"Rib\_1"], [r"\textbf{UNet}", r"\textbf{69.2 $\pm$ 1.3}"], [r"A \& B", r"50 \%"]]
     assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
     assert lines[-1] == r"a line of 5 \%"
+
+
+def test_latex_has_no_sign_that_it_would_drop_or_not_know():
+    assert latex("~ w/o SAA, 10° × 2, λ ✓", "Signs").splitlines()[-1] == (
+        r"\textasciitilde{} w/o SAA, 10$^{\circ}$ $\times$ 2, $\lambda$ $\surd$"
+    )

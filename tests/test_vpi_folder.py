@@ -21,7 +21,7 @@ def save(array, path, mode=None):
 
 def test_images_and_masks_come_back_as_stored(tmp_path):
     rng = np.random.default_rng(0)
-    image, labels = rng.integers(0, 256, (37, 11), np.uint8), rng.integers(0, 4, (37, 11), np.uint8)
+    image, labels = rng.integers(0, 256, (97, 71), np.uint8), rng.integers(0, 4, (97, 71), np.uint8)
     for name in ("dataset", "groundtruth"):
         for split in ("train", "test"):
             (tmp_path / name / split).mkdir(parents=True)
@@ -122,6 +122,12 @@ def sixteen_bit(folder):
     return image, "16-bit image"
 
 
+def black_image(folder):
+    _, image, _ = first(folder)
+    save(np.zeros_like(read_image(image)), image)
+    return image, "every pixel has grey 0"
+
+
 def colour_image(folder):
     _, image, _ = first(folder)
     rgb = np.repeat(read_image(image)[..., None], 3, axis=2)
@@ -162,7 +168,7 @@ def outside_the_folder(folder):
 
 FAULTS = [
     missing_mask, truncated_image, text_named_png, mask_of_another_size, id_seven, unknown_colour, sixteen_bit,
-    colour_image, empty_list, missing_list, listed_twice, in_both_lists, outside_the_folder,
+    black_image, colour_image, empty_list, missing_list, listed_twice, in_both_lists, outside_the_folder,
 ]  # fmt: skip
 
 

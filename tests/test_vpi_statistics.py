@@ -153,6 +153,17 @@ def test_what_a_picture_without_bones_lacks_is_nan():
     assert missing == places | tissue | {name for name in of_bones if found[name] != 0}
 
 
+def test_a_picture_without_strip_or_tissue_has_no_number_of_them():
+    black = measure(np.zeros((HEIGHT, WIDTH), np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8))
+    all_bone = measure(strip_with_texture(), np.ones((HEIGHT, WIDTH), np.uint8))
+    for found in (black, all_bone):
+        assert np.isnan([value for name, value in found.items() if name.startswith("texture")]).all()
+    of_strip = ("strip_edge_step", "strip_left_lowest_percent", "saturated_percent", "strip_grey_sd")
+    assert np.isnan([black[name] for name in of_strip]).all()
+    assert (black["strip_percent"], black["grey_mean"]) == (0, 0)
+    assert black.keys() == all_bone.keys()
+
+
 def test_a_picture_of_half_the_size_has_nearly_the_same_numbers(drawn, found):
     image, mask = drawn
     lit = image[image > 0]

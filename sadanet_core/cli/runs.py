@@ -16,6 +16,7 @@ from sadanet_core.cli.base import DEVICE, FOLDER, FORMAT, METHODS, RESULTS, main
 @click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
 @click.option("--profile", default="quick", help="smoke, quick, gpu, paper or shipped.")
 @click.option("--seed", type=int, default=0)
+@click.option("--learning-rate", type=float, help="At the start, of the backbone and the heads.  [default: 0.001]")
 @click.option("--lambda-dice", type=float, default=3.0, help="Weight of the Dice loss, Eq. (7).")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
@@ -31,6 +32,7 @@ def train(
     data: str,
     profile: str,
     seed: int,
+    learning_rate: float | None,
     lambda_dice: float,
     backbone: str | None,
     backbone_weights: Path | None,
@@ -51,6 +53,7 @@ def train(
 
     # Made before the data is read, so that a fault shows at once.
     choices = {"head": head, "normalisation": normalisation, "loss": loss, "backbone": backbone}
+    choices |= {"learning_rate": learning_rate}
     recipe = make_recipe(
         method, profile, "not read yet", backbone_weights, seed=seed, lambda_dice=lambda_dice, **choices
     )
@@ -59,6 +62,8 @@ def train(
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
     recipe = recipe.model_copy(update={"data": folder.fingerprint})
     run = get_or_train(recipe, folder, results, device, checkpoint_seconds, snapshots)
+    if snapshots and not run.snapshots:
+        click.echo(f"{run.folder}: was trained already, without snapshots; take another --seed for some", err=True)
     click.echo(str(run.folder))
     _print_scores(run.counts, "pooled", "table")
 

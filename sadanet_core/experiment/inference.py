@@ -21,10 +21,18 @@ def logits_of(network: nn.Module, image: np.ndarray, recipe: Recipe, scale: floa
     """
     device = next(network.parameters()).device
     picture, width = network_input(image, recipe, scale)
-    picture = picture.to(device)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        logits = network(picture)
-    return F.interpolate(logits[..., :width].float(), image.shape, mode="bilinear", align_corners=False)[0]
+    with torch.inference_mode(), in_precision_of(recipe, device):
+        return at_full_size(network(picture.to(device))[..., :width], image.shape)
+
+
+def in_precision_of(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """The context in which a recipe's network computes."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
+
+
+def at_full_size(logits: Tensor, shape: tuple[int, int]) -> Tensor:
+    """A network's logits (1, classes, h, w) at an image's resolution: (classes, H, W), float32."""
+    return F.interpolate(logits.float(), shape, mode="bilinear", align_corners=False)[0]
 
 
 def network_input(image: np.ndarray, recipe: Recipe, scale: float = 1.0) -> tuple[Tensor, int]:

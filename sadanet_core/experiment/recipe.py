@@ -32,7 +32,8 @@ def profile(name: str) -> dict[str, Any]:
 
 
 class Recipe(BaseModel):
-    """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B.
+    """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B, or
+    assumed where it gives none (auxiliary weight: see ``network.sadanet``).
 
     data: fingerprint of the dataset folder. weights_file: where ``weights="file"`` was read from; the file's hash,
     not its place, is part of the digest. Make one with ``make_recipe``, which turns a fault into one line.

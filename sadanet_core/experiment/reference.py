@@ -8,6 +8,7 @@ A run kept so opens like any other (``run_store.open_run``), all but its network
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     for path, content in contents.items():
         if (data := content["parameters"]["data"]) != PHANTOM:
             raise BadInput(f"{path}: made of data {data!r}; expected phantoms: patients' pictures must stay at home")
-        if Path(image := content["parameters"].get("image", "")).suffix:
+        image = content["parameters"].get("image", "")
+        if image and not re.fullmatch(r"phantom_\d+", image):
             raise BadInput(f"{path}: shows {image}; expected a phantom: patients' pictures must stay at home")
     names = sorted({name for content in contents.values() for name in content["findings"].get("runs", [])})
     folders = [open_run(Path(runs) / name).folder for name in names]

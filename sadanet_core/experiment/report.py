@@ -107,6 +107,7 @@ def _is_rule(row: list[str]) -> bool:
 
 def _latex_cell(text: str) -> str:
     text = re.sub(r"([&%$#_{}])", r"\\\1", text.strip().replace("\\|", "|"))
-    for sign, command in (("±", r"$\pm$"), ("λ", r"$\lambda$"), ("°", r"$^{\circ}$"), ("×", r"$\times$")):
+    for sign, command in (("±", r"$\pm$"), ("λ", r"$\lambda$"), ("°", r"$^{\circ}$"), ("×", r"$\times$"),
+                          ("~", r"\textasciitilde{}"), ("✓", r"$\surd$")):  # fmt: skip
         text = text.replace(sign, command)
     return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)

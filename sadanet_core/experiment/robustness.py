@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.ndimage import binary_dilation, find_objects
 
 from sadanet_core.experiment.inference import labels_of
 from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.run_store import Run
 from sadanet_core.experiment.scores import count, counts_array, score_of
+from sadanet_core.experiment.surfaces import bones_in
 from sadanet_core.images.classes import BONES, CLASSES
 from sadanet_core.images.degradations import DEGRADATIONS
 from sadanet_core.images.vpi_folder import Sample, read_mask
@@ -48,16 +49,17 @@ def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0
 def bone_contrasts(runs: Mapping[str, Run], samples: Sequence[Sample]) -> pd.DataFrame:
     """How much of each single bone the runs' stored predictions find, and how far the bone stands out.
 
-    runs: title -> run. Columns bone (class), contrast (mean grey of a ring of tissue around the bone minus its own: 0
-    for a bone that can't be seen), network, recall (share of its pixels found), stem.
+    A bone is what it is in ``surfaces``. runs: title -> run. Columns bone (class), contrast (mean grey of a ring of
+    tissue around the bone minus its own: 0 for a bone that can't be seen), network, recall (share of its pixels found),
+    stem.
     """
     rows = []
     for sample in samples:
         image, mask = sample.image(), sample.mask()
         found = {title: read_mask(run.prediction_path(sample.stem)) for title, run in runs.items()}
         for name in BONES:
-            pieces, count = label(mask == CLASSES.index(name))
-            for number, box in zip(range(1, count + 1), find_objects(pieces), strict=True):
+            pieces, bones = bones_in(mask == CLASSES.index(name))
+            for number, box in zip(range(1, bones + 1), find_objects(pieces), strict=True):
                 contrast, inside = _contrast(image, mask, pieces, number, box)
                 recalls = {title: (labels[inside] == CLASSES.index(name)).mean() for title, labels in found.items()}
                 rows += [(name, contrast, title, recall, sample.stem) for title, recall in recalls.items()]

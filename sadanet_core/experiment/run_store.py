@@ -79,6 +79,8 @@ class Run:
         settings = self.recipe.model_copy(update={"weights": "none"}).network_settings()
         network = methods.find(self.recipe.method).build(settings)
         weights = self.folder / "model.safetensors" if step is None else self.snapshots[step]
+        if not weights.is_file():
+            raise BadInput(f"{weights}: no such file; a run that is kept for the record has no weights")
         network.load_state_dict(load_file(weights))
         return network.eval().to(memory_format=torch.channels_last)
 

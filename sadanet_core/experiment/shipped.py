@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sadanet_core.errors import BadInput
+from sadanet_core.experiment.datasets import PHANTOM, open_data
 from sadanet_core.experiment.reference import KEPT
 from sadanet_core.experiment.run_store import Run, open_run
 from sadanet_core.places import ROOT
@@ -38,11 +39,15 @@ def stored_run(name: str | Path, results: str | Path = "results", start: Path = 
 def ship(run: Run, out: Path = SHIPPED) -> None:
     """Put a run in the place of the shipped model; its model card stays and must be brought up to date by hand.
 
-    Raises ``BadInput`` if the run is not of phantoms (a model may remember the patients it was trained on), or too
-    large.
+    Raises ``BadInput`` if the run is not of the profile's own phantoms (a model may remember the patients it was
+    trained on), or too large.
     """
     if run.recipe.profile != "shipped" or run.recipe.weights == "file":
         raise BadInput(f"{run.folder}: a run of profile {run.recipe.profile!r}; expected one of profile 'shipped'")
+    if run.recipe.data != open_data(PHANTOM, "shipped").fingerprint:
+        raise BadInput(
+            f"{run.folder}: trained on other data than the profile's phantoms; patients' data must stay at home"
+        )
     state = load_file(run.folder / "model.safetensors")
     halved = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
     size = sum(v.nbytes for v in halved.values())

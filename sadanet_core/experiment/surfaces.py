@@ -55,9 +55,16 @@ def _outline(mask: np.ndarray) -> np.ndarray:
     return mask & ~(p[:-2, 1:-1] & p[2:, 1:-1] & p[1:-1, :-2] & p[1:-1, 2:])
 
 
+def bones_in(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """(the number of its bone, 1 to n, or 0 at each pixel (H, W); n) of a mask bool (H, W), without specks."""
+    parts, n = ndimage.label(mask, np.ones((3, 3)))
+    large = np.bincount(parts.ravel(), minlength=n + 1) >= SPECK * mask.size
+    large[0] = False
+    return np.where(large, large.cumsum(), 0)[parts], int(large.sum())
+
+
 def _untouched(mask: np.ndarray, other: np.ndarray) -> tuple[int, int]:
     """(bones of ``mask``, those of them that ``other`` does not touch)."""
-    parts, n = ndimage.label(mask, np.ones((3, 3)))
-    large = np.bincount(parts.ravel(), minlength=n + 1)[1:] >= SPECK * mask.size
-    touched = np.bincount(parts[other], minlength=n + 1)[1:] > 0
-    return int(large.sum()), int((large & ~touched).sum())
+    bones, n = bones_in(mask)
+    touched = np.bincount(bones[other], minlength=n + 1)[1:] > 0
+    return n, int((~touched).sum())

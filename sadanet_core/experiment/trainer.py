@@ -132,7 +132,7 @@ def train(
             step += 1
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
-                raise Failed(f"{recipe.name}: the loss became {losses[-1]} at step {step}; try a lower learning rate")
+                raise Failed(f"{recipe.name}: the loss became {losses[-1]} at step {step}; try a lower --learning-rate")
             bar.set_postfix_str(f"loss {losses[-1]:.3f}, rate {rate:.1e}", refresh=False)
             bar.update()
             if step % row_every == 0 or step == recipe.iterations:

@@ -89,7 +89,8 @@ class RandomisedView:
     DEGREES, SHIFT, SCALE, ASPECT = 6.0, 0.06, 0.16, 0.07
     """Largest rotation, shift (share of the side), and logarithms of scale and of across against down, either way."""
     GAMMA, GAIN, NOISE, BLUR = 0.3, 0.2, 10.0, 1.0
-    """Largest logarithm of gamma and gain either way; largest sd of the noise in greys, sigma of the blur in pixels."""
+    """Largest logarithm of gamma and gain either way; largest sd of the noise in greys, and sigma of the blur in
+    pixels, to which 0.1 is added."""
 
     def __init__(self, height: int, width: int):
         self.height, self.width = height, width

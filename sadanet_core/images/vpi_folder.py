@@ -193,9 +193,9 @@ def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
 
 def _sample_problems(sample: Sample) -> Iterator[str]:
     shapes = []
-    for read in (sample.image, sample.mask):
+    for read, path in ((read_vpi, sample.image_path), (read_mask, sample.mask_path)):
         try:
-            shapes.append(read().shape)
+            shapes.append(read(path).shape)
         except BadInput as error:
             yield str(error)
     if len(shapes) == 2 and shapes[0] != shapes[1]:

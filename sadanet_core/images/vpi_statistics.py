@@ -4,7 +4,7 @@ Lengths are in reference pixels, those of a real picture of 640 x 2574: a pictur
 rows first, so that one definition serves all sizes. Greys are 0..255.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.ndimage import (
@@ -59,6 +59,10 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else np.nan
 
 
+def _sd(values: np.ndarray) -> float:
+    return float(values.std()) if values.size else np.nan
+
+
 def _strip(image: np.ndarray) -> np.ndarray:
     """The scanned strip: in each row everything between the first and the last pixel that is not black."""
     lit = gaussian_filter((image > 0).astype(np.float32), 1.5) > 0.5
@@ -69,18 +73,23 @@ def _of_strip(strip: np.ndarray) -> dict[str, float]:
     rows = np.flatnonzero(strip.mean(1) > 0.2)
     left = strip[rows].argmax(1)
     right = strip.shape[1] - strip[rows, ::-1].argmax(1)
-    found = {"strip_percent": 100 * strip.mean(), "strip_edge_step": np.sqrt(np.mean(np.diff(left) ** 2.0))}
+    step = np.sqrt(np.mean(np.diff(left) ** 2.0)) if len(rows) > 1 else np.nan
+    found = {"strip_percent": 100 * strip.mean(), "strip_edge_step": step}
     for name, edge in (("left", left), ("right", right)):
-        low, high = np.percentile(edge, [2, 98]) / strip.shape[1] * 100
+        low, high = _percentiles(edge, [2, 98]) / strip.shape[1] * 100
         found |= {f"strip_{name}_lowest_percent": low, f"strip_{name}_highest_percent": high}
     return found
 
 
+def _percentiles(values: np.ndarray, percents: Sequence[int]) -> np.ndarray:
+    return np.percentile(values, percents) if values.size else np.full(len(percents), np.nan)
+
+
 def _of_greys(inside: np.ndarray) -> dict[str, float]:
-    values = dict(zip(GREY_PERCENTILES, np.percentile(inside, GREY_PERCENTILES), strict=True))
+    values = dict(zip(GREY_PERCENTILES, _percentiles(inside, GREY_PERCENTILES), strict=True))
     found = {f"strip_grey_{percent}th_percentile": value for percent, value in values.items()}
-    saturated = 100 * (inside == 255).mean()
-    return found | {"strip_grey_mean": inside.mean(), "strip_grey_sd": inside.std(), "saturated_percent": saturated}
+    found |= {"strip_grey_mean": _mean(inside), "strip_grey_sd": _sd(inside)}
+    return found | {"saturated_percent": 100 * _mean(inside == 255)}
 
 
 def _of_texture(image: np.ndarray, strip: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -90,13 +99,15 @@ def _of_texture(image: np.ndarray, strip: np.ndarray, mask: np.ndarray) -> dict[
     smooth /= np.maximum(weight, 1e-3)
     fine = image - smooth
     core = binary_erosion(strip, iterations=TEXTURE_MARGIN) & ~binary_dilation(mask > 0, iterations=TEXTURE_MARGIN)
-    core &= (smooth > np.quantile(smooth[core], 2 / 3)) & (image > 30)  # neither shadows nor lost frames
-    found = {"texture_sd": fine[core].std()}
+    if core.any():
+        core &= (smooth > np.quantile(smooth[core], 2 / 3)) & (image > 30)  # neither shadows nor lost frames
+    found = {"texture_sd": _sd(fine[core])}
     for axis, name in ((0, "y"), (1, "x")):
         for lag in LAGS:
             ahead, behind = (np.s_[lag:], np.s_[:-lag]) if axis == 0 else (np.s_[:, lag:], np.s_[:, :-lag])
             both = core[ahead] & core[behind]
-            found[f"texture_correlation_{name}_{lag}"] = np.corrcoef(fine[ahead][both], fine[behind][both])[0, 1]
+            pair = np.corrcoef(fine[ahead][both], fine[behind][both]) if both.sum() > 1 else np.full((2, 2), np.nan)
+            found[f"texture_correlation_{name}_{lag}"] = pair[0, 1]
     return found
 
 

@@ -27,8 +27,11 @@ class OffsetWeights(nn.Conv2d):
     def forward(self, f: Tensor) -> Tensor:
         h, w = f.shape[-2:]
         if h > self.height or w > self.width:
-            pixels = [side * 8 * SHRINK for side in (self.width, self.height)]
-            raise BadInput(f"psanet: its mask is made for images of up to {pixels[0]} x {pixels[1]}; this is larger")
+            most, found = (f"{8 * SHRINK * x} x {8 * SHRINK * y}" for x, y in ((self.width, self.height), (w, h)))
+            raise BadInput(
+                f"psanet: sees {found} pixels, its mask is made for {most} at most; it can't be averaged over scales "
+                "(--tta) or see wider pictures"
+            )
         kernels = self.weight.unflatten(0, (2 * self.height - 1, 2 * self.width - 1))
         reached = kernels[self.height - h : self.height + h - 1, self.width - w : self.width + w - 1]
         return F.conv2d(f, reached.flatten(0, 1))

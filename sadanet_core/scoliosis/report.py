@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from sadanet_core.images.spine_levels import SMALLEST_ANGLE
 from sadanet_core.scoliosis.spine_curve import Measurement
 
 
@@ -56,7 +57,7 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
         )
         lines.append(
             f"{found['file']}: {found['largest_angle_degrees']:.1f}° {found['severity']}, "
-            f"confidence {found['confidence']:.2f}; {curves or 'no curve of 3° or more'}"
+            f"confidence {found['confidence']:.2f}; {curves or f'no curve of {SMALLEST_ANGLE:g}° or more'}"
         )
     return "\n".join(lines)
 

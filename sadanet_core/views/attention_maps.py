@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sadanet_core.experiment.inference import network_input
+from sadanet_core.errors import BadInput
+from sadanet_core.experiment.inference import at_full_size, in_precision_of, network_input
 from sadanet_core.experiment.recipe import Recipe
 from sadanet_core.methods.danet import PositionAttention
 from sadanet_core.network import record_attention
@@ -19,6 +20,7 @@ from sadanet_core.network.attention import (
     SpatialCrissCrossAttention,
     StructureAffinityAttention,
 )
+from sadanet_core.network.sadanet import StructureAffinityHead
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,13 @@ class AttentionMaps:
 def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> AttentionMaps:
     """One forward pass of a network in evaluation mode on a grey image uint8 (H, W) of any size.
 
-    SAA, which runs in training only, is run too. The black beside an image that is padded is cut off every map.
+    SADANet's SAA, which runs in training only, is run too. The black beside an image that is padded is cut off every
+    map. Raises ``BadInput`` for UNet and RSNU, which have no backbone to see a grid of.
     """
-    picture, width = network_input(image, recipe)
     owners = dict(network.named_modules())
+    if "backbone" not in owners:
+        raise BadInput(f"{recipe.method}: a network without a backbone and attention; expected one of the others")
+    picture, width = network_input(image, recipe)
     kept: dict[str, Tensor] = {}
     hooks = [
         network.backbone.register_forward_hook(lambda _m, _i, output: kept.update(layer3=output[0])),
@@ -101,24 +106,23 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
         ),
     ]
     try:
-        with torch.inference_mode(), record_attention(network) as maps:
+        with torch.inference_mode(), in_precision_of(recipe, picture.device), record_attention(network) as maps:
             logits = network(picture)
-            if any(isinstance(module, StructureAffinityAttention) for module in owners.values()):
+            if isinstance(owners.get("auxiliary"), StructureAffinityHead):
                 network.auxiliary(kept["layer3"])
     finally:
         for hook in hooks:
             hook.remove()
-    probability = torch.nn.functional.interpolate(logits[..., :width].float(), image.shape, mode="bilinear")[0].softmax(
-        0
-    )
-    confidence, labels = probability.max(0)
+    confidence, labels = at_full_size(logits[..., :width], image.shape).softmax(0).max(0)
 
     def of(kind: type, name: str) -> list[Tensor]:
         wanted = (f"{owner}.{name}" for owner, module in owners.items() if isinstance(module, kind))
-        return [found[0] for key in wanted for found in maps.get(key, [])]
+        return [found[0].float() for key in wanted for found in maps.get(key, [])]
 
-    stride = picture.shape[-1] / kept["layer3"].shape[-1]
-    h, w = kept["layer3"].shape[-2], max(1, round(width / stride))
+    def cut(found: Tensor) -> Tensor:
+        return found[..., : max(1, round(found.shape[-1] * width / picture.shape[-1]))]
+
+    h, w = cut(kept["layer3"]).shape[-2:]
     crosses = [_cut_cross(found, h, w) for found in of(SpatialCrissCrossAttention, "attend")]
     positions, classes, affinity, channels = (
         next(iter(of(kind, name)), None)
@@ -137,10 +141,10 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
         grid=(h, w),
         crosses=tuple(crosses),
         positions=None if positions is None else _cut_positions(positions, whole, w),
-        classes=None if classes is None else classes[..., :w],
+        classes=None if classes is None else cut(classes),
         affinity=affinity,
         channels=channels,
-        features=kept["features"][0][..., :w].float() if "features" in kept else None,
+        features=cut(kept["features"][0]).float() if "features" in kept else None,
     )
 
 

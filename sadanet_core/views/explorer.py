@@ -1,5 +1,6 @@
 """The attention explorer: widgets around ``Panels``. Without a live kernel, ``static_grid`` shows the same."""
 
+import html
 import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -114,7 +115,7 @@ class Explorer:
             try:
                 image = decode_vpi(bytes(file["content"]), file["name"])
             except BadInput as error:
-                self.told.value = f"<b>{error}</b>"
+                self.told.value = f"<b>{html.escape(str(error))}</b>"
                 return
             title = UPLOADED + file["name"]
             self.images[title] = image
