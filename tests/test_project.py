@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -75,3 +76,21 @@ def test_no_picture_outside_results_reference_and_no_patient_data_in_git():
             assert name == "data/README.md" or name.startswith("data/published/"), name
         if Path(name).suffix.lower() in {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".bmp"}:
             assert name.startswith("results/reference/"), name
+
+
+@pytest.mark.parametrize(("seeds", "trainings"), [(1, 18), (3, 54)])
+def test_the_plan_of_make_reproduce_trains_each_network_once_and_runs_each_notebook(seeds, trainings, tmp_path):
+    """Nine methods, two ablations, six other lambdas, another GCA."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--cores", "1", "--quiet", "rules"]
+    told = subprocess.run(
+        [*command, "--config", f"seeds={seeds}", f"results={tmp_path}"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert told.returncode == 0, told.stderr
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", told.stdout, re.M))
+    notebooks = len(list((ROOT / "notebooks").glob("*.ipynb")))
+    assert jobs == {
+        "notebook": str(notebooks),
+        "train": str(trainings),
+        "all": "1",
+        "total": str(notebooks + trainings + 1),
+    }

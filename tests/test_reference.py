@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,10 @@ from sadanet_core.errors import BadInput
 from sadanet_core.experiment import claims, statistics
 from sadanet_core.experiment.notebook_runner import run_notebook
 from sadanet_core.experiment.reference import freeze
+from sadanet_core.experiment.report import latex
 from sadanet_core.experiment.run_store import open_run
 from sadanet_core.views import tables
+from sadanet_core.views.angles import agreement_markdown
 
 ROOT = Path(__file__).parents[1]
 REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
@@ -24,6 +27,12 @@ def content(folder, notebook):
 
 def runs_of(folder, notebook):
     return [open_run(folder / "runs" / name) for name in content(folder, notebook)["findings"]["runs"]]
+
+
+def assert_same_text(folder, name, markdown):
+    """The Markdown and LaTeX that people read, but for caption and footnote."""
+    assert f"\n\n{markdown}\n" in (folder / f"{name}.md").read_text()
+    assert latex(markdown, "").split("\n", 1)[1] == (folder / f"{name}.tex").read_text().split("\n", 1)[1]
 
 
 def assert_same_csv(folder, name, table):
@@ -46,23 +55,58 @@ TABLES = [
 @pytest.mark.parametrize(("notebook", "name", "printed", "label"), TABLES, ids=[each[1] for each in TABLES])
 class TestRecomputed:
     def test_the_table(self, folder, notebook, name, printed, label):
-        assert_same_csv(folder, name, tables.beside_paper(runs_of(folder, notebook), printed, label=label))
+        table = tables.beside_paper(runs_of(folder, notebook), printed, label=label)
+        assert_same_csv(folder, name, table)
+        first = "Lambda" if name == "table4" else "Method"
+        assert_same_text(folder, name, tables.beside_paper_markdown(table, first=first))
 
     def test_its_claims_with_intervals_and_corrected_p(self, folder, notebook, name, printed, label):
         counts = tables.counts_by_label(runs_of(folder, notebook), label)
         compared, verdicts = claims.check(printed, counts, tables.published(printed))
         assert_same_csv(folder, f"{name}_claims", compared)
+        assert_same_text(folder, f"{name}_claims", tables.claims_markdown(verdicts, compared))
         assert content(folder, notebook)["findings"]["claims"] == verdicts.set_index("said").verdict.to_dict()
 
 
-def test_differences_outlines_and_calibration(folder):
+@pytest.mark.parametrize(("notebook", "name"), [each[:2] for each in TABLES[:2]])
+def test_differences(folder, notebook, name):
+    found = statistics.differences_to("SADANet", tables.counts_by_label(runs_of(folder, notebook)))
+    assert_same_csv(folder, f"{name}_differences", found)
+    assert_same_text(folder, f"{name}_differences", tables.differences_markdown(found))
+
+
+def test_outlines_confusion_and_calibration(folder):
     runs = runs_of(folder, "01_table1_comparison")
-    counts = tables.counts_by_label(runs)
-    assert_same_csv(folder, "table1_differences", statistics.differences_to("SADANet", counts))
-    assert_same_csv(folder, "table1_outlines", tables.outlines(runs))
-    _, errors = tables.reliability_of_runs(runs)
-    wide = errors.pivot(index="method", columns="region", values="percent").loc[errors.method.unique()].reset_index()
-    assert_same_csv(folder, "table1_calibration", wide)
+    outlines = tables.outlines(runs)
+    assert_same_csv(folder, "table1_outlines", outlines)
+    assert_same_text(folder, "table1_outlines", tables.outlines_markdown(outlines))
+    shares = tables.confusion_of_runs(run for run in runs if run.recipe.method == "sadanet")
+    assert_same_csv(folder, "table1_confusion", shares.reset_index())
+    assert_same_text(folder, "table1_confusion", tables.confusion_markdown(shares))
+    wide = tables.calibration_errors(tables.reliability_of_runs(runs)[1])
+    assert_same_csv(folder, "table1_calibration", wide.reset_index())
+    assert_same_text(folder, "table1_calibration", tables.calibration_markdown(wide))
+
+
+def test_scores_of_both_forms_of_eq_3(folder):
+    scores = tables.scores_of_runs(runs_of(folder, "08_paper_audit"), label=tables.normalisation_label)
+    scores = scores.query("metric == 'dice'")
+    assert_same_csv(folder, "eq3_scores", scores)
+    assert_same_text(folder, "eq3_scores", tables.wide_markdown(scores, first="Normalisation"))
+
+
+def test_angles_are_those_stored_with_the_runs(folder):
+    shown = pd.read_csv(folder / "angles.csv")
+    for run in runs_of(folder, "07_scoliosis_angles"):
+        stored = run.table("angles").set_index("stem")
+        of_run = shown[shown.source == tables.method_label(run)].set_index("stem")
+        pd.testing.assert_series_equal(of_run.measured, stored.measured.loc[of_run.index])
+        assert len(of_run) == len(stored)
+    assert_same_text(folder, "angles", agreement_markdown(shown))
+
+
+def test_the_reference_on_a_cpu_is_there():
+    assert "quick-cpu" in {folder.name for folder in REFERENCES}
 
 
 def test_it_has_three_seeds_and_says_where_and_how_it_was_made(folder):
@@ -70,7 +114,7 @@ def test_it_has_three_seeds_and_says_where_and_how_it_was_made(folder):
         runs = runs_of(folder, notebook)
         assert {run.recipe.seed for run in runs} >= {0, 1, 2}
         for run in runs:
-            assert run.environment["commit"] != "unknown"
+            assert re.fullmatch(r"[0-9a-f]{7,40}", run.environment["commit"])  # one that can be checked out
             assert run.environment["training_seconds"] > 0
         assert content(folder, notebook)["environment"]["packages"]["torch"]
 

@@ -137,9 +137,7 @@ def test_a_map_enlarged_twice_has_the_same_angles(drawn):
 
 
 def test_scattered_bones_bend_a_straight_spine_by_less_than_their_scatter():
-    """The two most tilted of many levels are those with the largest errors; a spine bends smoothly."""
-    rng, pairs = np.random.default_rng(0), 11
-    of_single_levels, measured = [], []
+    rng, pairs, of_single_levels, measured = np.random.default_rng(0), 11, [], []
     for _ in range(20):
         bones = spine_of([0.0] * 17, pairs)
         for i, down in enumerate(rng.normal(0, 2, 2 * pairs)):
@@ -244,8 +242,8 @@ def test_severity_bands_begin_at_10_25_and_45_degrees():
 def test_an_angle_that_reads_10_degrees_has_the_name_of_10_degrees():
     for degrees in np.arange(9.8, 10.2, 0.02):
         found = measure(painted(spine_of([degrees * (i - 8) / 16 for i in range(17)], 11)))
-        read = float(report.as_table([report.entry("a.png", found)]).split(": ")[1].split("°")[0])
-        assert found.severity == severity_of(read)
+        line = report.as_table([report.entry("a.png", found)])
+        assert found.severity == severity_of(float(line.removeprefix("a.png: ").split("°")[0]))
 
 
 def test_confidence_is_the_share_of_bones_in_levels_times_the_share_of_length_without_gap():
