@@ -89,7 +89,6 @@ rule all:
 rule train:
     input:
         IMAGES,
-        ancient(f"{OUT}/00_data_tour.json"),
     output:
         touch(f"{OUT}/trained/{{job}}-seed{{seed}}"),
     params:
@@ -120,7 +119,7 @@ rule notebook:
     input:
         "notebooks/{notebook}.ipynb",
         trained,
-        lambda wildcards: IMAGES if wildcards.notebook == "00_data_tour" else f"{OUT}/00_data_tour.json",
+        IMAGES,
     output:
         f"{OUT}/{{notebook}}.json",
     params:

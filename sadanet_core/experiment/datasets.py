@@ -6,7 +6,7 @@ from sadanet_core.experiment.progress import progress
 from sadanet_core.experiment.recipe import profile
 from sadanet_core.images.phantom import VERSION as PHANTOM_VERSION
 from sadanet_core.images.phantom import write_folder
-from sadanet_core.images.vpi_folder import VpiFolder, open_folder
+from sadanet_core.images.vpi_folder import VpiFolder, listed, open_folder
 from sadanet_core.places import ROOT, locked, resolve, writable_folder
 
 PHANTOM = "phantom"
@@ -16,9 +16,10 @@ def open_data(data: str, profile_name: str) -> VpiFolder:
     """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
 
     They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "-wide" at the end if
-    the training images are. Raises ``BadInput`` if the folder is not a sound dataset.
+    the training images are. Raises ``BadInput`` if the folder is not a sound dataset; of phantoms, which were written
+    by us and whole, only once a file is read.
     """
-    return open_folder(_phantom_folder(profile_name) if data == PHANTOM else resolve(data))
+    return listed(_phantom_folder(profile_name)) if data == PHANTOM else open_folder(resolve(data))
 
 
 def _phantom_folder(profile_name: str) -> Path:

@@ -59,8 +59,9 @@ def bone_contrasts(runs: Mapping[str, Run], samples: Sequence[Sample]) -> pd.Dat
         found = {title: read_mask(run.prediction_path(sample.stem)) for title, run in runs.items()}
         for name in BONES:
             pieces, bones = bones_in(mask == CLASSES.index(name))
-            for number, box in zip(range(1, bones + 1), find_objects(pieces), strict=True):
-                contrast, inside = _contrast(image, mask, pieces, number, box)
+            boxes = find_objects(pieces)
+            for number in bones:
+                contrast, inside = _contrast(image, mask, pieces, number, boxes[number - 1])
                 recalls = {title: (labels[inside] == CLASSES.index(name)).mean() for title, labels in found.items()}
                 rows += [(name, contrast, title, recall, sample.stem) for title, recall in recalls.items()]
     table = pd.DataFrame(rows, columns=["bone", "contrast", "network", "recall", "stem"])

@@ -55,16 +55,15 @@ def _outline(mask: np.ndarray) -> np.ndarray:
     return mask & ~(p[:-2, 1:-1] & p[2:, 1:-1] & p[1:-1, :-2] & p[1:-1, 2:])
 
 
-def bones_in(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """(the number of its bone, 1 to n, or 0 at each pixel (H, W); n) of a mask bool (H, W), without specks."""
+def bones_in(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(the number of its part at each pixel (H, W), 0 outside; the numbers without specks) of a mask bool (H, W)."""
     parts, n = ndimage.label(mask, np.ones((3, 3)))
-    large = np.bincount(parts.ravel(), minlength=n + 1) >= SPECK * mask.size
-    large[0] = False
-    return np.where(large, large.cumsum(), 0)[parts], int(large.sum())
+    areas = np.bincount(parts[mask], minlength=n + 1)
+    return parts, np.flatnonzero(areas[1:] >= SPECK * mask.size) + 1
 
 
 def _untouched(mask: np.ndarray, other: np.ndarray) -> tuple[int, int]:
     """(bones of ``mask``, those of them that ``other`` does not touch)."""
-    bones, n = bones_in(mask)
-    touched = np.bincount(bones[other], minlength=n + 1)[1:] > 0
-    return n, int((~touched).sum())
+    parts, bones = bones_in(mask)
+    touched = np.isin(bones, parts[other])
+    return len(bones), int((~touched).sum())

@@ -109,8 +109,8 @@ def read_mask(path: Path) -> np.ndarray:
     if picture.mode not in ("L", "P"):
         raise BadInput(f"{path}: {_kind(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
     labels = np.asarray(picture)
-    unknown = np.setdiff1d(labels, range(len(CLASSES)))
-    if unknown.size:
+    if labels.max(initial=0) >= len(CLASSES):
+        unknown = np.setdiff1d(labels, range(len(CLASSES)))
         found = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
         raise BadInput(f"{path}: class id {found}; expected 0..3 ({', '.join(CLASSES)})")
     return labels
@@ -239,6 +239,6 @@ def open_folder(root: Path) -> VpiFolder:
 
 
 def listed(root: Path) -> VpiFolder:
-    """The dataset in ``root`` as its two lists say, unchecked: for those who have just called ``find_problems``."""
+    """The dataset in ``root`` as its two lists say, unchecked: for those who know that it is sound."""
     train, test = (tuple(_sample(root, split, stem) for stem in _list_problems(root, split)[0]) for split in SPLITS)
     return VpiFolder(root, train, test)
