@@ -6,13 +6,17 @@ RESULTS ?= results
 SEEDS   ?= 1
 CORES   ?= all
 
+# The notebooks that wait for most, or take longest: begun last, they would run on when all else is done.
+FIRST = 01_table1_comparison 05_fig6_segmentations 07_scoliosis_angles 10_robustness
+
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: reproduce test test-browser benchmark install lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/snakemake --cores $(CORES) --quiet rules host reason progress \
-	    --config profile="$(PROFILE)" data="$(DATA)" results="$(RESULTS)" seeds="$(SEEDS)"
+	    --config profile="$(PROFILE)" data="$(DATA)" results="$(RESULTS)" seeds="$(SEEDS)" \
+	    --prioritize $(FIRST:%="$(RESULTS)/$(notdir $(DATA))-$(PROFILE)/%.json")
 
 test: install ## the tests; those in a browser are skipped where there is no Chromium
 	.venv/bin/python -m pytest
