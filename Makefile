@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/snakemake --cores $(CORES) --quiet rules host reason progress \
 	    --config profile="$(PROFILE)" data="$(DATA)" results="$(RESULTS)" seeds="$(SEEDS)" \
-	    --prioritize $(FIRST:%="$(RESULTS)/$(notdir $(DATA))-$(PROFILE)/%.json")
+	    --prioritize $(FIRST:%="$(RESULTS)/$(notdir $(DATA:/=))-$(PROFILE)/%.json")
 
 test: install ## the tests; those in a browser are skipped where there is no Chromium
 	.venv/bin/python -m pytest
