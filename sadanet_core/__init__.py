@@ -1,9 +1,38 @@
-"""SADANet (spine segmentation in ultrasound volume projection images): network, experiments, views."""
+"""The paper itself: attention (SAA, GCA, SCA), SADANet and its loss. Depends on torch and timm alone.
 
-import os
+from sadanet_core import SADANet, Backbone, SegmentationLoss, record_attention
+"""
 
-__version__ = "0.1.0"
+try:
+    import timm as _timm
+    import torch as _torch
+except ModuleNotFoundError as _error:
+    raise ModuleNotFoundError(
+        f"sadanet_core needs {_error.name}, which is not installed: pip install 'sadanet[train]'", name=_error.name
+    ) from None
 
-# Idle OpenMP threads sleep instead of spinning. On a machine that other work shares, spinning threads of two
-# processes starve each other: a training step was measured 3 to 13 times slower. Must be set before torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from sadanet_core.attention import (
+    GlobalChannelAttention,
+    SpatialCrissCrossAttention,
+    StructureAffinityAttention,
+)
+from sadanet_core.attention_recorder import record_attention
+from sadanet_core.backbone import Backbone, BackboneError
+from sadanet_core.loss import SegmentationLoss, cross_entropy, dice_loss, segmentation_loss
+from sadanet_core.sadanet import SADANet
+
+del _timm, _torch
+
+__all__ = [
+    "Backbone",
+    "BackboneError",
+    "GlobalChannelAttention",
+    "SADANet",
+    "SegmentationLoss",
+    "SpatialCrissCrossAttention",
+    "StructureAffinityAttention",
+    "cross_entropy",
+    "dice_loss",
+    "record_attention",
+    "segmentation_loss",
+]

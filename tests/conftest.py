@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from sadanet_core.images.phantom import write_folder
+from sadanet_lab.phantom import write_folder
 
 
 @pytest.fixture(scope="session")

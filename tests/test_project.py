@@ -17,7 +17,7 @@ SOURCES = sorted((ROOT / "sadanet_core").rglob("*.py"))
 
 
 def room_of(module: str) -> str | None:
-    """sadanet_core.images.classes -> images; None for the package itself."""
+    """sadanet_lab.spine.classes -> images; None for the package itself."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else None
 

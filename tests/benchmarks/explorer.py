@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from sadanet_core.experiment.recipe import make_recipe
-from sadanet_core.experiment.trainer import build_network
-from sadanet_core.images.phantom import draw_spine, render
-from sadanet_core.views.explorer import Explorer
+from sadanet_lab.phantom import draw_spine, render
+from sadanet_lab.training.recipe import make_recipe
+from sadanet_lab.training.trainer import build_network
+from sadanet_lab.views.explorer import Explorer
 
 MOVES = 50
 

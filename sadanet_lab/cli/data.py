@@ -1,0 +1,46 @@
+"""Commands on images and masks: make phantoms, check a dataset, measure angles."""
+
+from pathlib import Path
+
+import click
+
+from sadanet_lab.cli.options import FOLDER, Size, main
+
+
+@main.command()
+@click.argument("out", type=FOLDER)
+@click.option("--train", type=int, default=80, help="Training images.")
+@click.option("--test", type=int, default=29, help="Test images.")
+@click.option("--seed", type=int, default=0)
+@click.option("--size", type=Size(), default="512x2048", help="Width x height in pixels.")
+@click.option("--spread", type=click.Choice(["usual", "wide"]), default="usual", help="Of the training images.")
+def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], spread: str) -> None:
+    """Write phantom images with known masks and angles to OUT, a new folder in the published layout.
+
+    Example: sadanet phantom data/my-phantoms --train 80 --test 29 --seed 1 --size 512x2048
+    """
+    from sadanet_lab.phantom import write_folder
+    from sadanet_lab.progress import progress
+
+    width, height = size
+    with progress(train + test, "phantoms", "images") as bar:
+        write_folder(out, train, test, seed, width, height, spread, on_image_done=bar.update)
+    click.echo(f"{out}: {train} training and {test} test phantoms of {width} x {height} pixels")
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+def check(folder: Path) -> None:
+    """Check a dataset in the published layout; every problem is listed, a line each.
+
+    Example: sadanet check data/scoliosis3classes
+    """
+    from sadanet_lab.images.vpi_folder import find_problems, read_lists
+
+    problems = find_problems(folder)
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    if problems:
+        raise SystemExit(2)
+    data = read_lists(folder)
+    click.echo(f"{folder}: sound; {len(data.train)} training and {len(data.test)} test images")

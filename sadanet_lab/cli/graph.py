@@ -1,0 +1,73 @@
+"""The command behind ``make reproduce``: the whole graph, with one line of overall progress."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+
+import click
+
+from sadanet_lab.cli.options import main
+from sadanet_lab.errors import BadInput, Failed
+
+DONE = re.compile(r"^(\d+) of (\d+) steps \(")
+NOISE = re.compile(r"^(Execute \d+ jobs?\.\.\.|Select jobs to execute\.\.\.|)$")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option("--profile", default="quick", help="smoke, quick, gpu, paper or shipped.")
+@click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
+@click.option("--results", default="results", help="Results folder.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, help="How many: 0, 1, ...")
+@click.option("--backbone", default="", help="Any timm backbone, in place of the profile's.")
+@click.option("--backbone-weights", default="", help="File with timm's state dict, in place of the profile's weights.")
+@click.option("--cores", default="all", help='Number of cores to use, or "all".')
+@click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
+def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
+    """Train what is not trained yet, then execute every notebook: the graph of the Snakefile.
+
+    Other options are handed on to SNAKEMAKE.
+
+    Example: sadanet reproduce --profile quick --seeds 3
+    """
+    from sadanet_lab.paths import ROOT, result_file
+    from sadanet_lab.reporting.plan import plan_notebooks
+
+    if not (ROOT / "Snakefile").is_file():
+        raise BadInput(f"{ROOT}: no Snakefile; expected the project's folder, a checkout")
+    where = [str(settings[key]) for key in ("results", "data", "profile")]
+    first = [str(result_file(name, *where)) for name, notebook in plan_notebooks().items() if notebook.goes_first]
+    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--quiet", "rules", "host", "reason"]
+    command += [*snakemake, "--config", *(f"{name}={value}" for name, value in settings.items() if value != "")]
+    # The notebooks that wait for most, or take longest: begun last, they would run on when all else is done.
+    process = subprocess.Popen(
+        [*command, "--prioritize", *first], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        show_progress(process.stdout)
+    except BaseException:
+        process.terminate()  # Snakemake waits for its jobs, which end with the group or keep what they have
+        raise
+    if process.wait() != 0:
+        raise Failed("reproduce: not all is there; the lines above say what failed, and the same command goes on")
+
+
+def show_progress(lines: Iterable[str]) -> None:
+    """Print Snakemake's lines with its counting put as overall progress: jobs done of all, percent, time left."""
+    start = time.monotonic()
+    for line in lines:
+        line = line.rstrip("\n")
+        if found := DONE.match(line):
+            done, total = map(int, found.groups())
+            seconds = time.monotonic() - start
+            left = f", about {minutes(seconds / done * (total - done))} left" if done < total else ""
+            line = f"== {done} of {total} jobs done ({100 * done // total} %) after {minutes(seconds)}{left}"
+        if not NOISE.match(line):
+            click.echo(line)
+
+
+def minutes(seconds: float) -> str:
+    """ "3:05 min"."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d} min"

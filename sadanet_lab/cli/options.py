@@ -1,0 +1,67 @@
+"""What all commands share. Bad input ends with one line and exit code 2. Heavy imports wait for their command."""
+
+from pathlib import Path
+
+import click
+
+from sadanet_lab import __version__
+from sadanet_lab.errors import BadInput, Failed
+from sadanet_lab.methods import method_names
+
+
+class _OneLineErrors(click.Group):
+    """Turns ``BadInput`` and ``Failed`` into their one line and exit code 2 or 1."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except (BadInput, Failed) as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2 if isinstance(error, BadInput) else 1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(__version__)
+def main() -> None:
+    """Segment the spine in ultrasound volume projection images (VPI) with SADANet and the methods beside it."""
+
+
+class Size(click.ParamType):
+    """WIDTHxHEIGHT in pixels, as the paper writes sizes."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        try:
+            width, height = (int(part) for part in str(value).lower().split("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not a size; expected WIDTHxHEIGHT such as 512x2048", param, ctx)
+        return width, height
+
+
+FOLDER = click.Path(path_type=Path)
+RESULTS = click.option(
+    "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
+)
+METHODS = f"{', '.join(method_names()[:-1])} or {method_names()[-1]}."
+FORMAT = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
+
+
+def results_folder(results: Path | None) -> Path:
+    """What ``--results`` says, or the project's own."""
+    from sadanet_lab.paths import resolve
+
+    return resolve("results") if results is None else results
+
+
+def find_run(run: Path, results: Path | None):
+    """The complete run that a command names; relative paths start at the shell's folder."""
+    from sadanet_lab.training.shipped import find_run
+
+    return find_run(run, results_folder(results), start=Path())

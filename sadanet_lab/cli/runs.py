@@ -1,0 +1,205 @@
+"""Commands on runs: train, evaluate, keep for the record, ship."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sadanet_lab.cli.options import DEVICE, FOLDER, FORMAT, METHODS, RESULTS, find_run, main, results_folder
+from sadanet_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from sadanet_lab.images.vpi_folder import VpiFolder
+    from sadanet_lab.training.run_store import Run
+
+
+@main.command()
+@click.option("--method", required=True, help=METHODS)
+@click.option("--head", help="sadanet: text or table3.  [default: text]")
+@click.option("--normalisation", help="Of the channel attention: softmax or max-minus.  [default: the method's own]")
+@click.option("--loss", help="sa2net: equation-7 or mixed.  [default: the method's own]")
+@click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
+@click.option("--profile", default="quick", help="smoke, quick, gpu, paper or shipped.")
+@click.option("--seed", type=int, default=0)
+@click.option("--learning-rate", type=float, help="At the start, of the backbone and the heads.  [default: 0.001]")
+@click.option("--lambda-dice", type=float, default=3.0, help="Weight of the Dice loss, Eq. (7).")
+@click.option("--backbone", help="Any timm backbone, in place of the profile's.")
+@click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
+@click.option("--checkpoint-seconds", type=float, default=30.0, help="Seconds between checkpoints.")
+@click.option("--snapshots", type=click.IntRange(min=0), default=0, help="States to keep for the attention explorer.")
+@DEVICE
+@RESULTS
+def train(
+    method: str,
+    head: str | None,
+    normalisation: str | None,
+    loss: str | None,
+    data: str,
+    profile: str,
+    seed: int,
+    learning_rate: float | None,
+    lambda_dice: float,
+    backbone: str | None,
+    backbone_weights: Path | None,
+    checkpoint_seconds: float,
+    snapshots: int,
+    device: str,
+    results: Path | None,
+) -> None:
+    """Train a method, test it and keep the run; cut at any moment, the same command goes on where it was.
+
+    Example: sadanet train --method sadanet --data data/scoliosis3classes --profile gpu --seed 0
+    """
+    from sadanet_lab.files import writable_folder
+    from sadanet_lab.paths import PHANTOM
+    from sadanet_lab.training.datasets import open_data
+    from sadanet_lab.training.recipe import make_recipe
+    from sadanet_lab.training.run_store import get_or_train
+    from sadanet_lab.training.trainer import check_network
+
+    # Made before the data is read, so that a fault shows at once.
+    choices = {"head": head, "normalisation": normalisation, "loss": loss, "backbone": backbone}
+    choices |= {"learning_rate": learning_rate}
+    recipe = make_recipe(
+        method, profile, "not read yet", backbone_weights, seed=seed, lambda_dice=lambda_dice, **choices
+    )
+    check_network(recipe)
+    results = writable_folder(results_folder(results))
+    folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
+    recipe = recipe.model_copy(update={"data": folder.fingerprint})
+    run = get_or_train(recipe, folder, results, device, checkpoint_seconds, snapshots)
+    if snapshots and not run.snapshots:
+        click.echo(f"{run.folder}: was trained already, without snapshots; take another --seed for some", err=True)
+    click.echo(str(run.folder))
+    _print_scores(run.counts, "pooled", "table")
+
+
+@main.command()
+@click.argument("run", type=FOLDER, required=False)
+@click.option("--all", "every", is_flag=True, help="Every run in results/runs/: bring its evaluation up to date.")
+@click.option("--update", is_flag=True, help="If RUN's evaluation is of another version, make it again first.")
+@click.option("--data", type=FOLDER, help="Dataset: test on its test images; with --update or --all, the runs' own.")
+@click.option("--basis", type=click.Choice(["pooled", "per-image"]), default="pooled", help="How counts are averaged.")
+@DEVICE
+@FORMAT
+@RESULTS
+def evaluate(
+    run: Path | None,
+    every: bool,
+    update: bool,
+    data: Path | None,
+    basis: str,
+    device: str,
+    form: str,
+    results: Path | None,
+) -> None:
+    """Print the scores of RUN: a folder of results/runs/, its name, or "shipped" for the model inside the package.
+
+    With --data of phantoms, whose angles are known, also how well the curve angles are met. --update and --all
+    evaluate stored runs again from their weights, where this version would measure otherwise; nothing is trained.
+
+    Example: sadanet evaluate sadanet-0123456789ab --basis per-image
+    """
+    from sadanet_lab.training.run_store import update_evaluation
+
+    if (run is None) != every:
+        raise BadInput("evaluate: expected either a RUN or --all")
+    if every:
+        _update_all(results_folder(results), data, device)
+        return
+    trained = find_run(run, results)
+    if update:
+        update_evaluation(trained, _own_data(trained, data), device)
+        trained = find_run(run, results)
+    if data is None or update:
+        _print_scores(trained.counts, basis, form)
+    else:
+        _test_on(trained, data, basis, form)
+
+
+def _test_on(trained: "Run", data: Path, basis: str, form: str) -> None:
+    """Scores on another dataset, and of phantoms the agreement of angles; nothing is stored."""
+    from sadanet_lab.images.vpi_folder import open_folder
+    from sadanet_lab.studies.angle_agreement import CLOSE, agreement, compare_with_truth
+    from sadanet_lab.training.evaluation import evaluate
+
+    folder = open_folder(data)
+    tables = evaluate(trained.network(), folder.test, trained.recipe)
+    _print_scores(tables["counts"], basis, form)
+    if form == "table" and folder.is_phantom:
+        angles = compare_with_truth(tables["angles"].assign(source="run"), folder)
+        (found,) = agreement(angles).to_dict("records")
+        click.echo(
+            f"largest curve angle: mean absolute error {found['mae']:.2f} degrees, "
+            f"{100 * found['share_close']:.1f} % of {found['images']} images within {CLOSE:g} degrees"
+        )
+
+
+def _own_data(trained: "Run", data: Path | None) -> "VpiFolder":
+    """What a run was trained on: the folder named, or its profile's phantoms."""
+    from sadanet_lab.paths import PHANTOM
+    from sadanet_lab.training.datasets import open_data
+
+    folder = open_data(PHANTOM if data is None else str(data.absolute()), trained.recipe.profile)
+    if folder.fingerprint != trained.recipe.data:
+        raise BadInput(
+            f"{trained.folder}: trained on other data than {folder.root}; expected its own, by --data FOLDER"
+        )
+    return folder
+
+
+def _update_all(results: Path, data: Path | None, device: str) -> None:
+    """Every complete run; those of other data are named and left as they are."""
+    from sadanet_lab.training.run_store import list_runs, update_evaluation
+
+    for trained in list_runs(results):
+        try:
+            is_new = not trained.evaluation_is_current and update_evaluation(trained, _own_data(trained, data), device)
+        except BadInput as error:
+            click.echo(f"left as it is: {error}", err=True)
+        else:
+            click.echo(f"{trained.folder}: {'evaluated again' if is_new else 'up to date'}")
+
+
+@main.command()
+@click.argument("run", type=FOLDER)
+@RESULTS
+def ship(run: Path, results: Path | None) -> None:
+    """Make RUN, one of profile shipped, the model inside the package; for maintainers.
+
+    Example: sadanet ship sadanet-0123456789ab
+    """
+    from sadanet_lab.training import shipped
+
+    shipped.ship(find_run(run, results))
+    click.echo(f"{shipped.SHIPPED}: made of {run}; now bring its README.md up to date")
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@RESULTS
+def freeze(folder: Path, out: Path, results: Path | None) -> None:
+    """Copy FOLDER, results of phantoms, to OUT for the record, with what its tables can be computed from again.
+
+    Example: sadanet freeze results/phantom-quick results/reference/quick-cpu
+    """
+    from sadanet_lab.reporting import reference
+
+    names = reference.freeze(folder, results_folder(results) / "runs", out)
+    click.echo(f"{out}: tables, figures and {len(names)} runs without their weights")
+
+
+def _print_scores(counts, basis: str, form: str) -> None:
+    from sadanet_lab.metrics.scores import scores_of
+
+    scores = scores_of(counts, basis)
+    if form == "csv":
+        click.echo(scores.to_csv(index_label="region", float_format="%.6g"), nl=False)
+    elif form == "json":
+        click.echo(json.dumps(json.loads(scores.to_json(orient="index")), indent=2))
+    else:
+        percent = (100 * scores).map(lambda value: "n/a" if value != value else f"{value:.2f}")
+        click.echo(f"{basis} scores in percent")
+        click.echo(percent.to_string())

@@ -1,0 +1,58 @@
+"""Commands that compute without data, or run a whole notebook."""
+
+import json
+from pathlib import Path
+
+import click
+
+from sadanet_lab.cli.options import FOLDER, FORMAT, METHODS, main
+from sadanet_lab.errors import BadInput
+
+
+@main.command()
+@click.option("--method", help=METHODS)
+@click.option("--all", "every", is_flag=True, help="Every method and head.")
+@click.option("--head", help="sadanet: text or table3.  [default: text]")
+@click.option("--height", type=click.IntRange(min=32), default=512, help="Of the picture, in pixels.")
+@click.option("--width", type=click.IntRange(min=32), default=512)
+@FORMAT
+def complexity(method: str | None, every: bool, head: str | None, height: int, width: int, form: str) -> None:
+    """Count parameters, operations and memory of a method at the paper's size, without computing anything.
+
+    Example: sadanet complexity --method sadanet --head table3 --height 512 --width 512
+    """
+    import pandas as pd
+
+    from sadanet_lab.studies import complexity as counting
+
+    if (method is None) != every:
+        raise BadInput("complexity: expected either --method or --all")
+    if every and head is not None:
+        raise BadInput("complexity: --all shows every head; expected --head with --method only")
+    table = counting.complexity_table(height=height, width=width) if every else None
+    table = pd.DataFrame([counting.complexity(method, head, height, width)]) if table is None else table
+    if form == "csv":
+        click.echo(table.to_csv(index=False), nl=False)
+    elif form == "json":
+        rows = json.loads(table.to_json(orient="records"))
+        click.echo(json.dumps(rows if every else rows[0], indent=2))
+    else:
+        click.echo(f"one picture of {width} x {height} pixels; G = 10^9 multiply-adds; memory of activations, float32")
+        click.echo(counting.readable(table).to_string(index=False))
+
+
+@main.command("run")
+@click.argument("notebook", type=FOLDER)
+@click.option("-p", "--parameter", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebook.")
+def run_(notebook: Path, parameter: tuple[tuple[str, str], ...]) -> None:
+    """Execute NOTEBOOK through papermill; unknown parameters are refused, success is judged by its result file.
+
+    Example: sadanet run notebooks/01_table1_comparison.ipynb -p profile quick -p seeds 0,1,2
+    """
+    from sadanet_lab.reporting.notebook_runner import run_notebook
+
+    names = [name for name, _ in parameter]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"{notebook}: parameter {name!r} is given {names.count(name)} times; expected once")
+    click.echo(str(run_notebook(notebook, dict(parameter))))

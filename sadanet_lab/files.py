@@ -1,0 +1,45 @@
+"""Writing files so that nothing is left half-written and no two processes collide."""
+
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from filelock import AcquireReturnProxy, FileLock, Timeout
+
+from sadanet_lab.errors import BadInput
+
+
+def writable_folder(path: Path) -> Path:
+    """Make ``path`` if needed; raises ``BadInput`` if nothing can be written there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written to ({error.strerror}); expected a writable folder") from None
+    return path
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    with temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def lock(path: Path, what: str) -> AcquireReturnProxy:
+    """Hold the lock file ``path`` for a ``with`` block; says so if another process holds it, and waits.
+
+    The lock is the operating system's: it falls with its process, however that dies.
+    """
+    lock = FileLock(path)
+    try:
+        return lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{what}: another process is making it; waiting for it", file=sys.stderr, flush=True)
+        return lock.acquire()

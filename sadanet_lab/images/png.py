@@ -1,0 +1,114 @@
+"""Grey images and label maps as PNG files, read and checked."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.spine.classes import CLASSES, COLOURS, rgb_to_labels
+
+SMALLEST_VPI = 64
+"""Pixels either way below which a picture of a whole spine shows no bones."""
+
+
+def read_image(path: Path) -> np.ndarray:
+    """8-bit grey PNG -> uint8 (H, W). An RGB file whose three channels are equal counts as grey.
+
+    Raises ``BadInput`` naming the file for anything else: missing, no PNG, truncated, 16-bit, colour.
+    """
+    return _grey(_open_png(path), str(path))
+
+
+def read_vpi(path: Path) -> np.ndarray:
+    """``read_image`` of a picture that could be a whole spine; raises ``BadInput`` naming the file if it can't be.
+
+    That is: at least ``SMALLEST_VPI`` pixels wide and tall, and not all of one grey.
+    """
+    return decode_vpi(_content(path), str(path))
+
+
+def decode_vpi(content: bytes, name: str) -> np.ndarray:
+    """As ``read_vpi``, of a PNG file's bytes; ``name`` is what faults call it."""
+    image = _grey(_decoded(content, name), name)
+    height, width = image.shape
+    if width < SMALLEST_VPI or height < SMALLEST_VPI:
+        raise BadInput(f"{name}: {width} x {height} pixels; expected {SMALLEST_VPI} or more either way for a spine")
+    if image.min() == image.max():
+        raise BadInput(f"{name}: every pixel has grey {image[0, 0]}; expected an ultrasound picture")
+    return image
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Mask PNG -> label map, uint8 (H, W), ids 0..3. Takes ids (8-bit grey or palette) and the RGB form.
+
+    Raises ``BadInput`` naming the file: missing, no PNG, truncated, other kinds, ids above 3, unknown colours.
+    """
+    picture = _open_png(path)
+    if picture.mode == "P" and _palette_is_the_fields(picture):
+        picture = picture.convert("RGB")  # the colours tell the classes, in whatever order the palette has them
+    if picture.mode == "RGB":
+        try:
+            return rgb_to_labels(np.asarray(picture))
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from None
+    if picture.mode not in ("L", "P"):
+        raise BadInput(f"{path}: {_kind(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
+    labels = np.asarray(picture)
+    if labels.max(initial=0) >= len(CLASSES):
+        unknown = np.setdiff1d(labels, range(len(CLASSES)))
+        found = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
+        raise BadInput(f"{path}: class id {found}; expected 0..3 ({', '.join(CLASSES)})")
+    return labels
+
+
+def _palette_is_the_fields(picture: Image.Image) -> bool:
+    used = {colour for _, colour in picture.convert("RGB").getcolors(maxcolors=256)}
+    return used <= {tuple(colour) for colour in COLOURS.tolist()}
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """uint8 (H, W) or (H, W, 3) -> the bytes of its PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _grey(picture: Image.Image, name: str) -> np.ndarray:
+    if picture.mode == "L":
+        return np.asarray(picture)
+    if picture.mode == "RGB":
+        channels = np.asarray(picture)
+        if (channels == channels[..., :1]).all():
+            return np.ascontiguousarray(channels[..., 0])
+    raise BadInput(f"{name}: {_kind(picture)}; expected an 8-bit grey PNG")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: can't be read ({error.strerror}); expected a PNG image") from None
+
+
+def _open_png(path: Path) -> Image.Image:
+    return _decoded(_content(path), str(path))
+
+
+def _decoded(content: bytes, name: str) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            picture.load()
+            return picture
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what PIL raises
+        begins_as_png = content.startswith(b"\x89PNG\r\n\x1a\n")
+        raise BadInput(f"{name}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
+
+
+def _kind(picture: Image.Image) -> str:
+    names = {"RGB": "colour image", "RGBA": "image with transparency", "LA": "grey image with transparency",
+             "P": "palette image", "1": "1-bit image"}  # fmt: skip
+    if picture.mode.startswith("I"):
+        return f"16-bit image (mode {picture.mode})"
+    return f"{names.get(picture.mode, 'image')} (mode {picture.mode})"

@@ -1,0 +1,139 @@
+"""The published dataset layout, read and checked:
+
+FOLDER/dataset/{train,test}/<stem>.png             8-bit grey VPI images of any size
+FOLDER/groundtruth/{train,test}/<stem>_bone_3.png  masks of the same size: ids 0..3, or black, red, green, blue
+FOLDER/train.txt, FOLDER/test.txt                  one stem a line
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.png import read_image, read_mask, read_vpi
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and where its mask is."""
+
+    stem: str
+    split: str
+    image_path: Path
+    mask_path: Path
+
+    def image(self) -> np.ndarray:
+        """Grey image, uint8 (H, W)."""
+        return read_image(self.image_path)
+
+    def mask(self) -> np.ndarray:
+        """Expert's label map, uint8 (H, W), ids 0..3."""
+        return read_mask(self.mask_path)
+
+
+@dataclass(frozen=True)
+class VpiFolder:
+    """A dataset in the published layout; made by ``open_folder``, which checks it."""
+
+    root: Path
+    train: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits over every listed stem, image and mask: another pixel is another fingerprint."""
+        digest = hashlib.sha256()
+        for sample in (*self.train, *self.test):
+            digest.update(f"{sample.split}/{sample.stem}\n".encode())
+            for path in (sample.image_path, sample.mask_path):
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:16]
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether ``sadanet phantom`` wrote it: then its true angles are known and no patient is in it."""
+        return (self.root / "truth.csv").is_file() and (self.root / "levels.csv").is_file()
+
+
+def _sample(root: Path, split: str, stem: str) -> Sample:
+    return Sample(
+        stem, split, root / "dataset" / split / f"{stem}.png", root / "groundtruth" / split / f"{stem}_bone_3.png"
+    )
+
+
+def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
+    """(usable stems, problems) of train.txt or test.txt."""
+    path = root / f"{split}.txt"
+    try:
+        stems = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return [], [f"{path}: no such file; expected one stem a line"]
+    except (OSError, UnicodeDecodeError) as error:
+        return [], [f"{path}: not readable as text ({error})"]
+    problems = [] if stems else [f"{path}: the list is empty; expected one stem a line"]
+    for stem, times in Counter(stems).items():
+        if times > 1:
+            problems.append(f"{path}: stem {stem!r} is listed {times} times; expected once")
+    strange = {stem for stem in stems if ".." in stem or "/" in stem or "\\" in stem or "\0" in stem}
+    problems += [f"{path}: stem {stem!r} is not a plain file name" for stem in sorted(strange)]
+    return [stem for stem in dict.fromkeys(stems) if stem not in strange], problems
+
+
+def _sample_problems(sample: Sample) -> Iterator[str]:
+    shapes = []
+    for read, path in ((read_vpi, sample.image_path), (read_mask, sample.mask_path)):
+        try:
+            shapes.append(read(path).shape)
+        except BadInput as error:
+            yield str(error)
+    if len(shapes) == 2 and shapes[0] != shapes[1]:
+        image, mask = (f"{width} x {height}" for height, width in shapes)
+        yield f"{sample.mask_path}: mask is {mask}, its image {image}; expected the same size"
+
+
+def find_problems(root: Path) -> list[str]:
+    """Everything that is wrong with a dataset folder, one line each; an empty list if it can be used.
+
+    Decodes every listed image and mask.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        return [f"{root}: no such folder"]
+    if not (root / "dataset").is_dir() and not any((root / f"{split}.txt").exists() for split in SPLITS):
+        return [f"{root}: not a dataset folder; expected dataset/, groundtruth/, train.txt and test.txt in it"]
+    problems, stems = [], {}
+    for split in SPLITS:
+        stems[split], found = _list_problems(root, split)
+        problems += found
+    problems += [
+        f"{root}: stem {stem!r} is in both train.txt and test.txt; expected in one"
+        for stem in stems["train"]
+        if stem in set(stems["test"])
+    ]
+    for split in SPLITS:
+        for stem in stems[split]:
+            problems += _sample_problems(_sample(root, split, stem))
+    return problems
+
+
+def open_folder(root: Path) -> VpiFolder:
+    """The dataset in ``root``, checked throughout; raises ``BadInput`` with its first problem."""
+    root = Path(root)
+    problems = find_problems(root)
+    if problems:
+        more = f" (and {len(problems) - 1} more: `sadanet check {root}` lists them)" if len(problems) > 1 else ""
+        raise BadInput(problems[0] + more)
+    return read_lists(root)
+
+
+def read_lists(root: Path) -> VpiFolder:
+    """The dataset in ``root`` as its two lists say, unchecked: for those who know that it is sound."""
+    train, test = (tuple(_sample(root, split, stem) for stem in _list_problems(root, split)[0]) for split in SPLITS)
+    return VpiFolder(root, train, test)

@@ -1,0 +1,80 @@
+"""From an image to its label map with a trained network, at the image's own resolution."""
+
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sadanet_lab.images import transforms
+
+
+class PictureSettings(Protocol):
+    """What must be known of a network's pictures; a ``Recipe`` is one."""
+
+    @property
+    def image_height(self) -> int: ...
+    @property
+    def image_width(self) -> int: ...
+    @property
+    def framing(self) -> Literal["stretch", "fit"]: ...
+    @property
+    def input_channels(self) -> int: ...
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]: ...
+
+
+SCALES = (0.9, 1.0, 1.1)
+"""Of the picture that the network sees, when several views are averaged."""
+
+
+def logits_of(network: nn.Module, image: np.ndarray, settings: PictureSettings, scale: float = 1.0) -> Tensor:
+    """Logits (classes, H, W) in float32 of a grey image uint8 (H, W) of any size.
+
+    As in Sec. IV-A: the whole image is resized to the settings' size (framing "fit": to its height, keeping the
+    image's proportions), segmented, and the logits are brought back to the image's own resolution (bilinear).
+    ``network`` is in evaluation mode, on any device. ``scale``: of what the network sees, against the settings' size.
+    """
+    device = next(network.parameters()).device
+    picture, width = network_input(image, settings, scale)
+    with torch.inference_mode(), in_precision_of(settings, device):
+        return at_full_size(network(picture.to(device))[..., :width], image.shape)
+
+
+def in_precision_of(settings: PictureSettings, device: torch.device) -> torch.autocast:
+    """The context in which a network of these settings computes."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
+
+
+def at_full_size(logits: Tensor, shape: tuple[int, int]) -> Tensor:
+    """A network's logits (1, classes, h, w) at an image's resolution: (classes, H, W), float32."""
+    return F.interpolate(logits.float(), shape, mode="bilinear", align_corners=False)[0]
+
+
+def network_input(image: np.ndarray, settings: PictureSettings, scale: float = 1.0) -> tuple[Tensor, int]:
+    """(picture (1, channels, h, w) as the network takes it, its width without the black beside the image)."""
+    sides = settings.image_height, settings.image_width
+    height, width = sides if scale == 1 else (8 * round(scale * side / 8) for side in sides)
+    if settings.framing == "fit":
+        resized, width = transforms.fit(image, height)
+    else:
+        resized = transforms.resize(image, height, width)
+    picture = transforms.normalise(resized[None], settings.input_channels)
+    return picture.contiguous(memory_format=torch.channels_last), width
+
+
+def averaged_logits(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> Tensor:
+    """As ``logits_of``, the logarithm of the mean probability over sideways flips and ``SCALES``: six views."""
+    probability = torch.zeros(())
+    for scale in SCALES:
+        probability = probability + logits_of(network, image, settings, scale).softmax(0)
+        flipped = logits_of(network, np.ascontiguousarray(image[:, ::-1]), settings, scale)
+        probability = probability + flipped.flip(-1).softmax(0)
+    return (probability / (2 * len(SCALES))).log()
+
+
+def labels_of(network: nn.Module, image: np.ndarray, settings: PictureSettings, averaged: bool = False) -> np.ndarray:
+    """Label map, uint8 (H, W), of a grey image uint8 (H, W): the class of largest logit, of one view or of six."""
+    logits = (averaged_logits if averaged else logits_of)(network, image, settings)
+    return logits.argmax(0).to(torch.uint8).cpu().numpy()

@@ -1,0 +1,98 @@
+"""DANet (Fu et al., CVPR 2019): position and channel attention in parallel. SADANet's baseline."""
+
+import torch
+from torch import Tensor, nn
+
+from sadanet_core.attention import GlobalChannelAttention, Softmax
+from sadanet_core.backbone import Backbone
+from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
+from sadanet_core.sadanet import StructureAffinityHead
+from sadanet_lab.methods.shared.method import Method, NetworkSettings
+
+
+class PositionAttention(nn.Module):
+    """PAM: each pixel attends to all H x W pixels; f in (B, C, H, W) -> (B, C, H, W).
+
+    Its map s (B, HW, HW), s[b, p, :] the weights of pixel p = h * W + w, grows with the square of the number of
+    pixels; its parameters are exactly those of SCA, which replaces it in SADANet.
+    """
+
+    def __init__(self, channels: int, reduction: int = 8):
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels // reduction, 1)
+        self.key = nn.Conv2d(channels, channels // reduction, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.attend = Softmax(dim=-1)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, f: Tensor) -> Tensor:
+        q, k, v = (layer(f).flatten(2) for layer in (self.query, self.key, self.value))
+        s = self.attend(q.mT @ k).to(v.dtype)
+        return self.gamma.to(f.dtype) * (v @ s.mT).view_as(f) + f
+
+
+class DANet(SegmentationNetwork):
+    """Backbone, PAM and CAM branches with a classifier each and one for their sum, FCN auxiliary head.
+
+    ``structure_affinity=True`` puts SADANet's SAA head in the place of the FCN one: the ablation "w/o SCA".
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        width: int,
+        classes: int,
+        auxiliary_weight: float,
+        normalisation: str = "max-minus",
+        structure_affinity: bool = False,
+    ):
+        super().__init__()
+        self.backbone = backbone
+        layer3, layer4 = backbone.channels
+        self.position_in = conv_bn(layer4, width, 3)
+        self.position_attention = PositionAttention(width)
+        self.position_out = conv_bn(width, width, 3)
+        self.channel_in = conv_bn(layer4, width, 3)
+        self.channel_attention = GlobalChannelAttention(normalisation)
+        self.channel_out = conv_bn(width, width, 3)
+        self.classify = classifier(width, classes)
+        self.classify_position = classifier(width, classes)
+        self.classify_channel = classifier(width, classes)
+        auxiliary = StructureAffinityHead if structure_affinity else FCNHead
+        self.auxiliary = auxiliary(layer3, width // 2, classes)
+        self.loss_weights = {"main": 1.0, "position": 1.0, "channel": 1.0, "auxiliary": auxiliary_weight}
+
+    def outputs(self, picture: Tensor) -> dict[str, Tensor]:
+        layer3, layer4 = self.backbone(picture)
+        position = self.position_out(self.position_attention(self.position_in(layer4)))
+        channel = self.channel_out(self.channel_attention(self.channel_in(layer4)))
+        outputs = {"main": self.classify(position + channel)}
+        if self.training:
+            outputs |= {"position": self.classify_position(position), "channel": self.classify_channel(channel)}
+            outputs |= self.auxiliary(layer3)
+        return outputs
+
+
+NORMALISATIONS = ("max-minus", "softmax")
+
+
+def build(settings: NetworkSettings, structure_affinity: bool = False) -> DANet:
+    return DANet(
+        settings.make_backbone(),
+        settings.width,
+        settings.classes,
+        settings.auxiliary_weight,
+        settings.normalisation or NORMALISATIONS[0],
+        structure_affinity,
+    )
+
+
+METHOD = Method(
+    title="DANet",
+    places={"table-1": 7, "table-2": 1},
+    build=build,
+    known="Heads 512 wide; PAM's query and key 512 -> 64; channel attention softmax(max - energy); gamma from 0; "
+    "three outputs of weight 1; FCN auxiliary head of weight 0.4 (MMSegmentation's configuration).",
+    assumed="The loss of SADANet, Eq. (7), on each output in place of cross-entropy alone.",
+    normalisations=NORMALISATIONS,
+)

@@ -1,0 +1,165 @@
+"""SA2Net (Xie et al., Comput. Med. Imaging Graph. 125, 2025): SADANet's successor, on a UPerNet trunk."""
+
+from itertools import chain, combinations
+
+import torch
+from torch import Tensor, nn
+
+from sadanet_core import Backbone, SpatialCrissCrossAttention, StructureAffinityAttention, segmentation_loss
+from sadanet_core.attention import Softmax, channel_energy
+from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
+from sadanet_lab.errors import BadInput
+from sadanet_lab.methods.shared.method import Method, NetworkSettings, equation_7
+from sadanet_lab.methods.shared.pyramids import UPerNet
+from sadanet_lab.methods.shared.transformer import DecoderBlock
+
+HEADS = 8
+
+
+class ReducedChannelAttention(nn.Module):
+    """Channel attention between C / 8 projected channels; f (B, C, H, W) -> (B, C, H, W).
+
+    softmax(max - q k^T) v with q, k, v 1 x 1 convolutions to C / 8, a 3 x 3 convolution back to C, GELU; times
+    gamma, a learned scalar from 0, plus f.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels // 8, 1)
+        self.key = nn.Conv2d(channels, channels // 8, 1)
+        self.value = nn.Conv2d(channels, channels // 8, 1)
+        self.attend = Softmax(dim=-1)
+        self.expand = nn.Sequential(nn.Conv2d(channels // 8, channels, 3, padding=1, bias=False), nn.GELU())
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, f: Tensor) -> Tensor:
+        q, k, v = (layer(f).flatten(2) for layer in (self.query, self.key, self.value))
+        g = self.attend(channel_energy(q, k, "max-minus")).to(v.dtype)
+        expanded = self.expand((g @ v).unflatten(2, f.shape[-2:]))
+        return self.gamma.to(f.dtype) * expanded + f
+
+
+class ClassTokens(nn.Module):
+    """One token a class, read from a picture's features by a 6-layer Transformer decoder.
+
+    f (B, C, H, W) -> (B, classes, channels). Features enter by a 1 x 1 projection, without positions; the last
+    block's queries pass a 3-layer perceptron.
+    """
+
+    def __init__(self, inputs: int, channels: int, classes: int, depth: int = 6):
+        super().__init__()
+        self.project = nn.Conv2d(inputs, channels, 1)
+        self.queries = nn.Embedding(classes, channels)
+        self.blocks = nn.ModuleList(DecoderBlock(channels, HEADS) for _ in range(depth))
+        layers = [nn.Linear(channels, channels), nn.ReLU()]
+        self.embed = nn.Sequential(*layers, nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
+
+    def forward(self, f: Tensor) -> Tensor:
+        memory = self.project(f).flatten(2).mT
+        classes = torch.arange(self.queries.num_embeddings, device=f.device)
+        tokens = self.queries(classes.expand(len(f), -1))
+        for block in self.blocks:
+            tokens = block(tokens, memory)
+        return self.embed(tokens)
+
+
+class StructureAffinityTransformation(StructureAffinityAttention):
+    """SAA whose query and key are made longer by class tokens t (B, N, D):
+
+        s = softmax([q, p(t)] [k', t^T]^T) = softmax(q k'^T + p(t) t^T)        p: 1 x 1, N -> C'
+
+    f (B, C, H, W) -> (f" (B, C, H, W), k (B, N, H, W)). The released code calls our theta phi and our phi theta, and
+    pads rho by 2, which makes the map grow by two rows and columns; here by 1.
+    """
+
+    def __init__(self, channels: int, classes: int = 4):
+        super().__init__(channels, classes)
+        self.tokens = ClassTokens(channels, channels // 4, classes)
+        self.spread = nn.Conv1d(classes, channels // 4, 1)
+
+    def energy(self, f: Tensor, q: Tensor, k_soft: Tensor) -> Tensor:
+        tokens = self.tokens(f)
+        return q @ k_soft.mT + self.spread(tokens) @ tokens.mT
+
+
+class SA2Net(SegmentationNetwork):
+    """Scale-adaptive structure-affinity network: UPerNet, channel and criss-cross attention in parallel, SAT.
+
+    Its released loss is cross-entropy: main + 0.4 key + 0.5 channel + 0.5 spatial + 0.4 auxiliary.
+    """
+
+    def __init__(self, backbone: Backbone, width: int, classes: int, auxiliary_weight: float):
+        super().__init__()
+        if width // 4 < HEADS:
+            raise BadInput(f"sa2net: found width {width}; expected {4 * HEADS} or more, for its {HEADS} heads")
+        self.backbone = backbone
+        self.trunk = UPerNet(backbone.channels, width)
+        self.channel_attention = ReducedChannelAttention(width)
+        self.channel_out = conv_bn(width, width, 3)
+        self.spatial_attention = SpatialCrissCrossAttention(width)
+        self.spatial_out = conv_bn(width, width, 3)
+        self.structure_affinity = StructureAffinityTransformation(width, classes)
+        self.classify = classifier(width, classes)
+        self.classify_channel = classifier(width, classes)
+        self.classify_spatial = classifier(width, classes)
+        self.auxiliary = FCNHead(backbone.channels[-2], width // 2, classes)
+        weights = {"main": 1.0, "key": 0.4, "channel": 0.5, "spatial": 0.5}
+        self.loss_weights = weights | {"auxiliary": auxiliary_weight}
+
+    def outputs(self, picture: Tensor) -> dict[str, Tensor]:
+        maps = self.backbone(picture)
+        f = self.trunk(maps)
+        channel = self.channel_out(self.channel_attention(f))
+        for _ in range(2):
+            f = self.spatial_attention(f)
+        spatial = self.spatial_out(f)
+        f, key = self.structure_affinity(channel + spatial)
+        outputs = {"main": self.classify(f), "key": key}
+        if self.training:
+            outputs |= {"channel": self.classify_channel(channel), "spatial": self.classify_spatial(spatial)}
+            outputs |= self.auxiliary(maps[-2])
+        return outputs
+
+
+class MixedLoss(nn.Module):
+    """Eq. (7) of the summed logits of every non-empty subset of the four head outputs, plus the auxiliary's.
+
+    Our reading of "feature mixing loss aggregation" in SA2Net's abstract, in the form of MERIT (Rahman & Marculescu,
+    MIDL 2023): 15 subsets, weight 1 each. It is not in the released code.
+    """
+
+    MIXED = ("main", "key", "channel", "spatial")
+
+    def __init__(self, auxiliary_weight: float, lambda_dice: float = 3.0):
+        super().__init__()
+        self.auxiliary_weight, self.lambda_dice = auxiliary_weight, lambda_dice
+        self.subsets = list(chain.from_iterable(combinations(self.MIXED, n) for n in range(1, 5)))
+
+    def forward(self, outputs: dict[str, Tensor], labels: Tensor) -> Tensor:
+        total = self.auxiliary_weight * segmentation_loss(outputs["auxiliary"], labels, self.lambda_dice)
+        for subset in self.subsets:
+            summed = sum(outputs[name] for name in subset)
+            total = total + segmentation_loss(summed, labels, self.lambda_dice)
+        return total
+
+
+def mixed(network: nn.Module, lambda_dice: float) -> MixedLoss:
+    return MixedLoss(network.loss_weights["auxiliary"], lambda_dice)
+
+
+def build(settings: NetworkSettings) -> SA2Net:
+    backbone = settings.make_backbone(stages=4, output_stride=32)
+    return SA2Net(backbone, settings.width, settings.classes, settings.auxiliary_weight)
+
+
+METHOD = Method(
+    title="SA2Net",
+    places={"table-1": 9},
+    build=build,
+    known="Released code: UPerNet trunk of 512 on ResNet-50 or Swin, channel attention at C / 8 beside criss-cross "
+    "attention twice, structure-affinity transformation with 6 decoder layers and 4 class queries; loss weights 1, "
+    "0.4 (key), 0.5 (channel), 0.5 (spatial), 0.4 (FCN auxiliary), cross-entropy.",
+    assumed="Eq. (7) in place of cross-entropy (lambda 0 is the released loss / 4); the training recipe of the other "
+    "rows in place of its own (AdamW 1e-4, 512 x 512 crops, photometric distortion); padding 1 in rho.",
+    losses={"equation-7": equation_7, "mixed": mixed},
+)

@@ -1,0 +1,27 @@
+"""Where things are."""
+
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
+ROOT = _CHECKOUT if (_CHECKOUT / "notebooks").is_dir() else Path.cwd()
+"""The project's folder when we run from a checkout, otherwise the current one."""
+NOTEBOOKS = ROOT / "notebooks"
+PUBLISHED = ROOT / "data" / "published"
+"""The paper's tables as CSV."""
+PHANTOM = "phantom"
+"""What stands in place of a dataset's folder for the embedded phantoms."""
+
+
+def resolve(path: str | Path) -> Path:
+    """A path from a notebook's parameters: relative ones start at ``ROOT``, whatever the kernel's folder is."""
+    return ROOT / Path(path).expanduser()
+
+
+def output_folder(results: str | Path, data: str, profile: str) -> Path:
+    """Where a notebook's tables and figures go: ``results/<name of the data folder>-<profile>``."""
+    return resolve(results) / f"{Path(data).name}-{profile}"
+
+
+def result_file(notebook: str, results: str | Path, data: str, profile: str) -> Path:
+    """What a notebook writes last, named like it: it is there if and only if all the notebook's results are."""
+    return output_folder(results, data, profile) / f"{notebook}.json"

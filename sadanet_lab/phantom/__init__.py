@@ -1,0 +1,22 @@
+"""Synthetic VPI images ("phantoms") with known masks, levels and curve angles."""
+
+from sadanet_lab.phantom.anatomy import Spine, draw_spine
+from sadanet_lab.phantom.appearance import render
+from sadanet_lab.phantom.ranges import SPREADS, Body, Spread, Style, draw
+from sadanet_lab.phantom.writer import write_folder
+
+__all__ = [
+    "SPREADS",
+    "VERSION",
+    "Body",
+    "Spine",
+    "Spread",
+    "Style",
+    "draw",
+    "draw_spine",
+    "render",
+    "write_folder",
+]
+
+VERSION = 3
+"""Raised whenever the same seed gives other phantoms, so that folders written before are not taken for new ones."""

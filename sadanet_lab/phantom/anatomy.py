@@ -1,0 +1,187 @@
+"""Draw a spine: its bones, levels, midline and the scanned strip around it, without any grey value.
+
+Everything is drawn in reference pixels (those of a real picture, 640 x 2574) and scaled to the picture asked for at
+the very end. No random draw depends on the size, so one stream gives one patient at any size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from sadanet_lab.phantom import shapes
+from sadanet_lab.phantom.axis import USUAL_PITCH, Axis, draw_axis, reference_rows
+from sadanet_lab.phantom.fields import wave
+from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH, Body, Spread, draw
+from sadanet_lab.spine.classes import CLASSES
+from sadanet_lab.spine.levels import Level
+
+RIB, PROCESS, LUMP = (CLASSES.index(name) for name in ("rib", "thoracic_process", "lump"))
+
+
+@dataclass(frozen=True)
+class BoneOutline:
+    """One bone; ``polygon`` (N, 2) of (x, y) in pixels, not yet clipped to the strip."""
+
+    class_id: int
+    polygon: np.ndarray
+    turned_away: float = 0.0
+    """Sine of the axial rotation that turns this bone from the probe; negative: toward it."""
+
+
+@dataclass(frozen=True)
+class Spine:
+    """One patient in one frame, in pixels; pixel (row i, column j) covers y in [i, i + 1) and x in [j, j + 1)."""
+
+    width: int
+    height: int
+    bones: tuple[BoneOutline, ...]
+    """In drawing order: ribs, processes (each in the order of its rib), lumps."""
+    levels: tuple[Level, ...]
+    """From top to bottom: the thoracic pairs, then the lumps."""
+    midline: np.ndarray
+    """x of the midline in each row (H,)."""
+    strip_left: np.ndarray
+    """x of the strip's left edge in each row (H,)."""
+    strip_right: np.ndarray
+    strip_top: tuple[float, float]
+    """y of the strip's top edge at the picture's left and right border."""
+    strip_bottom: tuple[float, float]
+
+    @property
+    def scale(self) -> float:
+        """Pixels to one reference pixel."""
+        return self.height / REFERENCE_HEIGHT
+
+    def strip_mask(self) -> np.ndarray:
+        """True inside the scanned strip (H, W)."""
+        x, y = np.arange(self.width) + 0.5, np.arange(self.height)[:, None] + 0.5
+        top, bottom = (np.interp(x, [0, self.width], edge) for edge in (self.strip_top, self.strip_bottom))
+        return (x > self.strip_left[:, None]) & (x < self.strip_right[:, None]) & (y > top) & (y < bottom)
+
+    def labels(self) -> np.ndarray:
+        """Label map (H, W) of ids 0..3, uint8; nothing is annotated outside the strip."""
+        labels = np.zeros((self.height, self.width), dtype=np.uint8)
+        for bone in self.bones:
+            rows, columns = shapes.pixels_inside(bone.polygon, labels.shape)
+            labels[rows, columns] = bone.class_id
+        return np.where(self.strip_mask(), labels, 0).astype(np.uint8)
+
+
+def draw_spine(rng: np.random.Generator, width: int, height: int, spread: Spread = "usual") -> Spine:
+    """A random patient in a picture of ``width`` x ``height`` pixels."""
+    body = draw(Body, rng, spread)
+    pairs = int(rng.choice([10, 11, 12], p=[0.1, 0.75, 0.15]))
+    lumps = int(rng.choice([4, 5, 6], p=[0.1, 0.35, 0.55]))
+    axis = draw_axis(rng, body, pairs, lumps)
+    steps = axis.steps
+    across = steps.mean() / USUAL_PITCH * body.breadth
+    left, right = _strip_edges(rng, body, axis, 160 * across)
+    sizes = across * (np.append(steps, steps[-1]) / steps.mean()) ** 0.5
+
+    bones: list[tuple[int, np.ndarray, float]] = []
+    ends: list[tuple[np.ndarray, np.ndarray]] = []
+    for i in range(pairs):
+        half = body.processes_apart * across * np.cos(axis.rotations[i])
+        ovals, pair_ends = _pair(rng, body, axis.centres[i], axis.tilts[i], half, sizes[i])
+        for side, oval, end in zip((-1, 1), ovals, pair_ends, strict=True):
+            edge = np.interp(end[1], reference_rows(), left if side < 0 else right)
+            rib_tilt = _rib_tilt(rng, i, pairs, axis.tilts[i], side)
+            turned_away = float(side * np.sin(axis.rotations[i]))
+            bones.append((RIB, _rib(rng, body, end, side * (edge - end[0]), side, rib_tilt, sizes[i]), turned_away))
+            bones.append((PROCESS, oval, turned_away))
+        ends.append(pair_ends)
+    for i in range(pairs, pairs + lumps):
+        depth = (i - pairs) / (lumps - 1)
+        outline, lump_ends = _lump(rng, body, depth, axis.centres[i], axis.tilts[i], sizes[i])
+        bones.append((LUMP, outline, 0.0))
+        ends.append(lump_ends)
+    bones.sort(key=lambda bone: bone[0])  # a process lies over its rib
+
+    scale = height / REFERENCE_HEIGHT
+    shift = np.array([width / 2 - scale * REFERENCE_WIDTH / 2, 0])
+    at_rows = (np.arange(height) + 0.5) / scale
+    strip_top = rng.uniform(12, 60) + np.array([-1, 1]) * rng.normal(0, 8)
+    strip_bottom = REFERENCE_HEIGHT - rng.uniform(12, 70) + np.array([-1, 1]) * rng.normal(0, 10)
+    levels = []
+    for i, pair_ends in enumerate(ends):
+        (x0, y0), (x1, y1) = (tuple((scale * end + shift).tolist()) for end in pair_ends)
+        levels.append(Level("thoracic" if i < pairs else "lumbar", (x0, y0), (x1, y1)))
+    lines = (scale * np.interp(at_rows, reference_rows(), x) + shift[0] for x in (axis.spinous_line(), left, right))
+    midline, strip_left, strip_right = lines
+    return Spine(
+        width=width,
+        height=height,
+        bones=tuple(BoneOutline(class_id, scale * polygon + shift, turned) for class_id, polygon, turned in bones),
+        levels=tuple(levels),
+        midline=midline,
+        strip_left=strip_left,
+        strip_right=strip_right,
+        strip_top=tuple((scale * strip_top).tolist()),
+        strip_bottom=tuple((scale * strip_bottom).tolist()),
+    )
+
+
+def _strip_edges(rng: np.random.Generator, body: Body, axis: Axis, clearance: float) -> tuple[np.ndarray, np.ndarray]:
+    """x of the strip's left and right edge in each reference row.
+
+    The sweep follows the spine lazily, but keeps its edges at least ``clearance`` away from the axis.
+    """
+    rows, line = reference_rows(), axis.line
+    centre = line.mean() + 0.85 * (gaussian_filter1d(line, 120, mode="nearest") - line.mean())
+    drift = body.drift * np.clip((rows / REFERENCE_HEIGHT - 0.8) / 0.1, 0, 1)
+    half = np.interp(rows, [0, 1500, 2574], [205, 199, 180]) * body.strip_width
+    edges = []
+    for side in (-1, 1):
+        ragged = rng.normal(0, body.edge_step, len(rows))
+        wander = 8 * wave(rng, len(rows), 300) + 4 * wave(rng, len(rows), 45) + ragged
+        away = np.maximum(side * (centre + drift - line) + half, clearance)
+        edges.append(np.clip(line + side * away + wander, 3, REFERENCE_WIDTH - 3))
+    return edges[0], edges[1]
+
+
+def _pair(
+    rng: np.random.Generator, body: Body, centre: np.ndarray, tilt: float, half: float, size: float
+) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Outlines of the left and right process of one level, and their centres, each ``half`` from the level's."""
+    across = half * np.array([np.cos(tilt), np.sin(tilt)])
+    ends = (centre - across, centre + across)
+    ovals = []
+    for end in ends:
+        width, height = np.array([79, 88]) * size * body.process_size * rng.normal(1, body.unevenness, 2)
+        ovals.append(shapes.rotated(shapes.oval(rng, width, height), tilt + rng.normal(0, 0.15)) + end)
+    return ovals, ends
+
+
+def _rib_tilt(rng: np.random.Generator, index: int, pairs: int, tilt: float, side: int) -> float:
+    """Direction of a rib in radians: upward at the top, level above the last pair, which points down-outward."""
+    rise = -35 if index == pairs - 1 else np.interp(index, [0, pairs - 2], [18, 4])
+    return tilt - side * np.radians(rise + rng.normal(0, 5))
+
+
+def _rib(
+    rng: np.random.Generator, body: Body, end: np.ndarray, to_edge: float, side: int, tilt: float, size: float
+) -> np.ndarray:
+    """Outline of the rib that leaves the process at ``end`` for the strip's edge, ``to_edge`` away sideways."""
+    reach = max(to_edge, 50 * size) / np.cos(tilt) + rng.uniform(-6, 14)
+    height = 76 * size * body.rib_size * rng.normal(1, body.unevenness)
+    outline = shapes.rib(rng, inner=35 * size * body.process_size, reach=reach, height=height, ragged=3 * size)
+    if side < 0:
+        outline = outline * [-1, 1]
+    return shapes.rotated(outline, tilt) + end
+
+
+def _lump(
+    rng: np.random.Generator, body: Body, depth: float, centre: np.ndarray, tilt: float, size: float
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Outline of a lump and its two ends; ``depth`` runs from 0 (the highest, most arched) to 1 (a flat bar)."""
+    flat = np.clip(depth + rng.normal(0, 0.12), 0, 1)
+    size = size * body.lump_size
+    width = 268 * size * np.clip(rng.normal(1, body.unevenness), 0.8, 1.12)
+    droop = size * (48 - 40 * flat)
+    thickness = size * (86 + 4 * flat) * rng.normal(1, body.unevenness)
+    outline = shapes.arch(rng, width, thickness, hump=size * (26 - 16 * flat), droop=droop)
+    # The level's centre is the midpoint of the two ends, so the arch's middle lies above it.
+    ends = np.array([[-width / 2, 0], [width / 2, 0]])
+    ends = shapes.rotated(ends, tilt) + centre
+    return shapes.rotated(outline - [0, droop], tilt) + centre, (ends[0], ends[1])

@@ -1,0 +1,57 @@
+"""How long work shows itself: a bar when someone watches, a line every few seconds in a log."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+from tqdm.notebook import tqdm as notebook_tqdm
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def watcher() -> str | None:
+    """ "terminal", "notebook" (JupyterLab names the session of its own kernels; papermill does not), or None."""
+    if os.environ.get("JPY_SESSION_NAME"):
+        return "notebook"
+    return "terminal" if sys.stderr.isatty() else None
+
+
+class LogLines:
+    """tqdm's few calls that we use, as plain lines for a log."""
+
+    def __init__(self, total: int, initial: int, desc: str, unit: str):
+        self.total, self.n, self.initial, self.desc, self.unit = total, initial, initial, desc, unit
+        self.start = self.last = time.monotonic()
+        self.postfix = ""
+
+    def set_postfix_str(self, text: str, refresh: bool = True) -> None:
+        self.postfix = text
+
+    def update(self, n: int = 1) -> None:
+        self.n += n
+        now = time.monotonic()
+        if now - self.last >= SECONDS_BETWEEN_LINES or self.n == self.total:
+            self.last = now
+            elapsed = now - self.start
+            left = elapsed / (self.n - self.initial) * (self.total - self.n)
+            print(
+                f"{self.desc}: {self.n}/{self.total} {self.unit}, {elapsed:.0f} s, {left:.0f} s left"
+                + (f", {self.postfix}" if self.postfix else ""),
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+@contextmanager
+def progress(total: int, desc: str, unit: str, initial: int = 0) -> Iterator[tqdm | LogLines]:
+    """A bar or log lines over ``total`` units of work, of which ``initial`` were done in an earlier process."""
+    where = watcher()
+    if where is None:
+        yield LogLines(total, initial, desc, unit)
+        return
+    bar = notebook_tqdm if where == "notebook" else tqdm
+    with bar(total=total, initial=initial, desc=desc, unit=f" {unit}") as shown:
+        yield shown

@@ -1,0 +1,106 @@
+"""What ``make reproduce`` does, read off the notebooks: their order, what each must have trained, what goes first.
+
+A notebook that has parameters ``methods`` and ``seeds`` (or ``seed``) needs those methods trained, with every value of
+the lists in ``SWEPT``. So a new method, a new lambda or a new notebook is known here without another word.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from sadanet_lab.methods import expand_names, find_method
+from sadanet_lab.paths import PUBLISHED
+from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
+from sadanet_lab.training.recipe import Recipe
+
+SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation"}
+"""Parameter of a notebook -> the recipe's setting that its list sweeps."""
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that notebooks need; two that would give the same run are equal."""
+
+    method: str
+    settings: tuple[tuple[str, str | float], ...]
+    """Name and value of each setting that is not the method's own."""
+
+    @property
+    def name(self) -> str:
+        """Such as "sadanet" or "sadanet_lambda-dice-2.5"."""
+        return "_".join([self.method, *(f"{_dashed(name)}-{value}" for name, value in self.settings)])
+
+    @property
+    def options(self) -> list[str]:
+        """Of ``sadanet train``."""
+        return ["--method", self.method, *(word for n, v in self.settings for word in (f"--{_dashed(n)}", str(v)))]
+
+
+@dataclass(frozen=True)
+class PlannedNotebook:
+    """A notebook as the plan sees it."""
+
+    path: Path
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        return parameters_of(self.path)
+
+    @cached_property
+    def goes_first(self) -> bool:
+        """Whether it takes long or waits for most (``"sadanet": {"first": true}`` in its metadata)."""
+        return bool(read_notebook(self.path).metadata.get("sadanet", {}).get("first"))
+
+    @cached_property
+    def trainings(self) -> list[Training]:
+        """What it must have trained, for each seed."""
+        sweeps = [
+            [(SWEPT[name], value) for value in self.parameters[name]] for name in SWEPT if name in self.parameters
+        ]
+        return [
+            Training(method, tuple(setting for setting in chosen if not _is_own(method, *setting)))
+            for method in expand_names(self.parameters.get("methods", []))
+            for chosen in product(*sweeps)
+        ]
+
+    def seeds(self, seeds: Sequence[int]) -> list[int]:
+        """Those it trains with when so many are asked for."""
+        return list(seeds) if "seeds" in self.parameters else [self.parameters.get("seed", 0)]
+
+    def options(self, given: dict[str, str]) -> list[str]:
+        """Of ``sadanet run``: those of the given parameters that it has and that say something."""
+        return [w for n, text in given.items() if n in self.parameters and text for w in ("-p", n, text)]
+
+
+def plan_notebooks() -> dict[str, PlannedNotebook]:
+    """Stem -> notebook."""
+    return {path.stem: PlannedNotebook(path) for path in list_notebooks()}
+
+
+def plan_trainings(notebooks: Iterable[PlannedNotebook]) -> dict[str, Training]:
+    """Name -> each training that any of the notebooks needs, those of notebooks that go first in front."""
+    ordered = sorted(notebooks, key=lambda notebook: not notebook.goes_first)
+    return {training.name: training for notebook in ordered for training in notebook.trainings}
+
+
+def code_digest() -> str:
+    """Of what notebooks run on beside their trainings: the packages' files and the published tables."""
+    sources = [path for package in (PACKAGE, PACKAGE.with_name("sadanet_core")) for path in package.rglob("*")]
+    files = [path for path in sources if path.is_file() and "__pycache__" not in path.parts]
+    return hashlib.sha256(
+        b"".join(path.read_bytes() for path in sorted([*files, *PUBLISHED.glob("*.csv")]))
+    ).hexdigest()
+
+
+def _is_own(method: str, setting: str, value: str | float) -> bool:
+    choices = find_method(method).choices.get(setting)
+    return value == (choices[0] if choices else Recipe.model_fields[setting].default)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")

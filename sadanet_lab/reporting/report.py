@@ -1,0 +1,127 @@
+"""What a notebook leaves behind: tables, figures and, last, its result file, all in results/<data>-<profile>/."""
+
+import io
+import json
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython import get_ipython
+from PIL import Image
+from tabulate import tabulate
+
+from sadanet_lab.files import writable_folder, write_atomically
+from sadanet_lab.images.vpi_folder import VpiFolder
+from sadanet_lab.paths import NOTEBOOKS, result_file
+from sadanet_lab.reporting.parameters import parameters_of
+from sadanet_lab.training.environment import environment
+
+NO_CLAIM = "Phantom images: these numbers are no claim about patients."
+
+
+class Report:
+    """Tables and figures of one notebook; ``finish`` writes the result file that says they are all there.
+
+    The result file of an earlier run is removed first. dataset: None for a notebook that needs none. parameters: the
+    notebook's own, recorded in the result file; "results", "data" and "profile" name the folder. In a notebook they are
+    read from its kernel, whoever set them (papermill, or a hand): those that its ``parameters`` cell names.
+    """
+
+    def __init__(self, notebook: str, dataset: VpiFolder | None, parameters: Mapping[str, Any] | None = None):
+        self.notebook, self.dataset = notebook, dataset
+        self.parameters = dict(_kernel_parameters(notebook) if parameters is None else parameters)
+        self.result = result_file(notebook, *(self.parameters[key] for key in ("results", "data", "profile")))
+        self.folder = writable_folder(self.result.parent)
+        self.result.unlink(missing_ok=True)
+        self.files: list[str] = []
+        self.start = time.monotonic()
+
+    def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str, of_data: bool = True) -> str:
+        """Write ``<name>.csv`` (every number, long form), ``<name>.md`` and ``<name>.tex`` (as shown); returns the
+        Markdown.
+
+        of_data: False where the numbers do not come from the dataset, and nothing is to be said of it.
+        """
+        text = f"**{caption}**\n\n{markdown}\n"
+        if of_data and self.dataset is not None:
+            text += f"\n{self._footnote()}\n"
+        self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
+        self._write(f"{name}.md", text)
+        self._write(f"{name}.tex", latex(markdown, caption))
+        return text
+
+    def figure(self, name: str, figure: Any, dots: int = 200) -> None:
+        """Write ``<name>.png`` of a matplotlib figure, at so many dots an inch."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=dots, bbox_inches="tight", format="png")
+        self._write(f"{name}.png", buffer.getvalue())
+
+    def picture(self, name: str, picture: Image.Image) -> None:
+        """Write ``<name>.png`` of a picture as it is."""
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        self._write(f"{name}.png", buffer.getvalue())
+
+    def finish(self, **findings: Any) -> Path:
+        """Write ``<notebook>.json``: parameters, files, findings (plain values) and environment."""
+        content = {
+            "notebook": self.notebook,
+            "parameters": self.parameters,
+            "files": self.files,
+            "findings": findings,
+            "seconds": round(time.monotonic() - self.start, 1),
+            "environment": environment(),
+        }
+        self._write(self.result.name, json.dumps(content, indent=2) + "\n")
+        return self.result
+
+    def _write(self, name: str, content: str | bytes) -> None:
+        write_atomically(self.folder / name, content)
+        self.files.append(name)
+
+    def _footnote(self) -> str:
+        elsewhere = ("results", "data", "methods")  # the folder, named below; the rows of the table
+        shown = {key: value for key, value in self.parameters.items() if key not in elsewhere and value != ""}
+        where = (
+            f"Data `{self.dataset.root.name}`, " + ", ".join(f"{key} `{value}`" for key, value in shown.items()) + "."
+        )
+        return f"{NO_CLAIM} {where}" if self.dataset.is_phantom else where
+
+
+def _kernel_parameters(notebook: str) -> dict[str, Any]:
+    """The parameters of a notebook of notebooks/ as they stand in the kernel that runs it."""
+    variables = get_ipython().user_ns
+    return {name: variables[name] for name in parameters_of(NOTEBOOKS / f"{notebook}.ipynb")}
+
+
+def latex(markdown: str, caption: str) -> str:
+    """The tables of a Markdown text as LaTeX in the style of the paper's (booktabs), bold kept; other lines as text."""
+    parts, rows = [], []
+    for line in [*markdown.splitlines(), ""]:
+        if line.startswith("|"):
+            rows.append([_latex_cell(cell) for cell in re.split(r"(?<!\\)\|", line.strip("|"))])
+        else:
+            if rows:
+                body = tabulate([row for row in rows[1:] if not _is_rule(row)], rows[0], tablefmt="latex_raw",
+                                disable_numparse=True, colalign=["left"] + ["right"] * (len(rows[0]) - 1))  # fmt: skip
+                for rule, number in (("toprule", 1), ("midrule", 1), ("bottomrule", 1)):
+                    body = body.replace(r"\hline", rf"\{rule}", number)
+                parts.append(body)
+            parts += [_latex_cell(line)] if line else []
+            rows = []
+    return f"% {caption}\n% needs \\usepackage{{booktabs}}\n" + "\n".join(parts) + "\n"
+
+
+def _is_rule(row: list[str]) -> bool:
+    return all(re.fullmatch(r"[:\-\s]*", cell) for cell in row)
+
+
+def _latex_cell(text: str) -> str:
+    text = re.sub(r"([&%$#_{}])", r"\\\1", text.strip().replace("\\|", "|"))
+    for sign, command in (("±", r"$\pm$"), ("λ", r"$\lambda$"), ("°", r"$^{\circ}$"), ("×", r"$\times$"),
+                          ("~", r"\textasciitilde{}"), ("✓", r"$\surd$")):  # fmt: skip
+        text = text.replace(sign, command)
+    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)

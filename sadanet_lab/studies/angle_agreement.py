@@ -1,0 +1,88 @@
+"""Curve angles of whole test sets: true ones, those measured in experts' masks, those measured in predictions."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from sadanet_lab import methods
+from sadanet_lab.images.vpi_folder import Sample, VpiFolder
+from sadanet_lab.inference.segmentation import labels_of
+from sadanet_lab.metrics.measures import angle_of
+from sadanet_lab.progress import progress
+from sadanet_lab.spine.curve_angles import SEVERITIES, severity_of
+from sadanet_lab.training.run_store import Run
+
+CLOSE = 5.0
+"""Degrees: the error of repeated expert readings that is commonly accepted for the Cobb angle."""
+EXPERT, SHIPPED = "expert's mask", "shipped model"
+
+
+def true_angles(data: VpiFolder) -> pd.Series | None:
+    """Largest angle in degrees of each stem, of phantoms; None for real images, whose angles nobody knows."""
+    if not data.is_phantom:
+        return None
+    return pd.read_csv(data.root / "truth.csv", dtype={"stem": str}).set_index("stem").largest_angle_degrees
+
+
+def angles(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> pd.DataFrame:
+    """Angles of the test images from the experts' masks, from each run's predictions, from the shipped model.
+
+    Columns source, stem, measured (degrees, NaN if not measurable), confidence, reason, true: known of phantoms; of
+    real images the angle in the expert's mask stands for it.
+    """
+    tables = {EXPERT: pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test])}
+    tables |= {methods.find_method(run.recipe.method).title: run.table("angles") for run in runs}
+    if shipped is not None:
+        tables[SHIPPED] = _segmented(data.test, shipped)
+    table = pd.concat([table.assign(source=source) for source, table in tables.items()], ignore_index=True)
+    return compare_with_truth(table, data)
+
+
+def compare_with_truth(table: pd.DataFrame, data: VpiFolder) -> pd.DataFrame:
+    """``table`` with the column true; see ``angles``."""
+    truth = true_angles(data)
+    if truth is None:
+        truth = pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test]).set_index("stem").measured
+    return table.assign(true=table.stem.map(truth))
+
+
+def _segmented(samples: tuple[Sample, ...], run: Run) -> pd.DataFrame:
+    network, rows = run.network(), []
+    with progress(len(samples), f"{SHIPPED} on test images", "images") as bar:
+        for sample in samples:
+            rows.append(angle_of(labels_of(network, sample.image(), run.recipe), sample.stem))
+            bar.update()
+    return pd.concat(rows)
+
+
+def agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a source of ``angles``: images, measurable, and of those that are measurable the mean absolute error
+    (mae), bias, sd of the difference, the share within ``CLOSE`` degrees of all images, and the share of all images
+    whose severity band is right."""
+    rows = []
+    for source, part in table.dropna(subset="true").groupby("source", sort=False):
+        off = (part.measured - part.true)[part.measured.notna()]
+        same = [m == m and severity_of(m) == severity_of(t) for m, t in zip(part.measured, part.true, strict=True)]
+        rows.append(
+            {
+                "source": source,
+                "images": len(part),
+                "measurable": len(off),
+                "mae": off.abs().mean(),
+                "bias": off.mean(),
+                "sd": off.std(),
+                "share_close": (off.abs() <= CLOSE).sum() / len(part),
+                "share_same_severity": np.mean(same),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def severity_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Images by true severity (rows) and measured severity (columns, with "not measurable") of one source."""
+    names = [name for _, name in SEVERITIES]
+    part = table[(table.source == source) & table.true.notna()]
+    true = part.true.map(severity_of)
+    found = part.measured.map(lambda degrees: severity_of(degrees) if degrees == degrees else "not measurable")
+    return pd.crosstab(true, found).reindex(index=names, columns=[*names, "not measurable"], fill_value=0)

@@ -1,0 +1,82 @@
+"""How trained networks fare where it gets hard: on test images made worse on purpose, and on bones hardly seen."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import binary_dilation, find_objects
+
+from sadanet_lab.images.degradations import DEGRADATIONS
+from sadanet_lab.images.png import read_mask
+from sadanet_lab.images.vpi_folder import Sample
+from sadanet_lab.inference.segmentation import labels_of
+from sadanet_lab.metrics.scores import BONE_AVERAGE, count, counts_array, score_of
+from sadanet_lab.progress import progress
+from sadanet_lab.spine.bones import connected_bones
+from sadanet_lab.spine.classes import BONES, CLASSES
+from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.training.run_store import Run
+
+RING = 0.006
+"""Width of the ring of tissue around a bone, as a share of the picture's height."""
+
+
+def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0) -> pd.DataFrame:
+    """Every network on every image under every degradation and strength.
+
+    runs: title -> run. Columns network, degradation, strength, stem, dice (mean of the bones, see ``scores``),
+    angle_error (degrees against the angle of the degraded mask, NaN where one of the two is not measurable). The same
+    random stream serves all networks.
+    """
+    networks = {title: (run.network(), run.recipe) for title, run in runs.items()}
+    cases = [(name, strength) for name, one in DEGRADATIONS.items() for strength in one.strengths]
+    rows, mean_dice = [], score_of(BONE_AVERAGE, "dice")
+    with progress(len(cases) * len(samples), "degraded images", "images") as bar:
+        for name, strength in cases:
+            for number, sample in enumerate(samples):
+                rng = np.random.default_rng([seed, list(DEGRADATIONS).index(name), number])
+                image, mask = DEGRADATIONS[name].apply(sample.image(), sample.mask(), strength, rng)
+                true = measure_curves(mask).largest_angle_degrees
+                for title, (network, recipe) in networks.items():
+                    labels = labels_of(network, image, recipe)
+                    found = measure_curves(labels).largest_angle_degrees
+                    error = np.nan if None in (true, found) else abs(found - true)
+                    dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
+                    rows.append((title, name, strength, sample.stem, dice, error))
+                bar.update()
+    return pd.DataFrame(rows, columns=["network", "degradation", "strength", "stem", "dice", "angle_error"])
+
+
+def bone_contrasts(runs: Mapping[str, Run], samples: Sequence[Sample]) -> pd.DataFrame:
+    """How much of each single bone the runs' stored predictions find, and how far the bone stands out.
+
+    A bone is what it is in ``spine.bones.connected_bones``. runs: title -> run. Columns bone (class), contrast (mean
+    grey of a ring of tissue around the bone minus its own: 0 for a bone that cannot be seen), network, recall (share of
+    its pixels found), stem.
+    """
+    rows = []
+    for sample in samples:
+        image, mask = sample.image(), sample.mask()
+        found = {title: read_mask(run.prediction_path(sample.stem)) for title, run in runs.items()}
+        for name in BONES:
+            pieces, bones = connected_bones(mask == CLASSES.index(name))
+            boxes = find_objects(pieces)
+            for number in bones:
+                contrast, inside = _contrast(image, mask, pieces, number, boxes[number - 1])
+                recalls = {title: (labels[inside] == CLASSES.index(name)).mean() for title, labels in found.items()}
+                rows += [(name, contrast, title, recall, sample.stem) for title, recall in recalls.items()]
+    table = pd.DataFrame(rows, columns=["bone", "contrast", "network", "recall", "stem"])
+    return table.dropna(subset="contrast")
+
+
+def _contrast(
+    image: np.ndarray, mask: np.ndarray, pieces: np.ndarray, number: int, box: tuple[slice, slice]
+) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
+    """(contrast of a bone, NaN if no tissue is around it; the indices of its pixels)."""
+    width = max(1, round(RING * image.shape[0]))
+    box = tuple(slice(max(0, side.start - width), side.stop + width) for side in box)
+    bone = pieces[box] == number
+    ring = binary_dilation(bone, iterations=width) & (mask[box] == 0) & (image[box] > 0)
+    rows, columns = np.nonzero(bone)
+    contrast = image[box][ring].mean() - image[box][bone].mean() if ring.any() else np.nan
+    return contrast, (rows + box[0].start, columns + box[1].start)

@@ -1,0 +1,107 @@
+"""Scores of several runs in one long table, beside the paper's."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+
+from sadanet_lab import methods
+from sadanet_lab.metrics import calibration
+from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, counts_array, scores_of
+from sadanet_lab.spine.classes import CLASSES
+from sadanet_lab.studies.published import published_scores
+from sadanet_lab.training.run_store import Run
+
+Label = Callable[[Run], str]
+"""How a run is called in a table."""
+
+
+def method_label(run: Run) -> str:
+    """The method's title, as in Tables I and II."""
+    return methods.find_method(run.recipe.method).title
+
+
+def lambda_label(run: Run) -> str:
+    """ "λ = 3", as in Table IV."""
+    return f"λ = {run.recipe.lambda_dice:g}"
+
+
+def normalisation_label(run: Run) -> str:
+    """The form of the channel attention: "softmax" or "max-minus"."""
+    return run.recipe.normalisation
+
+
+def scores_of_runs(runs: Iterable[Run], basis: str = "pooled", label: Label = method_label) -> pd.DataFrame:
+    """Scores of runs in percent, long: method (their label), seed, region, metric, percent."""
+    tables = []
+    for run in runs:
+        scores = 100 * scores_of(run.counts, basis)
+        long = scores.reset_index().melt("region", var_name="metric", value_name="percent")
+        tables.append(long.assign(method=label(run), seed=run.recipe.seed))
+    return pd.concat(tables, ignore_index=True)
+
+
+def compare_with_paper(
+    runs: Iterable[Run], table: str, basis: str = "pooled", label: Label = method_label
+) -> pd.DataFrame:
+    """One of the paper's tables and our runs in one long table, in percent.
+
+    Columns source ("paper" or "here"), method, region, metric, mean, sd (over seeds; NaN for a single one), seeds.
+    """
+    ours = scores_of_runs(runs, basis, label)
+    ours = ours[ours.metric.isin(PAPER_METRICS) & ours.region.isin(list(REGIONS))]
+    grouped = ours.groupby(["method", "region", "metric"], sort=False).percent
+    ours = grouped.agg(mean="mean", sd="std", seeds="count").reset_index().assign(source="here")
+    paper = published_scores(table)
+    paper = paper[paper.method.isin(ours.method)]
+    columns = ["source", "method", "region", "metric", "mean", "sd", "seeds"]
+    return pd.concat([paper, ours]).reindex(columns=columns).reset_index(drop=True)
+
+
+def counts_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str, np.ndarray]:
+    """Label -> counts (seeds, images, classes, 4), for ``statistics`` and ``claims``."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        tables.setdefault(label(run), []).append(run.counts)
+    return {name: counts_array(each) for name, each in tables.items()}
+
+
+def outlines(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """Outline distances and missed and false bones, a row a method and bone class, means over images and seeds.
+
+    Columns method, region, hd95 (pixels), hd95_percent (of the image's height), surface_distance,
+    surface_distance_percent, bones, missed, false (an image). NaN where a class is nowhere.
+    """
+    tables = []
+    for run in runs:
+        table = run.table("surfaces")
+        percent = {f"{c}_percent": 100 * table[c] / table.height for c in ("hd95", "surface_distance")}
+        tables.append(table.assign(method=label(run), **percent).rename(columns={"class": "region"}))
+    columns = ["hd95", "hd95_percent", "surface_distance", "surface_distance_percent", "bones", "missed", "false"]
+    return pd.concat(tables).groupby(["method", "region"], sort=False)[columns].mean().reset_index()
+
+
+def confusion_of_runs(runs: Iterable[Run]) -> pd.DataFrame:
+    """Share of each true class (row) predicted as each class (column), over images and runs; NaN: no such class."""
+    pixels = pd.concat(run.table("confusion") for run in runs).groupby("class")[list(CLASSES)].sum().loc[list(CLASSES)]
+    totals = pixels.sum(axis=1)
+    return pixels.div(totals.where(totals > 0), axis=0)
+
+
+def reliability_of_runs(runs: Iterable[Run], label: Label = method_label) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(bins: method, region, bin, pixels, confidence, accuracy; errors: method, region, percent), seeds pooled."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        tables.setdefault(label(run), []).append(run.table("calibration"))
+    bins, errors = [], []
+    for name, parts in tables.items():
+        together = calibration.pool(parts)
+        bins.append(calibration.reliability(together).assign(method=name))
+        error = 100 * calibration.expected_calibration_error(together)
+        errors.append(error.rename("percent").rename_axis("region").reset_index().assign(method=name))
+    return pd.concat(bins, ignore_index=True), pd.concat(errors, ignore_index=True)
+
+
+def calibration_errors(errors: pd.DataFrame) -> pd.DataFrame:
+    """The errors of ``reliability_of_runs``, a row a method and a column a region, in percent."""
+    return errors.pivot(index="method", columns="region", values="percent").loc[errors.method.unique()]

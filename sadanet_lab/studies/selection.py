@@ -1,0 +1,61 @@
+"""Which images of a dataset to look at."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.png import read_vpi
+from sadanet_lab.images.vpi_folder import Sample, VpiFolder
+from sadanet_lab.paths import PHANTOM, resolve
+from sadanet_lab.studies.disagreement import dice_of_images
+from sadanet_lab.training.datasets import open_data
+from sadanet_lab.training.run_store import Run
+
+
+def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:
+    """``truth.csv`` of a phantom folder (stem, split, largest_angle_degrees, ...); None for real images."""
+    return pd.read_csv(data.root / "truth.csv") if data.is_phantom else None
+
+
+def pick_samples(data: VpiFolder, count: int) -> tuple[list[Sample], list[str]]:
+    """Test images to look at, and a title each: of phantoms those from the smallest angle to the largest."""
+    truth = phantom_truth(data)
+    samples = list(data.test)
+    titles = {sample.stem: sample.stem for sample in samples}
+    if truth is not None:
+        angles = truth.set_index("stem").largest_angle_degrees
+        samples.sort(key=lambda sample: angles[sample.stem])
+        titles = {sample.stem: f"{angles[sample.stem]:.0f}°" for sample in samples}
+    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
+    return [samples[i] for i in places], [titles[samples[i].stem] for i in places]
+
+
+def pick_sample(data: VpiFolder, run: Run, stem: str = "") -> Sample:
+    """The test image of that stem; of none, the one whose Dice is the median of the run's."""
+    if stem:
+        found = [sample for sample in data.test if sample.stem == stem]
+        if not found:
+            raise BadInput(f"{data.root}: no test image {stem!r}; the first is {data.test[0].stem!r}")
+        return found[0]
+    dice = dice_of_images(run)
+    return sorted(data.test, key=lambda sample: np.nan_to_num(dice[sample.stem]))[len(data.test) // 2]
+
+
+def pick_image(samples: Sequence[Sample], image: str) -> np.ndarray:
+    """``image`` is a test image's stem, the path of a PNG, or "" for the first test image."""
+    by_stem = {sample.stem: sample for sample in samples}
+    if not image:
+        return samples[0].image()
+    if image in by_stem:
+        return by_stem[image].image()
+    return read_vpi(resolve(image))
+
+
+def pick_image_or_file(data: str, profile: str) -> tuple[np.ndarray, str]:
+    """(image, name): ``data`` is a PNG, or a dataset (see ``open_data``), whose first test image is taken."""
+    if data != PHANTOM and resolve(data).suffix.lower() == ".png":
+        return read_vpi(resolve(data)), data
+    sample = open_data(data, profile).test[0]
+    return sample.image(), sample.stem

@@ -1,0 +1,51 @@
+"""How fast stored runs were trained and tested, and what all of the paper's tables would take at that rate."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+import torch
+
+from sadanet_lab import methods
+from sadanet_lab.studies.complexity import macs, training_step
+from sadanet_lab.training.recipe import Recipe, profile
+from sadanet_lab.training.run_store import Run
+
+JOBS = {"sadanet": 1 + 6}
+"""Trainings of a method for Tables I to IV and one seed: one, and SADANet once for each lambda."""
+
+
+def step_flops(recipe: Recipe) -> int:
+    """Floating-point operations (2 a multiply-add) of one training step: a batch of patches, forward and backward."""
+    with torch.device("meta"):
+        network = methods.find_method(recipe.method).build(
+            recipe.model_copy(update={"weights": "none"}).network_settings()
+        )
+        patch = torch.empty(1, recipe.input_channels, recipe.patch_height, recipe.patch_width)
+        return 2 * recipe.batch * macs(training_step(network, methods.find_method(recipe.method)), patch)
+
+
+def speeds(runs: Iterable[Run], gpu_teraflops: float) -> pd.DataFrame:
+    """A row a run: what was measured, and the hours of all its method's trainings for Tables I to IV with one seed.
+
+    gpu_teraflops: what a GPU is assumed to sustain. Columns method, device, seconds_per_step, step_gigaflop,
+    gigaflops (sustained here), seconds_per_image (of testing, with all scores), hours_here (measured steps times the
+    profile's iterations, without testing), hours_gpu (counted operations at the assumed rate).
+    """
+    rows = []
+    for run in runs:
+        recipe, took = run.recipe, run.environment
+        steps = profile(recipe.profile)["iterations"] * JOBS.get(recipe.method, 1)
+        seconds, flops = took["training_seconds"] / recipe.iterations, step_flops(recipe)
+        rows.append(
+            {
+                "method": methods.find_method(recipe.method).title,
+                "device": took["device"],
+                "seconds_per_step": seconds,
+                "step_gigaflop": flops / 1e9,
+                "gigaflops": flops / 1e9 / seconds,
+                "seconds_per_image": took["testing_seconds"] / run.counts.stem.nunique(),
+                "hours_here": steps * seconds / 3600,
+                "hours_gpu": steps * flops / (gpu_teraflops * 1e12) / 3600,
+            }
+        )
+    return pd.DataFrame(rows)

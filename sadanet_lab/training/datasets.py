@@ -1,0 +1,34 @@
+"""The dataset that a notebook or command means: a folder in the published layout, or the embedded phantoms."""
+
+from pathlib import Path
+
+from sadanet_lab.files import lock, writable_folder
+from sadanet_lab.images.vpi_folder import VpiFolder, open_folder, read_lists
+from sadanet_lab.paths import PHANTOM, ROOT, resolve
+from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
+from sadanet_lab.phantom import write_folder
+from sadanet_lab.progress import progress
+from sadanet_lab.training.recipe import profile
+
+
+def open_data(data: str, profile_name: str) -> VpiFolder:
+    """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
+
+    They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "-wide" at the end if
+    the training images are. Raises ``BadInput`` if the folder is not a sound dataset; of phantoms, which were written
+    by us and whole, only once a file is read.
+    """
+    return read_lists(_phantom_folder(profile_name)) if data == PHANTOM else open_folder(resolve(data))
+
+
+def _phantom_folder(profile_name: str) -> Path:
+    size = profile(profile_name)["phantom"]
+    name = "phantom-v{version}-{width}x{height}-{train}+{test}".format(version=PHANTOM_VERSION, **size)
+    folder = ROOT / "data" / (name if size["spread"] == "usual" else f"{name}-{size['spread']}")
+    if not folder.exists():
+        writable_folder(folder.parent)
+        with lock(folder.with_name(f".{folder.name}.lock"), folder.name):
+            if not folder.exists():
+                with progress(size["train"] + size["test"], folder.name, "images") as bar:
+                    write_folder(folder, **size, seed=0, on_image_done=bar.update)
+    return folder

@@ -1,0 +1,158 @@
+"""A recipe: everything that decides what a training run gives. On the CPU, with as many threads, the same recipe
+gives the same weights bit for bit."""
+
+import hashlib
+import json
+import tomllib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sadanet_lab import methods
+from sadanet_lab.errors import BadInput
+from sadanet_lab.methods.shared.method import NetworkSettings
+
+VERSION = 3
+"""Raised whenever the code changes so that an old recipe would give other weights or files; they are not used then."""
+
+
+@cache
+def profiles() -> dict[str, dict[str, Any]]:
+    """Profile name -> its settings, from ``profiles.toml``."""
+    return tomllib.loads(resources.files(__package__).joinpath("profiles.toml").read_text())
+
+
+def profile(name: str) -> dict[str, Any]:
+    """The settings of one profile; raises ``BadInput`` naming those there are."""
+    if name not in profiles():
+        raise BadInput(f"profile {name!r} is unknown; expected one of {', '.join(profiles())}")
+    return profiles()[name]
+
+
+class Recipe(BaseModel):
+    """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B, or
+    assumed where it gives none (auxiliary weight: see ``network.sadanet``).
+
+    data: fingerprint of the dataset folder. weights_file: where ``weights="file"`` was read from; the file's hash,
+    not its place, is part of the digest. Make one with ``make_recipe``, which turns a fault into one line.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    version: int = VERSION
+    method: str
+    head: str | None = None
+    normalisation: str | None = None
+    loss: str = "equation-7"
+    profile: str
+    data: str
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    backbone: str | None
+    weights: Literal["none", "imagenet", "file"] = "none"
+    weights_file: str | None = None
+    weights_sha256: str | None = None
+    input_channels: Literal[1, 3] = 3
+    width: int = Field(512, ge=16, multiple_of=16)
+
+    image_height: int = Field(2048, ge=32)
+    image_width: int = Field(512, ge=32)
+    patch_height: int = Field(512, ge=32)
+    patch_width: int = Field(256, ge=32)
+    framing: Literal["stretch", "fit"] = "stretch"
+    augmentation: Literal["paper", "randomised"] = "paper"
+    rotation_degrees: float = Field(20.0, ge=0, le=90)
+
+    batch: int = Field(4, ge=2)
+    iterations: int = Field(160_000, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    final_learning_rate: float = Field(5e-6, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    lambda_dice: float = Field(3.0, ge=0)
+    auxiliary_weight: float = Field(0.4, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        method = methods.find_method(self.method)
+        for what, choices in method.choices.items():
+            found = getattr(self, what)
+            if choices and found not in choices:
+                raise ValueError(f"{what} {found!r} is unknown to {self.method}; expected {' or '.join(choices)}")
+            if not choices and found is not None:
+                raise ValueError(f"{what} {found!r}: {self.method} has no choice of it; expected none")
+        if self.patch_height > self.image_height or self.patch_width > self.image_width:
+            raise ValueError(
+                f"patch of {self.patch_width} x {self.patch_height} pixels; expected one no larger than the image, "
+                f"{self.image_width} x {self.image_height}"
+            )
+        patch, image = (self.patch_height, self.patch_width), (self.image_height, self.image_width)
+        if self.augmentation == "randomised" and patch != image:
+            raise ValueError("augmentation 'randomised' shows whole images; expected a patch of the image's size")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits over every setting that decides the result."""
+        settings = self.model_dump(exclude={"weights_file"})
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.method}-{self.digest}"
+
+    def network_settings(self) -> NetworkSettings:
+        weights = self.weights_file if self.weights == "file" else self.weights
+        return NetworkSettings(
+            self.backbone,
+            weights,
+            self.input_channels,
+            self.width,
+            self.head,
+            self.normalisation,
+            self.auxiliary_weight,
+            image_height=self.image_height,
+            image_width=self.image_width,
+        )
+
+
+def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | None = None, **changes) -> Recipe:
+    """The recipe of a method in a profile, with single settings changed; raises ``BadInput`` with the first fault.
+
+    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting.
+    """
+    chosen = profile(profile_name)
+    settings = {
+        key: chosen[key]
+        for key in (
+            *("framing", "augmentation", "backbone", "weights"),
+            *("input_channels", "width", "batch", "iterations", "precision"),
+        )
+    }
+    for what in ("image", "patch"):
+        settings |= {f"{what}_{side}": size for side, size in chosen[what].items()}
+    if weights_file is not None:
+        settings |= {"weights": "file", "weights_file": str(weights_file), "weights_sha256": _sha256(weights_file)}
+    found = methods.find_method(method)
+    settings |= {what: choices[0] for what, choices in found.choices.items() if choices}
+    settings |= {what: value for what, value in changes.items() if value is not None}
+    if not found.uses_backbone:
+        settings |= {"backbone": None, "weights": "none", "weights_file": None, "weights_sha256": None}
+    try:
+        return Recipe(method=method, profile=profile_name, data=data, **settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        message = fault["msg"].removeprefix("Value error, ")
+        raise BadInput(f"{where}: found {fault['input']!r}; {message}" if where else message) from None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path}: backbone weights can't be read ({error.strerror})") from None

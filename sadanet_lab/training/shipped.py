@@ -1,0 +1,58 @@
+"""The model inside the package: trained on phantoms alone, for images that come without a training set.
+
+sadanet_lab/shipped/ is a run's folder (see ``run_store``) with its weights as 16-bit floats and without its
+predictions, beside a model card. ``ship`` makes it of a run of profile "shipped".
+"""
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.paths import PHANTOM, ROOT
+from sadanet_lab.training.datasets import open_data
+from sadanet_lab.training.run_store import Run, open_run, record_files
+
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
+LARGEST_BYTES = 16 * 2**20
+
+
+def shipped_run() -> Run:
+    """The shipped model, as a run."""
+    return open_run(SHIPPED)
+
+
+def find_run(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Run:
+    """The run that ``name`` names: "shipped" is the model inside the package, else its folder, or one in results/runs/.
+
+    Relative paths start at ``start``. Raises ``BadInput`` if there is no such run.
+    """
+    if str(name) == "shipped":
+        return shipped_run()
+    folder, by_name = start / Path(name).expanduser(), start / results / "runs" / name
+    return open_run(by_name if by_name.exists() and not folder.exists() else folder)
+
+
+def ship(run: Run, out: Path = SHIPPED) -> None:
+    """Put a run in the place of the shipped model; its model card stays and must be brought up to date by hand.
+
+    Raises ``BadInput`` if the run is not of the profile's own phantoms (a model may remember the patients it was
+    trained on), or too large.
+    """
+    if run.recipe.profile != "shipped" or run.recipe.weights == "file":
+        raise BadInput(f"{run.folder}: a run of profile {run.recipe.profile!r}; expected one of profile 'shipped'")
+    if run.recipe.data != open_data(PHANTOM, "shipped").fingerprint:
+        raise BadInput(
+            f"{run.folder}: trained on other data than the profile's phantoms; patients' data must stay at home"
+        )
+    state = load_file(run.folder / "model.safetensors")
+    halved = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+    size = sum(v.nbytes for v in halved.values())
+    if size > LARGEST_BYTES:
+        raise BadInput(f"{run.folder}: {size / 2**20:.1f} MiB of weights; expected at most {LARGEST_BYTES / 2**20:.0f}")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in record_files():
+        shutil.copyfile(run.folder / name, out / name)
+    save_file(halved, out / "model.safetensors")

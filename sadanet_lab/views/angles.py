@@ -1,0 +1,131 @@
+"""True against measured curve angles: table, scatter, Bland-Altman, severity bands, and the spines that fail."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from sadanet_lab import methods
+from sadanet_lab.images.png import read_mask
+from sadanet_lab.images.vpi_folder import VpiFolder
+from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
+from sadanet_lab.spine.curve_angles import SEVERITIES, measure_curves
+from sadanet_lab.studies.angle_agreement import CLOSE, agreement, severity_table
+from sadanet_lab.training.run_store import Run
+from sadanet_lab.views.overlays import overlay, with_levels
+
+
+def agreement_markdown(table: pd.DataFrame) -> str:
+    """``experiment.angles.agreement`` as Markdown."""
+    rows = agreement(table)
+
+    def number(value: float, form: str) -> str:
+        return "n/a" if value != value else format(value, form)
+
+    shown = pd.DataFrame(
+        {
+            "Angle from": rows.source,
+            "Measurable": [f"{m} of {n}" for m, n in zip(rows.measurable, rows.images, strict=True)],
+            "MAE (°)": [number(v, ".2f") for v in rows.mae],
+            "Bias (°)": [number(v, "+.2f") for v in rows.bias],
+            "SD (°)": [number(v, ".2f") for v in rows.sd],
+            f"Within {CLOSE:g}°": [number(100 * v, ".0f") + " %" for v in rows.share_close],
+            "Same severity": [number(100 * v, ".0f") + " %" for v in rows.share_same_severity],
+        }
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, list[plt.Axes]]:
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(2.5 * columns, height * rows),
+        layout="constrained",
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for axis in axes.flat[count:]:
+        axis.axis("off")
+    return figure, list(axes.flat[:count])
+
+
+def scatter(table: pd.DataFrame) -> Figure:
+    """Measured against true angle, a panel a source: the identity line, and +-5 degrees around it."""
+    sources = list(table.source.unique())
+    figure, axes = _panels(len(sources))
+    top = 1.05 * np.nanmax(table[["true", "measured"]].to_numpy())
+    line = np.array([0, top])
+    for axis, source in zip(axes, sources, strict=True):
+        part = table[table.source == source]
+        axis.fill_between(line, line - CLOSE, line + CLOSE, color="0.9")
+        axis.plot(line, line, color="0.5", linewidth=0.8)
+        axis.scatter(part.true, part.measured, s=12, color=COLOUR_BLIND_SAFE[3] / 255, linewidth=0)
+        axis.set(title=source, xlim=(0, top), ylim=(0, top), aspect="equal")
+    figure.supxlabel("true angle (°)")
+    figure.supylabel("measured angle (°)")
+    return figure
+
+
+def bland_altman(table: pd.DataFrame) -> Figure:
+    """Difference against mean of measured and true angle, a panel a source, with bias and 95 % limits of agreement."""
+    sources = list(table.source.unique())
+    figure, axes = _panels(len(sources), height=2.1)
+    for axis, source in zip(axes, sources, strict=True):
+        part = table[(table.source == source) & table.measured.notna()]
+        off = part.measured - part.true
+        axis.axhline(0, color="0.8", linewidth=0.8)
+        axis.scatter((part.measured + part.true) / 2, off, s=12, color=COLOUR_BLIND_SAFE[1] / 255, linewidth=0)
+        if len(off) > 1:
+            bias, limit = off.mean(), 1.96 * off.std()
+            for y, style in ((bias, "-"), (bias - limit, "--"), (bias + limit, "--")):
+                axis.axhline(y, color="black", linestyle=style, linewidth=0.8)
+            title = f"{source}\n{bias:+.1f}°, limits {bias - limit:.1f}° to {bias + limit:.1f}°"
+        axis.set_title(title if len(off) > 1 else source, fontsize=9)
+    figure.supxlabel("mean of measured and true angle (°)")
+    figure.supylabel("measured - true (°)")
+    return figure
+
+
+def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
+    """Images by true and measured severity band, a panel a source."""
+    figure, axes = plt.subplots(
+        1, len(sources), figsize=(3.4 * len(sources), 2.9), layout="constrained", sharey=True, squeeze=False
+    )
+    for axis, source in zip(axes.flat, sources, strict=True):
+        sns.heatmap(
+            severity_table(table, source), annot=True, fmt="d", cmap="Blues", cbar=False, ax=axis, linewidths=0.5
+        )
+        axis.set(title=source, xlabel="measured", ylabel="true" if axis is axes.flat[0] else "")
+        axis.tick_params(axis="x", rotation=30)
+        axis.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def worst(data: VpiFolder, table: pd.DataFrame, run: Run, count: int = 4) -> Figure:
+    """The test images whose angle is furthest off: what is measured in the expert's mask, and in a run's."""
+    part = table[(table.source == methods.find_method(run.recipe.method).title) & table.true.notna()]
+    order = (part.measured - part.true).abs().fillna(np.inf).sort_values(ascending=False).index[:count]
+    samples = {sample.stem: sample for sample in data.test}
+    figure, axes = plt.subplots(1, 2 * len(order), figsize=(1.5 * 2 * len(order), 5.6), layout="constrained")
+    for pair, (_, row) in zip(axes.reshape(-1, 2), part.loc[order].iterrows(), strict=True):
+        sample = samples[row.stem]
+        measured = "not measurable" if np.isnan(row.measured) else f"measured {row.measured:.1f}°"
+        predicted = read_mask(run.prediction_path(row.stem))
+        for axis, labels, title in zip(
+            pair, (sample.mask(), predicted), (f"true {row.true:.1f}°", measured), strict=True
+        ):
+            axis.imshow(with_levels(overlay(sample.image(), labels, COLOUR_BLIND_SAFE), measure_curves(labels)))
+            axis.set_title(title, fontsize=9)
+            axis.axis("off")
+    return figure
+
+
+def severity_bands() -> str:
+    """The bands in words: "none below 10°, mild below 25°, ..."."""
+    return ", ".join(
+        f"{name} below {limit:g}°" if np.isfinite(limit) else f"{name} above" for limit, name in SEVERITIES
+    )

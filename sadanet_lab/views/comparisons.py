@@ -1,0 +1,113 @@
+"""Figures of what differs between methods, and by how much that is known."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from sadanet_lab.metrics.scores import METRICS, REGIONS
+from sadanet_lab.spine.classes import CLASSES
+
+
+def differences(table: pd.DataFrame) -> Figure:
+    """One panel a region: the first method minus each other, with its interval; of ``statistics.compare``.
+
+    Filled: separable after correction. A difference without an interval is a dot alone; no rows, an empty figure.
+    """
+    if table.empty:
+        return plt.figure(figsize=(1, 1))
+    regions = list(table.region.unique())
+    others = list(table.other.unique())
+    size = 2.3 * len(regions) + 0.8, 0.3 * len(others) + 1.1
+    figure, axes = plt.subplots(1, len(regions), figsize=size, sharey=True, layout="constrained", squeeze=False)
+    for axis, region in zip(axes[0], regions, strict=True):
+        rows = table[table.region == region].set_index("other").loc[others]
+        places = np.arange(len(others))
+        axis.axvline(0, color="0.6", linewidth=0.8)
+        axis.hlines(places, rows.low, rows.high, color="0.3", linewidth=1.4)
+        faces = np.where(rows.separable, "tab:blue", "white")
+        axis.scatter(rows.difference, places, color=faces, edgecolor="tab:blue", s=30, zorder=3)
+        axis.set(title=REGIONS[region], xlabel=f"{METRICS[rows.metric.iloc[0]].title} points")
+        axis.title.set_fontsize(10)
+    axes[0][0].set_yticks(np.arange(len(others)), others)
+    axes[0][0].invert_yaxis()
+    of_networks = " (one seed: of these networks, not of the methods)" if table.seeds.min() == 1 else ""
+    figure.suptitle(f"{table.method.iloc[0]} minus …{of_networks}", fontsize=10, x=0.02, ha="left")
+    sns.despine(figure)
+    return figure
+
+
+def sweep(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
+    """Score against lambda, a column a region: the paper's curve above, ours below with a band over seeds.
+
+    long: of ``run_scores.compare_with_paper`` with lambda labels; scores: of ``run_scores.scores_of_runs``. The band is
+    the range of the seeds. Heights of the two rows are of different data; both axes of a region span as many points.
+    """
+    regions = {region: title for region, title in REGIONS.items() if region != "average_4_classes"}
+    figure, axes = plt.subplots(
+        2, len(regions), figsize=(2.4 * len(regions) + 0.6, 4.2), sharex=True, layout="constrained"
+    )
+    long = long[long.metric == metric].assign(value=_lambda_of(long.method))
+    scores = scores[scores.metric == metric].assign(value=_lambda_of(scores.method))
+    for column, (region, title) in enumerate(regions.items()):
+        spans = []
+        for row, (source, colour) in enumerate((("paper", "0.25"), ("here", "tab:blue"))):
+            axis, curve = (
+                axes[row, column],
+                long[(long.source == source) & (long.region == region)].sort_values("value"),
+            )
+            axis.plot(curve.value, curve["mean"], marker="o", markersize=4, color=colour)
+            if source == "here":
+                seeds = scores[scores.region == region].groupby("value").percent.agg(["min", "max"])
+                axis.fill_between(seeds.index, seeds["min"], seeds["max"], color=colour, alpha=0.2, linewidth=0)
+            axis.axvline(3, color="0.8", linewidth=0.8, zorder=0)
+            axis.grid(axis="y", color="0.92")
+            spans.append(axis.get_ylim())
+        widest = max(high - low for low, high in spans)
+        for row, (low, high) in enumerate(spans):
+            middle = (low + high) / 2
+            if np.isfinite(middle) and widest > 0:
+                axes[row, column].set_ylim(middle - widest / 2, middle + widest / 2)
+        axes[0, column].set_title(title, fontsize=10)
+        axes[1, column].set_xlabel("λ")
+    axes[0, 0].set_ylabel(f"paper: {METRICS[metric].title} (%)")
+    axes[1, 0].set_ylabel(f"here: {METRICS[metric].title} (%)")
+    sns.despine(figure)
+    return figure
+
+
+def _lambda_of(labels: pd.Series) -> pd.Series:
+    return labels.str.removeprefix("λ = ").astype(float)
+
+
+def confusion(shares: pd.DataFrame, title: str) -> Figure:
+    """Which class is taken for which, in percent of the true class; of ``tables.confusion_of_runs``."""
+    names = [name.replace("_", " ") for name in CLASSES]
+    figure, axis = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
+    shown = 100 * shares.to_numpy(float)
+    sns.heatmap(
+        shown, annot=True, fmt=".1f", cmap="Blues", vmin=0, vmax=100, xticklabels=names, yticklabels=names, ax=axis
+    )
+    axis.set(xlabel="predicted", ylabel="mask")
+    axis.set_title(f"{title}: % of the mask's class", fontsize=10)
+    axis.tick_params(axis="x", rotation=25)
+    return figure
+
+
+def reliability(bins: pd.DataFrame) -> Figure:
+    """Accuracy against confidence, all pixels and those of bones, a line a method; of ``tables.reliability_of_runs``.
+
+    Bins with fewer than one pixel in 10,000 are left out: they are a handful of pixels of a few images.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4), sharey=True, layout="constrained")
+    for axis, (region, rows) in zip(axes, bins.groupby("region", sort=False), strict=True):
+        enough = rows.pixels >= 1e-4 * rows.groupby("method").pixels.transform("sum")
+        axis.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+        style = {"palette": "colorblind", "marker": "o", "markersize": 4, "markeredgewidth": 0}
+        sns.lineplot(rows[enough], x="confidence", y="accuracy", hue="method", ax=axis, **style)
+        axis.set(title={"all": "all pixels", "bones": "pixels predicted a bone"}[region], xlim=(0.2, 1), ylim=(0, 1))
+        axis.legend().remove()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    sns.despine(figure)
+    return figure

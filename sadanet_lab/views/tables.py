@@ -1,0 +1,190 @@
+"""The paper's tables beside ours: long tables of numbers, and the Markdown that people read."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from sadanet_lab import methods
+from sadanet_lab.metrics.scores import METRICS, PAPER_METRICS, REGIONS
+from sadanet_lab.studies.audit import Finding
+
+ONE_SEED = "One seed: these are differences between the networks that were trained, not between the methods."
+
+
+def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
+    """``compare_with_paper`` as Markdown: a row a method and source, best of each source and column in bold, +- sd."""
+    order = list(long[long.source == "here"].method.unique())
+    long = long[long["mean"].notna()]
+    best = long.groupby(["source", "region", "metric"])["mean"].transform("max").round(2) == long["mean"].round(2)
+    cells = long["mean"].map("{:.2f}".format) + long.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.2f}")
+    cells = cells.where(~best, "**" + cells + "**")
+    wide = long.assign(cell=cells).pivot(index=["method", "source"], columns=["region", "metric"], values="cell")
+    columns = [(region, metric) for region in REGIONS for metric in PAPER_METRICS]
+    rows = [(m, s) for m in order for s in ("paper", "here") if (m, s) in wide.index]
+    wide = wide.reindex(index=rows, columns=columns).fillna("n/a")
+    wide.columns = [f"{REGIONS[region]} {METRICS[metric].title}" for region, metric in columns]
+    return wide.rename_axis([first, "Source"]).reset_index().to_markdown(index=False)
+
+
+def wide_markdown(scores: pd.DataFrame, first: str = "Method") -> str:
+    """One metric of ``scores_of_runs`` as Markdown: a row a label and seed, a column a region."""
+    wide = scores[scores.region.isin(REGIONS)].pivot(index=["method", "seed"], columns="region", values="percent")
+    wide = wide.reindex(columns=list(REGIONS)).rename(columns=REGIONS).rename_axis([first, "Seed"])
+    return _markdown_of_numbers(wide)
+
+
+def _markdown_of_numbers(table: pd.DataFrame, form: str = "{:.2f}") -> str:
+    """A table with its index on the left, every number in the same form; NaN is "n/a"."""
+    shown = table.map(lambda value: "n/a" if np.isnan(value) else form.format(value)).reset_index()
+    return shown.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * (shown.shape[1] - 1))
+
+
+def differences_markdown(table: pd.DataFrame) -> str:
+    """``statistics.differences_to`` as Markdown: a row a method, a column a region; separable ones in bold."""
+    if table.empty:
+        return "n/a: there is no second method."
+    span = "(" + table.low.map("{:+.1f}".format) + " to " + table.high.map("{:+.1f}".format) + ")"
+    cells = table.difference.map("{:+.2f} ".format) + span.where(table.low.notna(), "(no interval)")
+    cells = cells.where(~table.separable, "**" + cells + "**").where(table.difference.notna(), "n/a")
+    wide = table.assign(cell=cells).pivot(index="other", columns="region", values="cell")
+    wide = wide.loc[table.other.unique(), table.region.unique()].rename(columns=REGIONS)
+    text = wide.rename_axis(f"{table.method.iloc[0]} minus").reset_index().to_markdown(index=False)
+    return text if table.seeds.min() > 1 else f"{text}\n\n{ONE_SEED}"
+
+
+def claims_markdown(claims: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """``claims.check`` as Markdown: each claim with its summary, then a verdict a comparison."""
+    if claims.empty:
+        return "No claim is about the methods chosen."
+    parts = []
+    for claim in claims.itertuples():
+        lines = comparisons[comparisons.said == claim.said]
+        told = [f"- {line.verdict}; in the paper {line.paper:+.2f}" for line in lines.itertuples()]
+        parts.append("\n".join([f"**{claim.said}**: {claim.verdict}.", "", *told]))
+    return "\n\n".join(parts)
+
+
+def outlines_markdown(table: pd.DataFrame) -> str:
+    """``outlines`` as Markdown."""
+    shown = pd.DataFrame({"Method": table.method, "Region": table.region.map(REGIONS)})
+    for key, title in (("hd95", "HD95"), ("surface_distance", "Mean distance")):
+        pixels, percent = table[key].map("{:.1f}".format), table[f"{key}_percent"].map("{:.1f} %".format)
+        shown[f"{title} (pixels, of height)"] = (pixels + ", " + percent).where(table[key].notna(), "n/a")
+    for key, title in (("bones", "Bones"), ("missed", "missed"), ("false", "false")):
+        shown[f"{title}, an image"] = table[key].map("{:.2f}".format)
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def confusion_markdown(shares: pd.DataFrame) -> str:
+    """``confusion_of_runs`` as Markdown, in percent."""
+    return _markdown_of_numbers(100 * shares.rename_axis("In the mask"), "{:.1f}")
+
+
+def calibration_markdown(wide: pd.DataFrame) -> str:
+    """``calibration_errors`` as Markdown."""
+    return _markdown_of_numbers(wide.rename_axis("Method"))
+
+
+def speed_markdown(table: pd.DataFrame) -> str:
+    """``speed.speeds`` as Markdown."""
+    shown = pd.DataFrame(
+        {
+            "Method": table.method,
+            "Step (s)": table.seconds_per_step.map("{:.3g}".format),
+            "Step (GFLOP)": table.step_gigaflop.map("{:.3g}".format),
+            "Sustained (GFLOP/s)": table.gigaflops.map("{:.3g}".format),
+            "Test image (s)": table.seconds_per_image.map("{:.2g}".format),
+            "Hours here": table.hours_here.map("{:.3g}".format),
+            "Hours on the GPU": table.hours_gpu.map("{:.3g}".format),
+        }
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def methods_markdown(names: Iterable[str]) -> str:
+    """What is known of each method and what we assumed, as Markdown."""
+    rows = [(m.title, m.known, m.assumed) for m in map(methods.find_method, names)]
+    return pd.DataFrame(rows, columns=["Method", "Known", "Assumed"]).to_markdown(index=False)
+
+
+def table3_markdown(table: pd.DataFrame) -> str:
+    """``table3.compare_rows`` as Markdown, a tick where both decimals agree."""
+    shown = pd.DataFrame({"Row of Table III": table.row, "Configuration": table.configuration})
+    for title, key in (("FLOPs (G)", "flops"), ("Parameters (M)", "params")):
+        published, here = table[f"{key}_published"], table[f"{key}_here"].round(2)
+        shown[f"{title}, paper"] = published.map("{:.2f}".format)
+        shown[f"{title}, here"] = here.map("{:.2f}".format) + (here == published).map({True: " ✓", False: ""})
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def trace_markdown(table: pd.DataFrame) -> str:
+    """``table3.trace_numbers`` as Markdown."""
+    shown = pd.DataFrame(
+        {
+            "FLOPs (G)": table.flops_giga.map("{:.2f}".format) + " (" + table.flops_row + ")",
+            "Parameters (M)": table.params_million.map("{:.2f}".format) + " (" + table.params_row + ")",
+            "One row of the table": (table.flops_row == table.params_row).map({True: "yes", False: "no, exchanged"}),
+            "What gives both": table.configurations,
+        }
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def attention_costs_markdown(costs: pd.DataFrame) -> str:
+    """``complexity.attention_costs`` as Markdown."""
+    shown = pd.DataFrame(
+        {
+            "Attention": costs.attention,
+            "Image height": costs.image_height,
+            "The paper's count (G)": costs.paper_macs / 1e9,
+            "All products (G)": costs.macs / 1e9,
+            "Memory (MiB)": costs.peak_bytes / 2**20,
+        }
+    )
+    return shown.to_markdown(index=False, floatfmt=("", ".0f", ".2f", ".2f", ".0f"))
+
+
+def complexity_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """``complexity.complexity_table`` in millions, G and MiB, under headings for people."""
+    g, mib = "{:.2f} G".format, "{:.0f} MiB".format
+    return pd.DataFrame(
+        {
+            "method": table.method + table["head"].map(" ({})".format, na_action="ignore").fillna(""),
+            "parameters": (table.parameters / 1e6).map("{:.2f} M".format),
+            "paper's count": (table.paper_macs / 1e9).map(g),
+            "inference": (table.inference_macs / 1e9).map(g),
+            "training, forward": (table.training_macs / 1e9).map(g),
+            "training step": (table.step_macs / 1e9).map(g),
+            "inference memory": (table.inference_peak_bytes / 2**20).map(mib),
+            "training memory": (table.training_peak_bytes / 2**20).map(mib),
+            "inference memory at 512 x 2048": (table.whole_image_peak_bytes / 2**20).map(mib),
+        }
+    )
+
+
+def finding_markdown(finding: Finding) -> str:
+    """One finding of the audit as Markdown: question, evidence, verdict."""
+    evidence = finding.evidence.to_markdown(index=False, floatfmt=".2f")
+    return f"### {finding.question}\n\n{evidence}\n\n**Verdict.** {finding.verdict}\n"
+
+
+def quantity_title(quantity: str) -> str:
+    """ "rib_percent" -> "rib (%)"."""
+    return re.sub(r" percent$", " (%)", quantity.replace("_", " "))
+
+
+def real_comparison_markdown(table: pd.DataFrame) -> str:
+    """``compare_with_real`` as Markdown."""
+    shown = pd.DataFrame(
+        {
+            "": table.quantity.map(quantity_title),
+            "Here: 5 %": table.low.map("{:.4g}".format),
+            "median": table["median"].map("{:.4g}".format),
+            "95 %": table.high.map("{:.4g}".format),
+            "One real image": table.real.map("{:.4g}".format),
+            "within": table.within.map({True: "yes", False: "**no**"}),
+        }
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)

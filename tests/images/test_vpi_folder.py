@@ -1,0 +1,195 @@
+"""The published layout is read exactly, at any size and in both mask forms; every fault is named."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.png import read_image, read_mask
+from sadanet_lab.images.vpi_folder import find_problems, open_folder
+from sadanet_lab.spine.classes import COLOURS, labels_to_rgb, rgb_to_labels
+
+
+def first(folder, split="train"):
+    """Stem, image path and mask path of a list's first image."""
+    stem = (folder / f"{split}.txt").read_text().split()[0]
+    return stem, folder / "dataset" / split / f"{stem}.png", folder / "groundtruth" / split / f"{stem}_bone_3.png"
+
+
+def save(array, path, mode=None):
+    Image.fromarray(array, mode).save(path) if mode else Image.fromarray(array).save(path)
+
+
+def test_images_and_masks_come_back_as_stored(tmp_path):
+    rng = np.random.default_rng(0)
+    image, labels = rng.integers(0, 256, (97, 71), np.uint8), rng.integers(0, 4, (97, 71), np.uint8)
+    for name in ("dataset", "groundtruth"):
+        for split in ("train", "test"):
+            (tmp_path / name / split).mkdir(parents=True)
+    for split, stem, mask in (("train", "a b", labels), ("test", "ü", labels_to_rgb(labels))):
+        save(image, tmp_path / "dataset" / split / f"{stem}.png")
+        save(mask, tmp_path / "groundtruth" / split / f"{stem}_bone_3.png")
+        (tmp_path / f"{split}.txt").write_bytes(f"\ufeff{stem}\r\n\r\n".encode())  # as Windows editors leave it
+    data = open_folder(tmp_path)
+    for sample in (*data.train, *data.test):
+        np.testing.assert_array_equal(sample.image(), image)
+        np.testing.assert_array_equal(sample.mask(), labels)
+
+
+def test_rgb_and_ids_are_inverse():
+    labels = np.arange(4, dtype=np.uint8).reshape(2, 2)
+    np.testing.assert_array_equal(rgb_to_labels(labels_to_rgb(labels)), labels)
+    assert COLOURS[1].tolist() == [255, 0, 0], "rib is red"
+
+
+def test_palette_mask_is_read_by_its_ids(tmp_path):
+    labels = np.array([[0, 1], [2, 3]], np.uint8)
+    picture = Image.fromarray(labels).convert("P")
+    picture.putdata(labels.ravel().tolist())
+    picture.putpalette(list(COLOURS.ravel()) + [7] * (768 - 12))
+    picture.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
+
+
+def test_palette_of_the_fields_colours_in_another_order_is_read_by_colour(tmp_path):
+    labels = np.array([[0, 1], [2, 3]], np.uint8)
+    order = [3, 1, 0, 2]  # palette entry -> class
+    picture = Image.fromarray(np.argsort(order).astype(np.uint8)[labels], "L").convert("P")
+    picture.putdata(np.argsort(order)[labels].ravel().tolist())
+    picture.putpalette(list(COLOURS[order].ravel()))
+    picture.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
+
+
+def test_grey_stored_as_rgb_is_grey(tmp_path):
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    save(np.repeat(grey[..., None], 3, axis=2), tmp_path / "i.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "i.png"), grey)
+
+
+def test_fingerprint_follows_every_pixel_and_the_split(copy_of_phantoms):
+    before = open_folder(copy_of_phantoms).fingerprint
+    assert open_folder(copy_of_phantoms).fingerprint == before
+    _, _, mask_path = first(copy_of_phantoms, "test")
+    labels = read_mask(mask_path).copy()
+    labels[0, 0] = 3 - labels[0, 0]
+    save(labels, mask_path)
+    assert open_folder(copy_of_phantoms).fingerprint != before
+
+
+def missing_mask(folder):
+    _, _, mask = first(folder)
+    mask.unlink()
+    return mask, "No such file"
+
+
+def truncated_image(folder):
+    _, image, _ = first(folder)
+    image.write_bytes(image.read_bytes()[:200])
+    return image, "truncated"
+
+
+def text_named_png(folder):
+    _, image, _ = first(folder)
+    image.write_text("not a picture")
+    return image, "not a PNG"
+
+
+def mask_of_another_size(folder):
+    _, _, mask = first(folder)
+    save(read_mask(mask)[:-1], mask)
+    return mask, "mask is 64 x 255, its image 64 x 256"
+
+
+def id_seven(folder):
+    _, _, mask = first(folder)
+    labels = read_mask(mask).copy()
+    labels[5, 5] = 7
+    save(labels, mask)
+    return mask, "class id 7; expected 0..3"
+
+
+def unknown_colour(folder):
+    _, _, mask = first(folder)
+    rgb = labels_to_rgb(read_mask(mask))
+    rgb[0, 0] = (255, 255, 0)
+    save(rgb, mask)
+    return mask, "#ffff00"
+
+
+def sixteen_bit(folder):
+    _, image, _ = first(folder)
+    save(read_image(image).astype(np.uint16) * 257, image)
+    return image, "16-bit image"
+
+
+def black_image(folder):
+    _, image, _ = first(folder)
+    save(np.zeros_like(read_image(image)), image)
+    return image, "every pixel has grey 0"
+
+
+def colour_image(folder):
+    _, image, _ = first(folder)
+    rgb = np.repeat(read_image(image)[..., None], 3, axis=2)
+    rgb[0, 0, 0] ^= 1
+    save(rgb, image)
+    return image, "colour image"
+
+
+def empty_list(folder):
+    (folder / "test.txt").write_text("\n")
+    return folder / "test.txt", "the list is empty"
+
+
+def missing_list(folder):
+    (folder / "test.txt").unlink()
+    return folder / "test.txt", "no such file"
+
+
+def listed_twice(folder):
+    stem, _, _ = first(folder)
+    with (folder / "train.txt").open("a") as file:
+        file.write(stem + "\n")
+    return folder / "train.txt", "listed 2 times"
+
+
+def in_both_lists(folder):
+    stem, _, _ = first(folder)
+    with (folder / "test.txt").open("a") as file:
+        file.write(stem + "\n")
+    return folder, "in both train.txt and test.txt"
+
+
+def outside_the_folder(folder):
+    with (folder / "train.txt").open("a") as file:
+        file.write("../../secret\n")
+    return folder / "train.txt", "'../../secret' is not a plain file name"
+
+
+FAULTS = [
+    missing_mask, truncated_image, text_named_png, mask_of_another_size, id_seven, unknown_colour, sixteen_bit,
+    black_image, colour_image, empty_list, missing_list, listed_twice, in_both_lists, outside_the_folder,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", FAULTS, ids=lambda f: f.__name__)
+def test_every_fault_is_one_line_that_names_the_file_and_what_was_found(copy_of_phantoms, spoil):
+    assert find_problems(copy_of_phantoms) == []
+    where, found = spoil(copy_of_phantoms)
+    problems = find_problems(copy_of_phantoms)
+    assert any(p.startswith(f"{where}: ") and found in p and "\n" not in p for p in problems), problems
+    with pytest.raises(BadInput):
+        open_folder(copy_of_phantoms)
+
+
+def test_all_problems_are_found_at_once(copy_of_phantoms):
+    missing_mask(copy_of_phantoms)
+    empty_list(copy_of_phantoms)
+    outside_the_folder(copy_of_phantoms)
+    assert len(find_problems(copy_of_phantoms)) == 3
+
+
+def test_a_folder_that_is_no_dataset(tmp_path):
+    assert "not a dataset folder" in find_problems(tmp_path)[0]
+    assert "no such folder" in find_problems(tmp_path / "nowhere")[0]

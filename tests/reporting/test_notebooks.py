@@ -1,0 +1,180 @@
+"""Notebooks: their form, and that they run by plain papermill and by the runner, which is not fooled."""
+
+import ast
+import base64
+import json
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+
+from sadanet_lab.errors import BadInput, Failed
+from sadanet_lab.images.png import png_bytes
+from sadanet_lab.reporting.notebook_runner import run_notebook
+from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_parameters
+
+NOTEBOOKS = list_notebooks()
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def left_in(notebook):
+    """What a committed notebook must not hold: outputs, run numbers, widgets' state, and pictures however put in."""
+    found = ["widgets' state"] if "widgets" in notebook.metadata else []
+    for number, cell in enumerate(notebook.cells):
+        if cell.get("outputs"):
+            found.append(f"cell {number}: outputs")
+        if cell.get("execution_count") is not None:
+            found.append(f"cell {number}: run number")
+        if cell.get("attachments") or "data:image" in cell.source:
+            found.append(f"cell {number}: picture")
+    return found
+
+
+def a_patient():
+    picture = base64.b64encode(png_bytes(np.full((64, 16), 7, np.uint8))).decode()
+    shown = nbformat.v4.new_output("display_data", {"image/png": picture})
+    code = nbformat.v4.new_code_cell
+    text = nbformat.v4.new_markdown_cell
+    return [
+        (code("x", outputs=[shown]), "outputs"),
+        (code("x", execution_count=3), "run number"),
+        (text("![me](attachment:a.png)", attachments={"a.png": {"image/png": picture}}), "picture"),
+        (text(f'<img src="data:image/png;base64,{picture}">'), "picture"),
+        (code(f"x = 'data:image/png;base64,{picture}'"), "picture"),
+    ]
+
+
+@pytest.mark.parametrize(("cell", "said"), a_patient())
+def test_a_planted_patient_image_is_refused(cell, said):
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    assert left_in(notebook) == []
+    notebook.cells.insert(3, cell)
+    assert left_in(notebook) == [f"cell 3: {said}"]
+
+
+@each_notebook
+class TestForm:
+    def test_it_is_valid_and_committed_stripped(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert left_in(notebook) == [], f"strip it: .venv/bin/nbstripout {path}"
+
+    def test_it_holds_no_logic(self, path):
+        lengths = []
+        for cell in code_cells(path):
+            lengths.append(len(cell.source.splitlines()))
+            for node in ast.walk(ast.parse(cell.source)):
+                assert not isinstance(node, ast.ClassDef)
+                if isinstance(node, ast.FunctionDef):
+                    assert node.end_lineno - node.lineno < 5
+        assert statistics.median(lengths) <= 8
+
+    def test_it_begins_with_claim_cost_and_what_to_expect(self, path):
+        first = nbformat.read(path, as_version=4).cells[0]
+        assert first.cell_type == "markdown"
+        for word in ("**Claim.**", "**Cost.**", "**Expect.**"):
+            assert word in first.source
+
+    def test_its_parameters_are_literals_with_the_common_three(self, path):
+        assert {"profile", "data", "results"} <= parameters_of(path).keys()
+        inferred = papermill.inspect_notebook(str(path))
+        assert inferred.keys() == parameters_of(path).keys()
+
+
+@each_notebook
+def test_it_runs_through_the_runner_and_writes_its_result_last(path, phantoms, tmp_path):
+    given = {"profile": "smoke", "data": str(phantoms), "results": str(tmp_path)}
+    result = run_notebook(path, given)
+    content = json.loads(result.read_text())
+    assert content["parameters"]["profile"] == "smoke"
+    for name in content["files"]:
+        assert (result.parent / name).stat().st_size > 0
+    assert (tmp_path / "executed" / result.parent.name / path.name).exists()
+
+
+def test_plain_papermill_from_another_folder(phantoms, tmp_path, monkeypatch):
+    """Paths in parameters do not depend on where papermill is started."""
+    monkeypatch.chdir(tmp_path)
+    given = {"profile": "smoke", "data": str(phantoms), "results": str(tmp_path / "results")}
+    papermill.execute_notebook(str(NOTEBOOKS[0]), "executed.ipynb", given, progress_bar=False)
+    assert (tmp_path / "results" / f"{phantoms.name}-smoke" / f"{NOTEBOOKS[0].stem}.json").exists()
+
+
+def small_notebook(path, *cells):
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    parameters = f'results = "{path.parent}"\ndata = "d"\nprofile = "smoke"\nnumber = 1\nseeds = [0]'
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, *cells)]
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, path)
+    return path
+
+
+WRITE_RESULT = """from pathlib import Path
+(Path(results) / f"{data}-{profile}" / "n.json").parent.mkdir(exist_ok=True)
+(Path(results) / f"{data}-{profile}" / "n.json").write_text("{}")"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("import sys; sys.exit(0)", "stopped before its last cell"),
+        ("import os; os.kill(os.getpid(), 9)", "kernel died|stopped before its last cell"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+    ids=["exit", "killed", "error"],
+)
+def test_a_notebook_that_does_not_reach_its_end_has_failed(cell, said, tmp_path):
+    """Even where the result of an earlier, good run lies there."""
+    good = small_notebook(tmp_path / "n.ipynb", WRITE_RESULT)
+    run_notebook(good, {})
+    with pytest.raises(Failed, match=said):
+        run_notebook(small_notebook(tmp_path / "n.ipynb", cell, WRITE_RESULT), {})
+
+
+def test_several_notebooks_at_once_from_one_folder(tmp_path):
+    """Each process has a kernel of its own to talk to: with shared sockets all but one would wait for ever."""
+    names = [f"n{i}" for i in range(3)]
+    for name in names:
+        small_notebook(tmp_path / f"{name}.ipynb", WRITE_RESULT.replace('"n.json"', f'"{name}.json"'))
+    command = [sys.executable, "-m", "sadanet_core", "run"]
+    processes = [subprocess.Popen([*command, str(tmp_path / f"{name}.ipynb")], cwd=tmp_path) for name in names]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0, 0]
+
+
+def test_a_file_that_is_no_notebook(tmp_path):
+    (tmp_path / "n.ipynb").write_text("no notebook")
+    with pytest.raises(BadInput, match="not a Jupyter notebook"):
+        run_notebook(tmp_path / "n.ipynb", {})
+
+
+def test_bad_input_inside_a_notebook_is_bad_input_outside(tmp_path):
+    cell = "from sadanet_lab.errors import BadInput\nraise BadInput('x.png: no such file')"
+    with pytest.raises(BadInput, match=r"^x.png: no such file$"):
+        run_notebook(small_notebook(tmp_path / "n.ipynb", cell), {})
+
+
+def test_parameters_are_read_as_the_kind_of_their_default(tmp_path):
+    path = small_notebook(tmp_path / "n.ipynb")
+    read = read_parameters(path, {"number": "010", "seeds": "[1, 2]", "data": "1e-3"})
+    assert (read["number"], read["seeds"], read["data"]) == (10, [1, 2], "1e-3")
+    with pytest.raises(BadInput, match="unknown"):
+        read_parameters(path, {"numbr": "2"})
+    with pytest.raises(BadInput, match="number is 'two'; expected a int"):
+        read_parameters(path, {"number": "two"})
+
+
+def test_a_list_of_lists_is_read_and_a_crooked_one_refused():
+    explorer = NOTEBOOKS[0].with_name("06_attention_explorer.ipynb")
+    assert read_parameters(explorer, {"pixels": "[[0, 0.5]]"})["pixels"] == [[0.0, 0.5]]
+    for text in ("[[0.1]]", "0.1,0.2", "[[0.1, 'x']]", "["):
+        with pytest.raises(BadInput, match="parameter pixels is"):
+            read_parameters(explorer, {"pixels": text})

@@ -1,0 +1,157 @@
+"""The committed reference results: computed again from the committed counts they are the same, digit for digit."""
+
+import io
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.metrics import claims, statistics
+from sadanet_lab.paths import ROOT
+from sadanet_lab.reporting.notebook_runner import run_notebook
+from sadanet_lab.reporting.reference import freeze
+from sadanet_lab.reporting.report import latex
+from sadanet_lab.studies import run_scores
+from sadanet_lab.studies.published import published_scores
+from sadanet_lab.training.run_store import open_run
+from sadanet_lab.views import tables
+from sadanet_lab.views.angles import agreement_markdown
+
+REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
+
+
+def content(folder, notebook):
+    return json.loads((folder / f"{notebook}.json").read_text())
+
+
+def runs_of(folder, notebook):
+    return [open_run(folder / "runs" / name) for name in content(folder, notebook)["findings"]["runs"]]
+
+
+def assert_same_text(folder, name, markdown):
+    """The Markdown and LaTeX that people read, but for caption and footnote."""
+    assert f"\n\n{markdown}\n" in (folder / f"{name}.md").read_text()
+    assert latex(markdown, "").split("\n", 1)[1] == (folder / f"{name}.tex").read_text().split("\n", 1)[1]
+
+
+def assert_same_csv(folder, name, table):
+    again = pd.read_csv(io.StringIO(table.to_csv(index=False, float_format="%.6g")))
+    pd.testing.assert_frame_equal(again, pd.read_csv(folder / f"{name}.csv"), check_exact=True)
+
+
+@pytest.fixture(scope="module", params=REFERENCES, ids=lambda path: path.name)
+def folder(request):
+    return request.param
+
+
+TABLES = [
+    ("01_table1_comparison", "table1", "I", run_scores.method_label),
+    ("02_table2_ablation", "table2", "II", run_scores.method_label),
+    ("04_table4_lambda_sweep", "table4", "IV", run_scores.lambda_label),
+]
+
+
+@pytest.mark.parametrize(("notebook", "name", "printed", "label"), TABLES, ids=[each[1] for each in TABLES])
+class TestRecomputed:
+    def test_the_table(self, folder, notebook, name, printed, label):
+        table = run_scores.compare_with_paper(runs_of(folder, notebook), printed, label=label)
+        assert_same_csv(folder, name, table)
+        first = "Lambda" if name == "table4" else "Method"
+        assert_same_text(folder, name, tables.paper_comparison_markdown(table, first=first))
+
+    def test_its_claims_with_intervals_and_corrected_p(self, folder, notebook, name, printed, label):
+        counts = run_scores.counts_by_label(runs_of(folder, notebook), label)
+        compared, verdicts = claims.check(printed, counts, published_scores(printed))
+        assert_same_csv(folder, f"{name}_claims", compared)
+        assert_same_text(folder, f"{name}_claims", tables.claims_markdown(verdicts, compared))
+        assert content(folder, notebook)["findings"]["claims"] == verdicts.set_index("said").verdict.to_dict()
+
+
+@pytest.mark.parametrize(("notebook", "name"), [each[:2] for each in TABLES[:2]])
+def test_differences(folder, notebook, name):
+    found = statistics.differences_to("SADANet", run_scores.counts_by_label(runs_of(folder, notebook)))
+    assert_same_csv(folder, f"{name}_differences", found)
+    assert_same_text(folder, f"{name}_differences", tables.differences_markdown(found))
+
+
+def test_outlines_confusion_and_calibration(folder):
+    runs = runs_of(folder, "01_table1_comparison")
+    outlines = run_scores.outlines(runs)
+    assert_same_csv(folder, "table1_outlines", outlines)
+    assert_same_text(folder, "table1_outlines", tables.outlines_markdown(outlines))
+    shares = run_scores.confusion_of_runs(run for run in runs if run.recipe.method == "sadanet")
+    assert_same_csv(folder, "table1_confusion", shares.reset_index())
+    assert_same_text(folder, "table1_confusion", tables.confusion_markdown(shares))
+    wide = run_scores.calibration_errors(run_scores.reliability_of_runs(runs)[1])
+    assert_same_csv(folder, "table1_calibration", wide.reset_index())
+    assert_same_text(folder, "table1_calibration", tables.calibration_markdown(wide))
+
+
+def test_scores_of_both_forms_of_eq_3(folder):
+    scores = run_scores.scores_of_runs(runs_of(folder, "08_paper_audit"), label=run_scores.normalisation_label)
+    scores = scores.query("metric == 'dice'")
+    assert_same_csv(folder, "eq3_scores", scores)
+    assert_same_text(folder, "eq3_scores", tables.wide_markdown(scores, first="Normalisation"))
+
+
+def test_angles_are_those_stored_with_the_runs(folder):
+    shown = pd.read_csv(folder / "angles.csv")
+    for run in runs_of(folder, "07_scoliosis_angles"):
+        stored = run.table("angles").set_index("stem")
+        of_run = shown[shown.source == run_scores.method_label(run)].set_index("stem")
+        pd.testing.assert_series_equal(of_run.measured, stored.measured.loc[of_run.index])
+        assert len(of_run) == len(stored)
+    assert_same_text(folder, "angles", agreement_markdown(shown))
+
+
+def test_the_reference_on_a_cpu_is_there():
+    assert "quick-cpu" in {folder.name for folder in REFERENCES}
+
+
+def test_it_has_three_seeds_and_says_where_and_how_it_was_made(folder):
+    for notebook in ("01_table1_comparison", "02_table2_ablation", "04_table4_lambda_sweep"):
+        runs = runs_of(folder, notebook)
+        assert {run.recipe.seed for run in runs} >= {0, 1, 2}
+        for run in runs:
+            assert re.fullmatch(r"[0-9a-f]{7,40}", run.environment["commit"])  # one that can be checked out
+            assert run.environment["training_seconds"] > 0
+        assert content(folder, notebook)["environment"]["packages"]["torch"]
+
+
+# --- making one ---
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    given = {"profile": "smoke", "methods": "unet,danet", "results": str(folder)}
+    run_notebook(ROOT / "notebooks" / "01_table1_comparison.ipynb", given)
+    return folder
+
+
+def test_what_is_frozen_opens_and_gives_the_same_table(results, tmp_path):
+    names = freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
+    assert len(names) == 2
+    assert_same_csv(
+        tmp_path / "kept",
+        "table1",
+        run_scores.compare_with_paper(runs_of(tmp_path / "kept", "01_table1_comparison"), "I"),
+    )
+    assert not list((tmp_path / "kept").rglob("*.safetensors"))
+    with pytest.raises(BadInput, match="is there already"):
+        freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
+
+
+def test_results_that_are_not_of_phantoms_are_refused_and_nothing_is_written(results, tmp_path):
+    folder = tmp_path / "clinic-smoke"
+    folder.mkdir()
+    told = content(results / "phantom-smoke", "01_table1_comparison")
+    told["parameters"]["data"] = "data/clinic"
+    (folder / "01_table1_comparison.json").write_text(json.dumps(told))
+    with pytest.raises(BadInput, match="patients' pictures must stay at home"):
+        freeze(folder, results / "runs", tmp_path / "kept")
+    with pytest.raises(BadInput, match="no notebook's results"):
+        freeze(tmp_path, results / "runs", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()

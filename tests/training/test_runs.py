@@ -1,0 +1,307 @@
+"""Recipes, training and the run store: same recipe, same bytes; killed anywhere, it ends the same."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sadanet_core import SegmentationLoss
+from sadanet_lab.errors import BadInput, Failed
+from sadanet_lab.images.png import read_mask
+from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.inference.segmentation import labels_of
+from sadanet_lab.methods import registry
+from sadanet_lab.methods.sa2net import MixedLoss
+from sadanet_lab.training import trainer
+from sadanet_lab.training.evaluation import evaluate
+from sadanet_lab.training.recipe import Recipe, make_recipe, profiles
+from sadanet_lab.training.run_store import get_or_train, get_or_train_each, open_run, run_folder
+
+
+@pytest.fixture(scope="module")
+def data(phantoms):
+    return open_folder(phantoms)
+
+
+def tiny(data, method="sadanet", **changes) -> Recipe:
+    return make_recipe(method, "smoke", data.fingerprint, **changes)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data, tmp_path_factory):
+    """The run that the others must equal, byte for byte."""
+    return get_or_train(tiny(data), data, tmp_path_factory.mktemp("uninterrupted"))
+
+
+RESULT_FILES = ("counts.csv", "history.csv", "model.safetensors", "recipe.json")
+
+
+KILLED = {
+    "in training": """
+import os, torch
+save = torch.save
+def half(state, path):
+    save(state, path)
+    if state["step"] == 3:
+        path.write_bytes(path.read_bytes()[:1000])
+        os.kill(os.getpid(), 9)
+torch.save = half
+""",
+    "after training": """
+import os
+from sadanet_lab.training import run_store
+run_store.save_file = lambda weights, path: (path.write_bytes(b"half"), os.kill(os.getpid(), 9))
+""",
+    "before the end": """
+import os
+from sadanet_lab.training import run_store
+write = run_store.write_atomically
+def killed(path, content):
+    os.kill(os.getpid(), 9) if path.name == "complete.json" else write(path, content)
+run_store.write_atomically = killed
+""",
+}
+"""Moment -> code that makes a process kill itself then."""
+
+
+def assert_same_run(one, other):
+    for name in RESULT_FILES:
+        assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
+    for path in (one.folder / "predictions").iterdir():
+        assert path.read_bytes() == (other.folder / "predictions" / path.name).read_bytes(), path.name
+
+
+class TestRecipe:
+    def test_the_digest_follows_every_setting_that_decides_the_result(self, data):
+        recipe = tiny(data)
+        assert tiny(data).digest == recipe.digest
+        others = {"seed": 1, "lambda_dice": 2.0, "iterations": 7, "batch": 3, "weight_decay": 0.0, "width": 48}
+        digests = {tiny(data, **{name: value}).digest for name, value in others.items()}
+        assert len(digests | {recipe.digest}) == len(others) + 1
+
+    def test_the_place_of_the_weights_file_is_no_part_of_it(self, tmp_path):
+        for name in ("a", "b"):
+            (tmp_path / name).write_bytes(b"weights")
+        (tmp_path / "c").write_bytes(b"other weights")
+        digests = [make_recipe("sadanet", "smoke", "x", tmp_path / name).digest for name in "abc"]
+        assert digests[0] == digests[1] != digests[2]
+
+    def test_a_method_without_backbone_does_not_depend_on_one(self, data):
+        assert tiny(data, "unet").backbone is None
+
+    def test_profiles_have_the_same_keys_and_all_make_recipes(self):
+        assert len({tuple(p) for p in profiles().values()}) == 1
+        for name in profiles():
+            make_recipe("sadanet", name, "x")
+
+    def test_the_paper_profile_is_section_iv_b(self):
+        recipe = make_recipe("sadanet", "paper", "x")
+        expected = {
+            "backbone": "resnet50c", "weights": "imagenet", "image_height": 2048, "image_width": 512,
+            "patch_height": 512, "patch_width": 256, "batch": 4, "iterations": 160_000, "learning_rate": 1e-3,
+            "final_learning_rate": 5e-6, "weight_decay": 5e-4, "lambda_dice": 3.0, "width": 512,
+        }  # fmt: skip
+        assert {name: getattr(recipe, name) for name in expected} == expected
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"lambda_dice": -1.0}, "lambda_dice: found -1.0"),
+            ({"lambda_dice": math.nan}, "lambda_dice: found nan"),
+            ({"patch_height": 4096}, "no larger than the image"),
+            ({"head": "third"}, "head 'third' is unknown to sadanet; expected text or table3"),
+            ({"normalisation": "max"}, "normalisation 'max' is unknown to sadanet; expected softmax or max-minus"),
+            ({"loss": "mixed"}, "loss 'mixed' is unknown to sadanet; expected equation-7"),
+            ({"momentum": 0.9}, "momentum"),
+            ({"batch": 1}, "batch: found 1"),
+        ],
+    )
+    def test_bad_settings_are_one_line(self, data, changes, said):
+        with pytest.raises(BadInput, match=said) as caught:
+            tiny(data, **changes)
+        assert "\n" not in str(caught.value)
+
+    def test_unknown_names_list_the_known(self):
+        with pytest.raises(BadInput, match=", ".join(registry())):
+            make_recipe("vnet", "smoke", "x")
+        with pytest.raises(BadInput, match="smoke, quick, gpu, paper"):
+            make_recipe("unet", "slow", "x")
+
+    def test_what_a_method_lets_one_choose_is_its_own_unless_named(self):
+        def chosen(method, **changes):
+            recipe = make_recipe(method, "smoke", "x", **changes)
+            return recipe.head, recipe.normalisation, recipe.loss
+
+        assert chosen("sadanet") == ("text", "softmax", "equation-7")
+        assert chosen("danet") == (None, "max-minus", "equation-7")
+        assert chosen("rsnu") == (None, None, "total-variation")
+        assert chosen("sa2net", loss="mixed", head=None) == (None, None, "mixed")
+        with pytest.raises(BadInput, match="head 'text': fpn has no choice of it"):
+            chosen("fpn", head="text")
+
+
+class TestTraining:
+    def test_learning_rate_is_a_cosine_between_the_papers_ends(self):
+        recipe = make_recipe("unet", "paper", "x")
+        assert trainer.learning_rate(recipe, 0) == 1e-3
+        assert trainer.learning_rate(recipe, 160_000) == pytest.approx(5e-6)
+        assert trainer.learning_rate(recipe, 80_000) == pytest.approx((1e-3 + 5e-6) / 2)
+        assert trainer.learning_rate(recipe, 40_000) == pytest.approx(5e-6 + (1e-3 - 5e-6) * (1 + math.sqrt(0.5)) / 2)
+
+    def test_each_image_is_used_once_before_any_comes_again(self, data):
+        training_set = trainer.TrainingSet(data.train, tiny(data))
+        seen = []
+        training_set.patch = lambda image, mask, generator: seen.append(id(image)) or (image, mask)
+        for step in range(6):  # 2 a batch, 4 images: three epochs
+            training_set.batch(step)
+        epochs = [seen[i : i + 4] for i in range(0, 12, 4)]
+        assert all(len(set(epoch)) == 4 for epoch in epochs)
+        assert epochs[0] != epochs[1] or epochs[1] != epochs[2]
+
+    def test_a_step_does_not_depend_on_those_before_it(self, data):
+        fresh, used = (trainer.TrainingSet(data.train, tiny(data)) for _ in range(2))
+        for step in range(3):
+            used.batch(step)
+        for one, other in zip(fresh.batch(3), used.batch(3), strict=True):
+            assert torch.equal(one, other)
+
+    def test_other_seeds_give_other_weights_and_batches(self, data):
+        one, other = (trainer.build_network(tiny(data, seed=s)) for s in (0, 1))
+        assert not torch.equal(next(one.parameters()), next(other.parameters()))
+        batches = [trainer.TrainingSet(data.train, tiny(data, seed=s)).batch(0)[0] for s in (0, 1)]
+        assert not torch.equal(*batches)
+
+    def test_a_loss_that_is_no_number_stops_training(self, data, tmp_path, monkeypatch):
+        monkeypatch.setattr(SegmentationLoss, "forward", lambda *_: torch.tensor(math.nan, requires_grad=True))
+        with pytest.raises(Failed, match="nan at step 1"):
+            get_or_train(tiny(data, "unet"), data, tmp_path)
+
+    def test_a_method_is_trained_with_the_loss_of_its_recipe(self, data, tmp_path, monkeypatch):
+        seen = []
+        forward = MixedLoss.forward
+        monkeypatch.setattr(MixedLoss, "forward", lambda *given: seen.append(1) or forward(*given))
+        get_or_train(tiny(data, "sa2net", loss="mixed", iterations=2), data, tmp_path)
+        assert len(seen) == 2
+
+
+class TestRunStore:
+    def test_the_same_recipe_gives_the_same_bytes(self, data, uninterrupted, tmp_path):
+        assert_same_run(get_or_train(tiny(data), data, tmp_path), uninterrupted)
+
+    @pytest.mark.parametrize("moment", KILLED, ids=KILLED)
+    def test_killed_and_started_again_it_ends_the_same(self, phantoms, data, uninterrupted, tmp_path, moment):
+        """SIGKILL in mid-training with a checkpoint half-written, after training, or just before the end."""
+        options = ["--method", "sadanet", "--profile", "smoke", "--checkpoint-seconds", "0"]
+        options += ["--data", str(phantoms), "--results", str(tmp_path)]
+        script = KILLED[moment] + f"from sadanet_lab.cli import main\nmain(['train', *{options!r}])"
+        process = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE)
+        assert process.returncode == -signal.SIGKILL, process.stderr.decode()
+        folder = run_folder(tiny(data), tmp_path)
+        with pytest.raises(BadInput, match="not complete"):
+            open_run(folder)
+        assert torch.load(folder / "checkpoint.pt")["step"] == (2 if moment == "in training" else 6)
+        assert_same_run(get_or_train(tiny(data), data, tmp_path), uninterrupted)
+        assert not (folder / "checkpoint.pt").exists()
+
+    def test_resumed_training_does_not_start_over(self, data, uninterrupted, tmp_path, monkeypatch):
+        """Stopped after three of six steps, only three are done the second time."""
+        batch, steps = trainer.TrainingSet.batch, []
+
+        def stop_at_three(self, step):
+            steps.append(step)
+            if len(steps) == 4:
+                raise KeyboardInterrupt
+            return batch(self, step)
+
+        monkeypatch.setattr(trainer.TrainingSet, "batch", stop_at_three)
+        with pytest.raises(KeyboardInterrupt):
+            get_or_train(tiny(data), data, tmp_path, checkpoint_seconds=0)
+        run = get_or_train(tiny(data), data, tmp_path)
+        assert steps == [0, 1, 2, 3, 3, 4, 5]
+        assert_same_run(run, uninterrupted)
+
+    def test_a_complete_run_is_not_trained_again(self, data, uninterrupted, monkeypatch):
+        monkeypatch.setattr(trainer, "train", lambda *_: pytest.fail("trained again"))
+        again = get_or_train(tiny(data), data, uninterrupted.folder.parents[1])
+        assert again.folder == uninterrupted.folder
+
+    def test_two_that_want_the_same_run_train_it_once(self, data, tmp_path, monkeypatch):
+        train, calls = trainer.train, []
+
+        def counted(*arguments):
+            calls.append(arguments)
+            return train(*arguments)
+
+        monkeypatch.setattr(trainer, "train", counted)
+        with ThreadPoolExecutor(2) as pool:
+            both = [pool.submit(get_or_train, tiny(data, "unet"), data, tmp_path) for _ in range(2)]
+        assert both[0].result().folder == both[1].result().folder
+        assert len(calls) == 1
+
+    def test_counts_are_those_of_the_stored_predictions_and_of_the_stored_weights(self, data, uninterrupted):
+        again = evaluate(uninterrupted.network(), data.test, uninterrupted.recipe)["counts"]
+        pd.testing.assert_frame_equal(again, uninterrupted.counts)
+        for sample in data.test:
+            stored = read_mask(uninterrupted.prediction_path(sample.stem))
+            assert stored.shape == sample.mask().shape
+            tp = ((stored == 1) & (sample.mask() == 1)).sum()
+            row = uninterrupted.counts.query("stem == @sample.stem and `class` == 'rib'")
+            assert row.tp.item() == tp
+
+    def test_the_environment_is_recorded(self, uninterrupted):
+        recorded = uninterrupted.environment
+        assert recorded["packages"]["torch"] == torch.__version__.split("+")[0]
+        assert recorded["training_seconds"] > 0
+        assert {"device", "threads", "commit"} <= recorded.keys()
+
+    def test_what_is_no_run_is_said_so(self, tmp_path, uninterrupted):
+        with pytest.raises(BadInput, match="not a run"):
+            open_run(tmp_path)
+        (tmp_path / "recipe.json").write_text(json.dumps({"method": "sadanet"}))
+        (tmp_path / "complete.json").write_text("{}")
+        with pytest.raises(BadInput, match="not a recipe"):
+            open_run(tmp_path)
+
+    def test_a_results_folder_that_is_a_file(self, data, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(BadInput, match="can't be written to"):
+            get_or_train(tiny(data), data, tmp_path / "file")
+
+
+def test_predictions_have_the_images_own_size(uninterrupted):
+    for height, width in ((50, 31), (301, 77)):
+        labels = labels_of(uninterrupted.network(), np.zeros((height, width), np.uint8), uninterrupted.recipe)
+        assert labels.shape == (height, width)
+        assert labels.dtype == np.uint8
+
+
+def test_pretrained_weights_that_cannot_be_had_are_refused_with_the_reason(data, tmp_path, monkeypatch):
+    """What the ``paper`` profile meets without a way to the model hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(BadInput, match=r"weights of backbone 'resnet50c' can't be had from the model hub \("):
+        get_or_train_each(["unet", "sadanet"], [0], "paper", data, tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is trained or written before the refusal, UNet neither"
+
+
+def test_a_seed_named_twice_or_none_is_refused(data, tmp_path):
+    """Two runs of one seed would pass for a spread of zero."""
+    for seeds in ([0, 0], []):
+        with pytest.raises(BadInput, match="seeds: found"):
+            get_or_train_each(["unet"], seeds, "smoke", data, tmp_path)
+
+
+def test_a_device_that_is_not_there_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadInput, match="device: found 'cuda'"):
+        get_or_train(tiny(data), data, tmp_path, device="cuda")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,191 @@
+"""The model inside the package: what it is, that it loads, what it does on phantoms it was not trained on."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from sadanet_lab.cli import main
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.inference.segmentation import averaged_logits, labels_of, logits_of
+from sadanet_lab.metrics.scores import scores_of
+from sadanet_lab.phantom import write_folder
+from sadanet_lab.studies.angle_agreement import CLOSE, agreement, angles, severity_table
+from sadanet_lab.training import shipped
+from sadanet_lab.training.evaluation import evaluate
+from sadanet_lab.training.run_store import Run
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return shipped.shipped_run()
+
+
+@pytest.fixture(scope="module")
+def unseen(tmp_path_factory):
+    """Twelve phantoms of a seed that training never saw."""
+    out = tmp_path_factory.mktemp("data") / "unseen"
+    write_folder(out, train=1, test=12, seed=77, width=320, height=1280)
+    return open_folder(out)
+
+
+@pytest.fixture(scope="module")
+def tables(run, unseen):
+    return evaluate(run.network(), unseen.test, run.recipe)
+
+
+def test_it_is_sadanet_trained_on_phantoms_alone(run):
+    assert run.recipe.method == "sadanet"
+    assert run.recipe.profile == "shipped"
+    assert run.recipe.weights == "none"
+
+
+def test_a_run_is_found_by_folder_by_name_and_as_shipped(run, tmp_path):
+    named = tmp_path / "runs" / "mine"
+    shutil.copytree(shipped.SHIPPED, named)
+    assert shipped.find_run("shipped").folder == run.folder
+    assert shipped.find_run("mine", results=tmp_path).folder == named
+    assert shipped.find_run("runs/mine", start=tmp_path).folder == tmp_path / "runs/mine"
+    with pytest.raises(BadInput, match="other"):
+        shipped.find_run("other", results=tmp_path)
+
+
+def test_its_weights_take_at_most_16_mib():
+    assert (shipped.SHIPPED / "model.safetensors").stat().st_size <= shipped.LARGEST_BYTES + 2**16
+
+
+def test_its_card_tells_its_own_scores(run):
+    card = (shipped.SHIPPED / "README.md").read_text()
+    scores = scores_of(run.counts).dice
+    for bone in ("rib", "thoracic_process", "lump"):
+        assert f"{100 * scores[bone]:.1f}" in card
+    assert f"ship {run.recipe.name}\n" in card
+    assert f"{run.recipe.iterations} steps of four pictures" in card
+    assert "no medical device" in card
+
+
+def test_it_segments_phantoms_it_has_never_seen(tables):
+    dice = scores_of(tables["counts"]).dice
+    assert dice[["rib", "thoracic_process", "lump"]].min() > 0.7
+
+
+def test_its_angles_are_close_to_the_true_ones(run, unseen):
+    (found,) = agreement(angles(unseen, [], run).query("source == 'shipped model'")).to_dict("records")
+    assert found["measurable"] == 12
+    assert found["mae"] <= 3
+
+
+def test_any_size_and_frame_gives_a_label_map_of_that_size(run, unseen):
+    network, image = run.network(), unseen.test[0].image()
+    wide = np.pad(image, ((0, 0), (100, 37)))
+    assert labels_of(network, wide, run.recipe).shape == wide.shape
+    # More black beside the strip is no other picture.
+    same = labels_of(network, wide, run.recipe)[:, 100:-37] == labels_of(network, image, run.recipe)
+    assert same.mean() > 0.97
+
+
+def test_averaged_views_are_symmetric_and_their_probabilities_sum_to_one(run, unseen):
+    image = unseen.test[0].image()
+    logits = averaged_logits(run.network(), image, run.recipe)
+    mirrored = averaged_logits(run.network(), np.ascontiguousarray(image[:, ::-1]), run.recipe)
+    assert logits.exp().sum(0).numpy() == pytest.approx(1, abs=1e-4)
+    assert mirrored.flip(-1).exp().numpy() == pytest.approx(logits.exp().numpy(), abs=1e-3)
+    assert not np.allclose(logits.numpy(), logits_of(run.network(), image, run.recipe).log_softmax(0).numpy())
+
+
+def test_other_runs_are_not_shipped(run, tmp_path):
+    settings = json.loads((run.folder / "recipe.json").read_text()) | {"profile": "quick"}
+    (tmp_path / "recipe.json").write_text(json.dumps(settings))
+    with pytest.raises(BadInput, match="expected one of profile 'shipped'"):
+        shipped.ship(Run(tmp_path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_other_data_than_the_profiles_phantoms_is_not_shipped(run, unseen, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "open_data", lambda data, profile: unseen)
+    with pytest.raises(BadInput, match="patients' data must stay at home"):
+        shipped.ship(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_predict_without_a_run_writes_labels_overlay_and_angles(unseen, tmp_path):
+    image = unseen.test[0].image_path
+    result = CliRunner().invoke(main, ["predict", str(image), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    stem = image.stem
+    assert Image.open(tmp_path / "out" / f"{stem}_labels.png").size == (320, 1280)
+    assert Image.open(tmp_path / "out" / f"{stem}_overlay.png").mode == "RGB"
+    (told,) = json.loads((tmp_path / "out" / f"{stem}_angles.json").read_text())
+    assert told["measurable"]
+    truth = pd.read_csv(unseen.root / "truth.csv", index_col="stem").largest_angle_degrees[stem]
+    assert told["largest_angle_degrees"] == pytest.approx(truth, abs=10)
+    again = CliRunner().invoke(main, ["angles", str(tmp_path / "out" / f"{stem}_labels.png"), "--format", "json"])
+    (same,) = json.loads(again.stdout)
+    assert {**same, "file": ""} == {**told, "file": ""}
+
+
+def photo(path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 200, 3), np.uint8)).save(path)
+
+
+def black(path):
+    Image.fromarray(np.zeros((1000, 250), np.uint8)).save(path)
+
+
+def tiny(path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50), np.uint8)).save(path)
+
+
+def deep(path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 2**16, (400, 100), np.uint16)).save(path)
+
+
+def corrupt(path):
+    black(path)
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def absent(path):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (photo, "colour image"),
+        (black, "every pixel has grey 0"),
+        (tiny, "50 x 50 pixels"),
+        (deep, "16-bit"),
+        (corrupt, "damaged or truncated"),
+        (absent, "can't be read"),
+    ],
+)
+def test_what_is_no_vpi_image_is_refused_in_one_line(make, said, tmp_path):
+    make(tmp_path / "x.png")
+    result = CliRunner().invoke(main, ["predict", str(tmp_path / "x.png"), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert str(tmp_path / "x.png") in line
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_agreement_by_hand():
+    table = pd.DataFrame(
+        {"source": "a", "stem": list("wxyz"), "measured": [12.0, 18.0, np.nan, 50.0], "true": [10.0, 26.0, 30.0, 50.0]}
+    )
+    (found,) = agreement(table).to_dict("records")
+    assert (found["images"], found["measurable"]) == (4, 3)
+    assert found["mae"] == pytest.approx((2 + 8 + 0) / 3)
+    assert found["bias"] == pytest.approx((2 - 8 + 0) / 3)
+    assert found["share_close"] == pytest.approx(2 / 4)  # of all: what can't be measured is not close
+    assert CLOSE == 5
+    assert found["share_same_severity"] == pytest.approx(2 / 4)
+    counts = severity_table(table, "a")
+    assert counts.loc["moderate", "mild"] == counts.loc["moderate", "not measurable"] == 1
+    assert counts.to_numpy().sum() == 4

@@ -1,0 +1,234 @@
+"""Tables beside the paper's, and overlays."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.patches import Rectangle
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.methods import registry
+from sadanet_lab.metrics import claims, scores, statistics
+from sadanet_lab.reporting.report import latex
+from sadanet_lab.studies import run_scores
+from sadanet_lab.studies.published import published_scores
+from sadanet_lab.training.run_store import get_or_train_each
+from sadanet_lab.views import comparisons, fig6, figures, tables
+from sadanet_lab.views.overlays import overlay
+
+
+@pytest.fixture(scope="module")
+def runs(phantoms, tmp_path_factory):
+    data = open_folder(phantoms)
+    return get_or_train_each(
+        ["unet", "sadanet"], [0, 1], "smoke", data, tmp_path_factory.mktemp("results"), iterations=2
+    )
+
+
+def cell(table, **where):
+    rows = table
+    for column, value in where.items():
+        rows = rows[rows[column] == value]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_the_published_averages_are_put_on_one_basis_each():
+    """Bones: SADANet (78.82 + 77.64 + 86.96) / 3 = 81.14, the audit's figure; UNet's printed 78.09 is already one."""
+    published = published_scores("I")
+    for method, dice in (("SADANet", 81.14), ("UNet", 78.09), ("RSNU", 80.56), ("SEAM", 79.52)):
+        row = cell(published, method=method, region="average_3_bones", metric="dice")
+        assert row["mean"] == pytest.approx(dice, abs=0.005)
+    four = published[published.region == "average_4_classes"].method.unique().tolist()
+    assert four == ["FPN", "PSANet", "CCNet", "DANet", "SADANet"]
+
+
+def test_a_table_is_mean_and_sd_of_the_stored_counts(runs):
+    table = run_scores.compare_with_paper(runs, "I")
+    dice = [100 * scores.scores_of(run.counts).loc["rib", "dice"] for run in runs if run.recipe.method == "sadanet"]
+    row = cell(table, source="here", method="SADANet", region="rib", metric="dice")
+    assert row["mean"] == pytest.approx(np.mean(dice), nan_ok=True)
+    assert row.sd == pytest.approx(np.std(dice, ddof=1), nan_ok=True)
+    assert set(table.method) == {"UNet", "SADANet"}
+
+
+def test_a_single_seed_has_no_spread(runs):
+    assert run_scores.compare_with_paper(runs[:1], "I").query("source == 'here'").sd.isna().all()
+
+
+def test_markdown_marks_the_best_of_each_source_and_column():
+    rows = [("paper", "A", 70.0), ("paper", "B", 80.0), ("here", "A", 91.0), ("here", "B", 90.0)]
+    long = pd.DataFrame(rows, columns=["source", "method", "mean"]).assign(region="rib", metric="dice", sd=np.nan)
+    text = tables.paper_comparison_markdown(long)
+    assert re.findall(r"\*\*([\d.]+)\*\*", text) == ["91.00", "80.00"]
+    assert "n/a" in text
+
+
+def test_figures_are_drawn_for_any_number_of_seeds(runs):
+    for some in (runs, runs[:1]):
+        figures.score_bars(run_scores.compare_with_paper(some, "I"), run_scores.scores_of_runs(some))
+        figures.training_curves(some)
+
+
+def test_rows_of_the_ablation_and_of_the_sweep_are_named_as_ours():
+    assert list(published_scores("II").method.unique()) == ["DANet", "SADANet w/o SCA", "SADANet w/o SAA", "SADANet"]
+    assert list(published_scores("IV").method.unique()) == [f"λ = {x}" for x in ("0", "1", "2", "2.5", "3", "4", "5")]
+    titles = {method.title for method in registry().values()}
+    assert set(published_scores("I").method) | set(published_scores("II").method) <= titles
+
+
+def test_labels_say_what_differs(runs):
+    assert {run_scores.method_label(run) for run in runs} == {"UNet", "SADANet"}
+    assert {run_scores.lambda_label(run) for run in runs} == {"λ = 3"}
+
+
+def test_outlines_are_means_over_images_and_seeds(runs):
+    unet = [run for run in runs if run.recipe.method == "unet"]
+    rib = pd.concat(run.table("surfaces") for run in unet).query("`class` == 'rib'")
+    row = cell(run_scores.outlines(runs), method="UNet", region="rib")
+    assert row.hd95 == pytest.approx(rib.hd95.mean())
+    assert row.hd95_percent == pytest.approx(100 * (rib.hd95 / 256).mean())
+    assert row.missed == rib.missed.mean()
+    assert "n/a" not in tables.outlines_markdown(run_scores.outlines(runs))
+
+
+def test_confusion_rows_add_up_to_one_and_its_diagonal_is_recall(runs):
+    shares = run_scores.confusion_of_runs(runs[:1])
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_allclose(np.diag(shares), scores.scores_of(runs[0].counts).recall[:4])
+    assert comparisons.confusion(shares, "UNet").axes
+
+
+def test_reliability_pools_the_seeds_of_a_method(runs):
+    bins, errors = run_scores.reliability_of_runs(runs)
+    pixels = bins.query("region == 'all'").groupby("method").pixels.sum()
+    assert (pixels == 2 * 2 * 64 * 256).all()  # seeds, images
+    assert errors.percent.between(0, 100).all()
+    assert comparisons.reliability(bins).axes
+
+
+def test_differences_and_claims_are_shown_for_several_methods_and_for_one(runs):
+    for some in (runs, runs[:1]):
+        counts = run_scores.counts_by_label(some)
+        found = statistics.differences_to("SADANet", counts)
+        text = tables.differences_markdown(found)
+        assert ("UNet" in text) == (len(counts) > 1)
+        comparisons.differences(found)
+        assert tables.ONE_SEED not in text
+        compared, verdicts = claims.check("I", counts, published_scores("I"))
+        assert ("surpasses UNet" in tables.claims_markdown(verdicts, compared)) == (len(counts) > 1)
+
+
+def test_differences_of_one_seed_say_so(runs):
+    found = statistics.differences_to(
+        "SADANet", run_scores.counts_by_label(run for run in runs if run.recipe.seed == 0)
+    )
+    assert tables.differences_markdown(found).endswith(tables.ONE_SEED)
+    assert "one seed" in comparisons.differences(found).get_suptitle()
+
+
+def test_what_is_not_there_is_shown_as_na():
+    numbers = pd.DataFrame({"rib": [1.0, np.nan]}, index=pd.Index(["UNet", "FPN"], name="method"))
+    assert tables.calibration_markdown(numbers).splitlines()[-1].split() == ["|", "FPN", "|", "n/a", "|"]
+    long = pd.DataFrame({"method": "UNet", "seed": 0, "region": "rib", "percent": [np.nan]})
+    assert "n/a" in tables.wide_markdown(long)
+    assert "nan" not in tables.wide_markdown(long)
+    assert tables.confusion_markdown(numbers.T).splitlines()[-1].split() == ["|", "rib", "|", "100.0", "|", "n/a", "|"]
+
+
+def test_a_sweeps_band_is_the_range_of_the_seeds(phantoms, tmp_path):
+    data = open_folder(phantoms)
+    every = get_or_train_each(["sadanet"], [0, 1], "smoke", data, tmp_path, lambda_dice=[0.0, 3.0], iterations=2)
+    for runs, seeds in ((every, 2), ([run for run in every if run.recipe.seed == 0], 1)):
+        table = run_scores.compare_with_paper(runs, "IV", label=run_scores.lambda_label)
+        figure = comparisons.sweep(table, run_scores.scores_of_runs(runs, label=run_scores.lambda_label))
+        paper, here = figure.axes[3], figure.axes[7]  # the average of the bones
+        assert paper.lines[0].get_xdata().tolist() == here.lines[0].get_xdata().tolist() == [0, 3]
+        corners = here.collections[0].get_paths()[0].vertices
+        for value in (0, 3):
+            of_value = [run for run in runs if run.recipe.lambda_dice == value]
+            dice = [100 * scores.scores_of(run.counts).dice["average_3_bones"] for run in of_value]
+            band = corners[corners[:, 0] == value, 1]
+            assert len(dice) == seeds
+            assert (band.min(), band.max()) == pytest.approx((min(dice), max(dice)))
+
+
+# --- Fig. 6 ---
+
+
+def test_the_box_is_where_label_maps_differ_most():
+    masks = [np.zeros((100, 50), np.uint8) for _ in range(3)]
+    masks[0][60:70, 20:40] = 1
+    masks[1][62:72, 20:40] = 2
+    masks[2][5, 5] = 3  # a lone pixel elsewhere
+    top, left, height, width = fig6.box_of_disagreement(masks)
+    assert (height, width) == (16, 30)
+    assert top <= 60
+    assert top + height >= 72
+    assert left <= 20
+    assert left + width >= 40
+    assert top + height <= 100
+    assert left + width <= 50
+
+
+def test_there_is_no_box_where_label_maps_are_alike(runs, phantoms):
+    assert fig6.box_of_disagreement([np.ones((100, 50), np.uint8)] * 2) is None
+    figure = fig6.segmentations(open_folder(phantoms).test[0], runs[:1])
+    assert not any(isinstance(patch, Rectangle) for axis in figure.axes for patch in axis.patches)
+
+
+def test_the_circle_is_where_a_prediction_errs_most_and_nowhere_if_it_does_not():
+    truth, predicted = np.zeros((200, 60), np.uint8), np.zeros((200, 60), np.uint8)
+    predicted[150:165, 30:45] = 1
+    predicted[10:12, 10:12] = 2
+    row, column, radius = fig6.worst_place(truth, predicted)
+    assert abs(row - 157) < 8
+    assert abs(column - 37) < 8
+    assert radius == 4
+    assert fig6.worst_place(truth, truth) is None
+
+
+def test_the_sample_is_the_one_named_or_that_of_median_dice(runs, phantoms):
+    data = open_folder(phantoms)
+    assert fig6.pick_sample(data, runs[0], data.test[1].stem) == data.test[1]
+    dice = fig6.dice_of_images(runs[0])
+    assert dice[fig6.pick_sample(data, runs[0]).stem] == sorted(dice.values())[len(dice) // 2]
+    with pytest.raises(BadInput, match="no test image 'nonsense'"):
+        fig6.pick_sample(data, runs[0], "nonsense")
+
+
+def test_fig6_has_a_column_an_image_the_mask_and_each_method(runs, phantoms):
+    data = open_folder(phantoms)
+    figure = fig6.segmentations(data.test[0], runs)
+    assert len(figure.axes) == 2 * (2 + len(runs))
+    assert len([axis for axis in fig6.contact_sheet(data, runs[0]).axes if axis.images]) == len(data.test)
+
+
+# --- pictures ---
+
+
+def test_an_overlay_changes_bones_alone():
+    image, labels = np.full((60, 30), 100, np.uint8), np.zeros((60, 30), np.uint8)
+    labels[10:30, 10:20] = 1
+    drawn = overlay(image, labels)
+    assert (drawn[labels == 0] == 100).all()
+    assert (drawn[labels == 1][:, 0] > 100).all()
+    assert drawn[20, 15, 1] < 100
+
+
+def test_latex_says_what_the_markdown_says():
+    markdown = "| Method | Rib_1 |\n|:--|--:|\n| **UNet** | **69.2 ± 1.3** |\n| A & B | 50 % |\n\na line of 5 %"
+    lines = latex(markdown, "Table I").splitlines()
+    assert lines[0] == "% Table I"
+    rows = [[cell.strip() for cell in line.removesuffix(r"\\").split(" & ")] for line in lines if line.endswith(r"\\")]
+    assert rows == [["Method", r"Rib\_1"], [r"\textbf{UNet}", r"\textbf{69.2 $\pm$ 1.3}"], [r"A \& B", r"50 \%"]]
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert lines[-1] == r"a line of 5 \%"
+
+
+def test_latex_has_no_sign_that_it_would_drop_or_not_know():
+    assert latex("~ w/o SAA, 10° × 2, λ ✓", "Signs").splitlines()[-1] == (
+        r"\textasciitilde{} w/o SAA, 10$^{\circ}$ $\times$ 2, $\lambda$ $\surd$"
+    )
