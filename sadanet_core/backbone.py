@@ -60,7 +60,9 @@ class Backbone(nn.Module):
                 raise BackboneError(f"backbone {name!r} cannot be built with strides {expected} ({reason})") from error
             if from_file:
                 raise BackboneError(f"{weights}: not the weights of backbone {name!r} ({reason})") from error
-            raise BackboneError(f"cannot download the weights of backbone {name!r} ({reason})") from error
+            raise BackboneError(
+                f"cannot download the weights of backbone {name!r} from the model hub ({reason})"
+            ) from error
         if missing:
             raise BackboneError(
                 f"{weights}: not the weights of backbone {name!r}: {len(missing)} are not in it, {missing[0]} first"

@@ -24,6 +24,7 @@ def complexity(method: str | None, every: bool, head: str | None, height: int, w
     import pandas as pd
 
     from sadanet_lab.studies import complexity as counting
+    from sadanet_lab.views.tables import complexity_for_people
 
     if (method is None) != every:
         raise BadInput("complexity: expected either --method or --all")
@@ -38,7 +39,7 @@ def complexity(method: str | None, every: bool, head: str | None, height: int, w
         click.echo(json.dumps(rows if every else rows[0], indent=2))
     else:
         click.echo(f"one picture of {width} x {height} pixels; G = 10^9 multiply-adds; memory of activations, float32")
-        click.echo(counting.readable(table).to_string(index=False))
+        click.echo(complexity_for_people(table).to_string(index=False))
 
 
 @main.command("run")

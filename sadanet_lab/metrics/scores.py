@@ -14,6 +14,7 @@ dice and iou are 0. NaN is left out of every mean, never counted as 0 or 1.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -49,8 +50,15 @@ PAPER_METRICS = ("dice", "iou", "recall")
 """The paper's three columns; its "Acc" behaves like recall, not like Eq. (10)."""
 COLUMNS = ("tp", "fp", "fn", "tn")
 
-Score = Callable[[np.ndarray], np.ndarray]
-"""counts (..., images, classes, 4) -> score (...), a fraction, NaN where it is not defined."""
+
+class Score(Protocol):
+    """counts (seeds, images, classes, 4) -> score (seeds), a fraction, NaN where it is not defined.
+
+    weights (R, images): how often each image is counted, R times anew -> (seeds, R). A resampled or exchanged test set
+    is a row of weights: one matrix product in place of R copies of the counts.
+    """
+
+    def __call__(self, counts: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray: ...
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
@@ -101,10 +109,16 @@ def score_of(region: str, metric: str, basis: str = "pooled") -> Score:
     check_basis(basis)
     members = [CLASSES.index(name) for name in AVERAGES.get(region, (region,))]
 
-    def score(counts: np.ndarray) -> np.ndarray:
+    def score(counts: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         counts = counts[..., members, :].astype(float)
-        total = counts.sum(-3)
-        of_classes = _ratio(total, metric) if basis == "pooled" else nanmean(_ratio(counts, metric), -2)
+        total = _sum_images(counts, weights)
+        if basis == "pooled":
+            of_classes = _ratio(total, metric)
+        else:
+            of_images = _ratio(counts, metric)[..., None]
+            there = ~np.isnan(of_images)
+            number = _sum_images(there.astype(float), weights)[..., 0]
+            of_classes = _divide(_sum_images(np.where(there, of_images, 0), weights)[..., 0], number)
         in_some_mask = total[..., 0] + total[..., 2] > 0
         return nanmean(np.where(in_some_mask, of_classes, np.nan), -1)
 
@@ -113,15 +127,26 @@ def score_of(region: str, metric: str, basis: str = "pooled") -> Score:
 
 def _ratio(counts: np.ndarray, metric: str) -> np.ndarray:
     part, whole = METRICS[metric].ratio(*np.moveaxis(counts, -1, 0))
+    return _divide(part, whole)
+
+
+def _sum_images(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Sum of values (seeds, images, classes, n) over the images -> (seeds, classes, n); weighted, (seeds, R, ...)."""
+    if weights is None:
+        return values.sum(-3)
+    seeds, images, *rest = values.shape
+    return (weights @ values.reshape(seeds, images, -1)).reshape(seeds, len(weights), *rest)
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """``part / whole``; NaN, and no warning, where there is nothing to divide by."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
 
 
 def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
     """Mean without NaN; NaN, and no warning, where there is nothing else."""
     there = ~np.isnan(values)
-    total = np.where(there, values, 0).sum(axis)
-    number = there.sum(axis)
-    return np.divide(total, number, out=np.full(np.shape(number), np.nan), where=number > 0)
+    return _divide(np.where(there, values, 0).sum(axis), there.sum(axis))
 
 
 def scores_of(counts: pd.DataFrame, basis: str = "pooled") -> pd.DataFrame:

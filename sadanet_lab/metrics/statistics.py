@@ -10,7 +10,7 @@ images. A difference is the mean over seeds of one method's score minus the othe
 - **Test**: paired permutation over images. Were these networks alike, each image's counts could be exchanged between
   them; p is the share of exchanges whose difference is at least as large, two-sided (scipy). It knows images only: a
   lucky seed is the same on all of them, and only the interval can tell.
-- **Correction**: Holm's, over all comparisons made together (statsmodels), so that a false alarm anywhere among them is
+- **Correction**: Holm's, over all comparisons made together, so that a false alarm anywhere among them is
   as rare as alpha.
 
 A difference is called separable if its interval leaves out 0 and its corrected p is below alpha; of one seed each, this
@@ -23,7 +23,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.stats import permutation_test, t
-from statsmodels.stats.multitest import multipletests
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics.scores import BONE_AVERAGE, Score, nanmean, score_of
@@ -43,8 +42,8 @@ def interval(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     differences = []
     for _ in range(0, RESAMPLES, 250):  # in parts, for the memory's sake
-        chosen = rng.integers(images, size=(250, images))
-        parts = [nanmean(score(counts[:, chosen]), 0) for counts in (one, other)]
+        weights = _times_chosen(rng.integers(images, size=(250, images)), images)
+        parts = [nanmean(score(counts, weights), 0) for counts in (one, other)]
         differences.append(parts[0] - parts[1])
     differences = np.concatenate(differences)
     if np.isnan(differences).mean() > ALPHA:  # in so few images that many resamples lack it
@@ -75,8 +74,9 @@ def permutation_p(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 
     both = np.concatenate([one, other], axis=1)  # images of the one, then of the other
 
     def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
-        x, y = (np.moveaxis(each, axis, -1) for each in (x, y))
-        return nanmean(np.moveaxis(score(both[:, x]) - score(both[:, y]), 0, -1), -1)
+        sides = [np.moveaxis(each, axis, -1) for each in (x, y)]
+        scores = [score(both, _times_chosen(side.reshape(-1, images), 2 * images)) for side in sides]
+        return nanmean(scores[0] - scores[1], 0).reshape(sides[0].shape[:-1])
 
     found = permutation_test(
         (np.arange(images), np.arange(images, 2 * images)),
@@ -90,17 +90,25 @@ def permutation_p(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 
     return float(found.pvalue)
 
 
+def _times_chosen(chosen: np.ndarray, number: int) -> np.ndarray:
+    """Rows of indices (R, n) -> how often each of 0..number - 1 stands in a row, (R, number)."""
+    rows = np.repeat(np.arange(len(chosen)), chosen.shape[1])
+    return np.bincount(rows * number + chosen.ravel(), minlength=len(chosen) * number).reshape(-1, number).astype(float)
+
+
 def _difference(one: np.ndarray, other: np.ndarray, score: Score) -> float:
     return float(nanmean(score(one), -1) - nanmean(score(other), -1))
 
 
 def holm(p: Iterable[float]) -> np.ndarray:
-    """Holm's corrected p of comparisons made together; a NaN stays one and is not counted as a comparison."""
+    """Holm's corrected p of comparisons made together; a NaN stays one and is not counted as a comparison.
+
+    The k-th smallest of n is multiplied by n - k + 1, made no smaller than those before it, and cut at 1 (Holm, 1979).
+    """
     p = np.asarray(list(p), float)
-    there = ~np.isnan(p)
+    order = np.argsort(p)[: (~np.isnan(p)).sum()]  # numpy sorts NaN to the end
     corrected = np.full(len(p), np.nan)
-    if there.any():
-        corrected[there] = multipletests(p[there], ALPHA, "holm")[1]
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1)
     return corrected
 
 

@@ -49,8 +49,8 @@ def test_every_command_has_help_with_an_example():
 
 
 def test_help_names_every_method():
-    """Written out in cli.py, so that --help need not import torch."""
-    assert cli.METHODS.rstrip(".").replace(" or ", ", ").split(", ") == list(registry())
+    """From the files' names, so that --help need not import torch."""
+    assert set(cli.METHODS.rstrip(".").replace(" or ", ", ").split(", ")) == set(registry())
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from sadanet_core import Backbone
-from sadanet_lab.errors import BadInput
+from sadanet_core import Backbone, BackboneError
 
 SWIN = "swin_tiny_patch4_window7_224"
 
@@ -31,7 +30,7 @@ def resnet10t():
 
 
 def refused(*arguments):
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(BackboneError) as error:
         Backbone(*arguments)
     assert "\n" not in str(error.value)
     return str(error.value)

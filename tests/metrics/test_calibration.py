@@ -2,33 +2,25 @@
 
 import numpy as np
 import pytest
-import torch
 
 from sadanet_lab.metrics.calibration import BINS, calibration, expected_calibration_error, pool, reliability
 from sadanet_lab.spine.classes import CLASSES
 
 
-def logits_of(labels, confidence):
-    """Logits that predict a label map (H, W) with a probability (H, W), what is left shared by the other classes."""
-    chosen = np.arange(len(CLASSES))[:, None, None] == labels
-    probabilities = np.where(chosen, confidence, (1 - confidence) / (len(CLASSES) - 1))
-    return torch.tensor(np.log(np.maximum(probabilities, 1e-30)), dtype=torch.float32)
-
-
 def made_up(seed=0, shape=(200, 200), share_right=lambda confidence: confidence, lowest=0.3):
-    """(truth, logits) of a network that is right with a probability given by its confidence."""
+    """(truth, labels, confidence) of a network that is right with a probability given by its confidence."""
     rng = np.random.default_rng(seed)
     labels, confidence = rng.integers(len(CLASSES), size=shape), rng.uniform(lowest, 1, shape)
     right = rng.random(shape) < share_right(confidence)
     truth = np.where(right, labels, (labels + rng.integers(1, len(CLASSES), shape)) % len(CLASSES))
-    return truth.astype(np.uint8), logits_of(labels, confidence)
+    return truth.astype(np.uint8), labels, confidence
 
 
 def by_hand():
     """Rows: region, bin -> pixels, confidence, correct of 2 x 2 pixels; the last column are the only bones."""
     truth = np.array([[0, 1], [0, 2]], np.uint8)
     labels, confidence = np.array([[0, 1], [0, 1]]), np.array([[0.95, 0.65], [0.45, 0.65]])
-    return calibration(truth, logits_of(labels, confidence))
+    return calibration(truth, labels, confidence)
 
 
 def test_four_pixels_by_hand():
@@ -61,28 +53,25 @@ def test_an_overconfident_network_has_the_error_planted():
 def test_always_sure_and_half_right_is_an_error_of_one_half():
     labels = np.full((10, 10), 1)
     truth = np.where(np.arange(100).reshape(10, 10) % 2 == 0, 1, 2).astype(np.uint8)
-    table = calibration(truth, logits_of(labels, np.ones((10, 10))))
+    table = calibration(truth, labels, np.ones((10, 10)))
     assert expected_calibration_error(table).tolist() == pytest.approx([0.5, 0.5])
 
 
 def test_a_probability_of_one_is_in_the_last_bin():
     labels = np.full((10, 10), 3)
-    logits = logits_of(labels, np.ones((10, 10)))
-    assert (logits.softmax(0)[3] == 1).all()
-    last = calibration(labels.astype(np.uint8), logits).query("bin == 9")
+    last = calibration(labels.astype(np.uint8), labels, np.ones((10, 10))).query("bin == 9")
     assert last[["pixels", "confidence", "correct"]].to_numpy().tolist() == [[100, 100, 100]] * 2
 
 
 def test_sums_hold_every_pixel_in_the_bin_of_its_probability():
-    truth, logits = made_up(shape=(37, 53), lowest=0.26)
-    probability, labels = logits.softmax(0).max(0)
-    regions = {"all": np.full(truth.shape, True), "bones": labels.numpy() != 0}
-    table = calibration(truth, logits)
+    truth, labels, probability = made_up(shape=(37, 53), lowest=0.26)
+    regions = {"all": np.full(truth.shape, True), "bones": labels != 0}
+    table = calibration(truth, labels, probability)
     for region, inside in regions.items():
         rows = table[table.region == region]
         assert rows.pixels.sum() == inside.sum()
-        assert rows.correct.sum() == (truth == labels.numpy())[inside].sum()
-        assert rows.confidence.sum() == pytest.approx(probability.numpy()[inside].sum(), rel=1e-5)
+        assert rows.correct.sum() == (truth == labels)[inside].sum()
+        assert rows.confidence.sum() == pytest.approx(probability[inside].sum(), rel=1e-5)
         means = reliability(rows).dropna()
         assert len(means) == 8
         assert means.confidence.between(means.bin / BINS, (means.bin + 1) / BINS).all()
@@ -90,7 +79,7 @@ def test_sums_hold_every_pixel_in_the_bin_of_its_probability():
 
 def test_bones_are_those_of_the_prediction():
     truth, labels = np.array([[0, 0, 2, 2, 0]], np.uint8), np.array([[0, 1, 0, 3, 0]])
-    table = calibration(truth, logits_of(labels, np.full(truth.shape, 0.85)))
+    table = calibration(truth, labels, np.full(truth.shape, 0.85))
     assert table[table.region == "bones"].pixels.sum() == 2
     assert table[table.region == "bones"].correct.sum() == 0
     assert table[table.region == "all"].correct.sum() == 2
@@ -98,8 +87,8 @@ def test_bones_are_those_of_the_prediction():
 
 def test_pooled_images_are_as_one_image():
     images = [made_up(seed, (20, 30)) for seed in range(3)]
-    truth, logits = np.concatenate([t for t, _ in images]), torch.cat([x for _, x in images], 1)
-    together, at_once = pool([calibration(*image) for image in images]), calibration(truth, logits)
+    one_image = [np.concatenate(parts) for parts in zip(*images, strict=True)]
+    together, at_once = pool([calibration(*image) for image in images]), calibration(*one_image)
     assert list(together) == list(at_once)
     assert together[["region", "bin", "pixels", "correct"]].equals(at_once[["region", "bin", "pixels", "correct"]])
     np.testing.assert_allclose(together.confidence, at_once.confidence)
@@ -117,6 +106,6 @@ def test_an_empty_bin_has_no_confidence_and_no_accuracy():
 
 def test_an_image_without_bones_has_no_error_for_them():
     labels = np.zeros((4, 4), int)
-    error = expected_calibration_error(calibration(labels.astype(np.uint8), logits_of(labels, np.full((4, 4), 0.75))))
+    error = expected_calibration_error(calibration(labels.astype(np.uint8), labels, np.full((4, 4), 0.75)))
     assert error["all"] == pytest.approx(0.25)
     assert np.isnan(error["bones"])

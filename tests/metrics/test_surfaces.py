@@ -6,7 +6,8 @@ import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 from scipy import ndimage
 
-from sadanet_lab.metrics.surfaces import SPECK, distances, surfaces
+from sadanet_lab.metrics.surfaces import distances, surfaces
+from sadanet_lab.spine.bones import SPECK
 from sadanet_lab.spine.classes import BONES
 
 RIB, PROCESS, LUMP = 1, 2, 3

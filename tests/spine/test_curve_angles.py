@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from sadanet_lab.cli import main
 from sadanet_lab.phantom import draw_spine
-from sadanet_lab.spine import description as report
+from sadanet_lab.spine import description
 from sadanet_lab.spine.classes import labels_to_rgb
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves, severity_of
 from sadanet_lab.spine.levels import curves_of, largest_angle
@@ -242,7 +242,7 @@ def test_severity_bands_begin_at_10_25_and_45_degrees():
 def test_an_angle_that_reads_10_degrees_has_the_name_of_10_degrees():
     for degrees in np.arange(9.8, 10.2, 0.02):
         found = measure_curves(painted(spine_of([degrees * (i - 8) / 16 for i in range(17)], 11)))
-        line = report.as_table([report.entry("a.png", found)])
+        line = description.as_table([description.describe("a.png", found)])
         assert found.severity == severity_of(float(line.removeprefix("a.png: ").split("°")[0]))
 
 
@@ -263,8 +263,8 @@ def test_confidence_is_the_share_of_bones_in_levels_times_the_share_of_length_wi
 
 def test_an_entry_survives_json_and_holds_what_was_measured():
     measured, not_measured = measure_curves(painted(spine_of(*DOUBLE))), measure_curves(NOT_MEASURABLE["lumps"])
-    entries = [report.entry("a.png", measured), report.entry("b.png", not_measured)]
-    assert json.loads(report.as_json(entries)) == entries
+    entries = [description.describe("a.png", measured), description.describe("b.png", not_measured)]
+    assert json.loads(description.as_json(entries)) == entries
     first, second = entries
     assert (first["file"], first["measurable"], first["reason"]) == ("a.png", True, None)
     assert first["largest_angle_degrees"] == pytest.approx(measured.largest_angle_degrees, abs=0.005)
@@ -281,8 +281,8 @@ def test_an_entry_survives_json_and_holds_what_was_measured():
 
 def test_the_table_has_a_line_a_file():
     maps = {"a": painted(spine_of(*DOUBLE)), "b": NOT_MEASURABLE["empty"], "c": painted(spine_of([0.0] * 17, 11))}
-    entries = [report.entry(f"{name}.png", measure_curves(labels)) for name, labels in maps.items()]
-    lines = report.as_table(entries).split("\n")
+    entries = [description.describe(f"{name}.png", measure_curves(labels)) for name, labels in maps.items()]
+    lines = description.as_table(entries).split("\n")
     assert lines[0].startswith(f"a.png: {entries[0]['largest_angle_degrees']:.1f}° mild, confidence 1.00; ")
     assert "left (levels 0-6, apex 3)" in lines[0]
     assert "right (levels 6-12, apex 9)" in lines[0]
@@ -298,10 +298,10 @@ def test_masks_of_ids_and_of_colours_are_told_alike(tmp_path):
     told = CliRunner().invoke(main, ["angles", str(ids), str(colours), "--format", "json"])
     assert (told.exit_code, told.stderr) == (0, "")
     first, second = json.loads(told.stdout)
-    assert first == report.entry(str(ids), measure_curves(labels))
+    assert first == description.describe(str(ids), measure_curves(labels))
     assert second == {**first, "file": str(colours)}
     table = CliRunner().invoke(main, ["angles", str(ids), str(colours)])
-    assert table.stdout == report.as_table([first, second]) + "\n"
+    assert table.stdout == description.as_table([first, second]) + "\n"
 
 
 @pytest.mark.parametrize("form", ["table", "json"])

@@ -271,7 +271,7 @@ class TestRunStore:
 
     def test_a_results_folder_that_is_a_file(self, data, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(BadInput, match="can't be written to"):
+        with pytest.raises(BadInput, match="cannot be written to"):
             get_or_train(tiny(data), data, tmp_path / "file")
 
 
@@ -282,13 +282,13 @@ def test_predictions_have_the_images_own_size(uninterrupted):
         assert labels.dtype == np.uint8
 
 
-def test_pretrained_weights_that_cannot_be_had_are_refused_with_the_reason(data, tmp_path, monkeypatch):
+def test_pretrained_weights_that_cannot_be_downloaded_are_refused_with_the_reason(data, tmp_path, monkeypatch):
     """What the ``paper`` profile meets without a way to the model hub."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(BadInput, match=r"weights of backbone 'resnet50c' can't be had from the model hub \("):
+    with pytest.raises(BadInput, match=r"cannot download the weights of backbone 'resnet50c' from the model hub \("):
         get_or_train_each(["unet", "sadanet"], [0], "paper", data, tmp_path)
     assert not list(tmp_path.iterdir()), "nothing is trained or written before the refusal, UNet neither"
 

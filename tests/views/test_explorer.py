@@ -231,12 +231,12 @@ def test_static_grid_has_a_row_for_each_network_and_pixel(sadanet, danet):
 
 
 def test_drop_zone_shows_overlay_and_downloads_or_says_why_not(sadanet):
-    zone = DropZone(Segmenter(sadanet))
+    zone = DropZone(Segmenter(sadanet.network(), sadanet.recipe))
     zone.show(png_bytes(IMAGE), "mine & yours.png")
     assert zone.picture.layout.display is None
     assert 'download="mine &amp; yours_labels.png"' in zone.links.value
     zone.show(b"no picture", "bad.png")
-    assert "not a PNG image" in zone.told.value
+    assert "not a PNG image" in zone.summary.value
     assert (zone.picture.layout.display, zone.links.value) == ("none", "")
 
 

@@ -14,6 +14,7 @@ from sadanet_lab.metrics import claims, scores, statistics
 from sadanet_lab.reporting.report import latex
 from sadanet_lab.studies import run_scores
 from sadanet_lab.studies.published import published_scores
+from sadanet_lab.studies.selection import pick_sample
 from sadanet_lab.training.run_store import get_or_train_each
 from sadanet_lab.views import comparisons, fig6, figures, tables
 from sadanet_lab.views.overlays import overlay
@@ -192,11 +193,11 @@ def test_the_circle_is_where_a_prediction_errs_most_and_nowhere_if_it_does_not()
 
 def test_the_sample_is_the_one_named_or_that_of_median_dice(runs, phantoms):
     data = open_folder(phantoms)
-    assert fig6.pick_sample(data, runs[0], data.test[1].stem) == data.test[1]
+    assert pick_sample(data, runs[0], data.test[1].stem) == data.test[1]
     dice = fig6.dice_of_images(runs[0])
-    assert dice[fig6.pick_sample(data, runs[0]).stem] == sorted(dice.values())[len(dice) // 2]
+    assert dice[pick_sample(data, runs[0]).stem] == sorted(dice.values())[len(dice) // 2]
     with pytest.raises(BadInput, match="no test image 'nonsense'"):
-        fig6.pick_sample(data, runs[0], "nonsense")
+        pick_sample(data, runs[0], "nonsense")
 
 
 def test_fig6_has_a_column_an_image_the_mask_and_each_method(runs, phantoms):
