@@ -1,31 +1,39 @@
 # Everything runs in .venv, made from requirements.lock. See README.md.
-PYTHON  ?= python3
-PROFILE ?= quick
-DATA    ?= phantom
-RESULTS ?= results
-SEEDS   ?= 1
-CORES   ?= all
+PYTHON   ?= python3
+PROFILE  ?= quick
+DATA     ?= phantom
+RESULTS  ?= results
+SEEDS    ?= 1
+BACKBONE ?=
+CORES    ?= all
+TESTERS  ?= 2
 
-# The notebooks that wait for most, or take longest: begun last, they would run on when all else is done.
-FIRST = 01_table1_comparison 05_fig6_segmentations 07_scoliosis_angles 10_robustness
-
+# Handed on by the environment: what stands in a name is never read by the shell.
+export PROFILE DATA RESULTS SEEDS BACKBONE CORES
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: reproduce test test-browser benchmark install lab lint lock
-reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
-	@.venv/bin/snakemake --cores $(CORES) --quiet rules host reason progress \
-	    --config profile="$(PROFILE)" data="$(DATA)" results="$(RESULTS)" seeds="$(SEEDS)" \
-	    --prioritize $(FIRST:%="$(RESULTS)/$(notdir $(DATA:/=))-$(PROFILE)/%.json")
+PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup
 
-test: install ## the tests; those in a browser are skipped where there is no Chromium
-	.venv/bin/python -m pytest
+.PHONY: reproduce test test-fast test-browser benchmark assumptions install lab lint lock
+reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
+	@.venv/bin/sadanet reproduce --profile "$$PROFILE" --data "$$DATA" --results "$$RESULTS" --seeds "$$SEEDS" \
+	    --backbone "$$BACKBONE" --cores "$$CORES"
+
+test: install ## all tests; those in a browser are skipped where there is no Chromium
+	$(PYTEST)
+
+test-fast: install ## the tests that take seconds
+	$(PYTEST) -m "not slow and not notebook and not browser"
 
 test-browser: install ## every notebook in a real JupyterLab; needs Chromium (apt-get install chromium)
 	.venv/bin/python -m pytest tests/browser
 
 benchmark: install ## how fast the attention explorer redraws
 	.venv/bin/python tests/benchmarks/explorer.py
+
+assumptions: install ## docs/assumptions.md, from the docstrings
+	.venv/bin/python -m sadanet_lab.reporting.assumptions
 
 install: .venv/installed ## the locked packages and this one into .venv
 
@@ -43,9 +51,10 @@ install: .venv/installed ## the locked packages and this one into .venv
 lab: install ## JupyterLab on the notebooks
 	.venv/bin/jupyter lab notebooks
 
-lint: install
+lint: install ## form and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/pyright
 
 lock: install ## resolve pyproject.toml anew
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

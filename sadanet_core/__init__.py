@@ -8,7 +8,7 @@ try:
     import torch as _torch
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
-        f"sadanet_core needs {_error.name}, which is not installed: pip install 'sadanet[train]'", name=_error.name
+        f"{_error.name} is not installed; in the project's folder: pip install '.[train]'", name=_error.name
     ) from None
 
 from sadanet_core.attention import (

@@ -5,7 +5,8 @@ from typing import Any
 
 import timm
 import torch.nn.functional as F
-from timm.layers import Format
+from timm.layers.format import Format
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 
@@ -18,7 +19,7 @@ def _options(name: str, output_stride: int) -> dict[str, Any]:
     if output_stride != 32:
         return {"output_stride": output_stride}
     # Swin and its kin are made for one picture size unless asked not to be.
-    return {"strict_img_size": False} if timm.get_pretrained_cfg(name).fixed_input_size else {}
+    return {"strict_img_size": False} if timm.get_pretrained_cfg_value(name, "fixed_input_size") else {}
 
 
 class Backbone(nn.Module):
@@ -67,12 +68,14 @@ class Backbone(nn.Module):
             raise BackboneError(
                 f"{weights}: not the weights of backbone {name!r}: {len(missing)} are not in it, {missing[0]} first"
             )
-        reductions = self.body.feature_info.reduction()
+        info = self.body.feature_info
+        assert isinstance(info, FeatureInfo)  # as of all of timm's feature extractors; torch can't say so
+        reductions = info.reduction()
         if reductions != expected:
             raise BackboneError(
                 f"backbone {name!r} gives strides {reductions}; its last {stages} stages must be at {expected}"
             )
-        self.channels: list[int] = self.body.feature_info.channels()
+        self.channels: list[int] = info.channels()
         # Transformers lay the channels last and cut the picture into whole tiles of their first stride.
         self._is_transformer = getattr(self.body, "output_fmt", Format.NCHW) == Format.NHWC
 

@@ -1,11 +1,22 @@
-"""What several test files share: a small phantom folder, made once, and alike conditions for tiny networks."""
+"""What several test files share: a small phantom folder, one smoke run of the whole graph, alike conditions."""
 
+import os
 import shutil
+import subprocess
+import sys
+
+# Before torch is loaded: tests run side by side, each with one thread, and what they start too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
 
+from sadanet_lab.paths import ROOT
 from sadanet_lab.phantom import write_folder
+
+
+def pytest_addoption(parser):
+    parser.addoption("--record", action="store_true", help="tests/golden: write the values anew, VERSION was raised")
 
 
 @pytest.fixture(scope="session")
@@ -17,16 +28,32 @@ def phantoms(tmp_path_factory):
 
 
 @pytest.fixture
-def alike():
-    """One seed; one thread, far faster for tiny maps on a busy machine."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
 def copy_of_phantoms(phantoms, tmp_path):
     """The same folder, to be spoilt."""
     return shutil.copytree(phantoms, tmp_path / "phantoms")
+
+
+@pytest.fixture
+def alike():
+    """One seed."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory):
+    """(results folder, output) of the whole graph at profile smoke: every training and every notebook, once.
+
+    Tests that use it have the marker ``notebook`` and share one worker, so that no notebook runs for each of them.
+    """
+    results = tmp_path_factory.mktemp("reproduced")
+    command = [sys.executable, "-m", "sadanet_lab", "reproduce", "--profile", "smoke", "--results", str(results)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return results, done.stdout
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("notebook") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("notebooks"))

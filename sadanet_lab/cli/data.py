@@ -1,10 +1,14 @@
 """Commands on images and masks: make phantoms, check a dataset, measure angles."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sadanet_lab.cli.options import FOLDER, Size, main
+
+if TYPE_CHECKING:
+    from sadanet_lab.phantom import Spread
 
 
 @main.command()
@@ -14,7 +18,7 @@ from sadanet_lab.cli.options import FOLDER, Size, main
 @click.option("--seed", type=int, default=0)
 @click.option("--size", type=Size(), default="512x2048", help="Width x height in pixels.")
 @click.option("--spread", type=click.Choice(["usual", "wide"]), default="usual", help="Of the training images.")
-def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], spread: str) -> None:
+def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], spread: "Spread") -> None:
     """Write phantom images with known masks and angles to OUT, a new folder in the published layout.
 
     Example: sadanet phantom data/my-phantoms --train 80 --test 29 --seed 1 --size 512x2048

@@ -44,6 +44,7 @@ def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
     process = subprocess.Popen(
         [*command, "--prioritize", *first], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    assert process.stdout is not None  # it is a pipe
     try:
         show_progress(process.stdout)
     except BaseException:

@@ -1,5 +1,7 @@
 """What all commands share. Bad input ends with one line and exit code 2. Heavy imports wait for their command."""
 
+import re
+from importlib.metadata import requires
 from pathlib import Path
 
 import click
@@ -7,6 +9,9 @@ import click
 from sadanet_lab import __version__
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.methods import method_names
+
+EXTRAS = ("train", "notebooks", "dev")
+"""Of pyproject.toml, each holding the one before it."""
 
 
 class _OneLineErrors(click.Group):
@@ -18,11 +23,26 @@ class _OneLineErrors(click.Group):
         except (BadInput, Failed) as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2 if isinstance(error, BadInput) else 1)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("sadanet"):
+                raise
+            extra = _extra_of(error.name)
+            click.echo(
+                f"error: {error.name} is not installed; in the project's folder: pip install '.[{extra}]'", err=True
+            )
+            ctx.exit(2)
         except OSError as error:
             if error.filename is None:
                 raise
             click.echo(f"error: {error.filename}: {error.strerror}", err=True)
             ctx.exit(2)
+
+
+def _extra_of(module: str) -> str:
+    """The smallest extra that brings a module along."""
+    package = re.escape(module.split(".")[0].replace("_", "-"))
+    found = re.findall(rf"^{package}\b[^\n]*extra == ['\"](\w+)", "\n".join(requires("sadanet") or []), re.M)
+    return min(found, key=EXTRAS.index, default="notebooks")
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

@@ -105,7 +105,7 @@ def evaluate(
 
     if (run is None) != every:
         raise BadInput("evaluate: expected either a RUN or --all")
-    if every:
+    if run is None:
         _update_all(results_folder(results), data, device)
         return
     trained = find_run(run, results)

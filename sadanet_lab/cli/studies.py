@@ -30,8 +30,10 @@ def complexity(method: str | None, every: bool, head: str | None, height: int, w
         raise BadInput("complexity: expected either --method or --all")
     if every and head is not None:
         raise BadInput("complexity: --all shows every head; expected --head with --method only")
-    table = counting.complexity_table(height=height, width=width) if every else None
-    table = pd.DataFrame([counting.complexity(method, head, height, width)]) if table is None else table
+    if method is None:
+        table = counting.complexity_table(height=height, width=width)
+    else:
+        table = pd.DataFrame([counting.complexity(method, head, height, width)])
     if form == "csv":
         click.echo(table.to_csv(index=False), nl=False)
     elif form == "json":

@@ -47,7 +47,7 @@ def measure_image(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     found = {"grey_mean": image.mean(), "grey_sd": image.std()}
     for part in (_of_strip(strip), _of_greys(image[strip]), _of_texture(image, strip, mask), _of_levels(mask)):
         found |= part
-    tissue = strip & ~binary_dilation(mask > 0, iterations=RING)
+    tissue = strip & np.logical_not(binary_dilation(mask > 0, iterations=RING))
     rows = np.arange(REFERENCE_HEIGHT)[:, None]
     first_lump = found["first_lump_row"]
     for name, where in (("thoracic", rows < first_lump - 100), ("lumbar", rows > first_lump)):
@@ -100,7 +100,8 @@ def _of_texture(image: np.ndarray, strip: np.ndarray, mask: np.ndarray) -> dict[
     smooth = gaussian_filter(np.where(strip, image, 0).astype(np.float32), TEXTURE_BLUR, truncate=3)
     smooth /= np.maximum(weight, 1e-3)
     fine = image - smooth
-    core = binary_erosion(strip, iterations=TEXTURE_MARGIN) & ~binary_dilation(mask > 0, iterations=TEXTURE_MARGIN)
+    core = binary_erosion(strip, iterations=TEXTURE_MARGIN)
+    core = core & np.logical_not(binary_dilation(mask > 0, iterations=TEXTURE_MARGIN))
     if core.any():
         core &= (smooth > np.quantile(smooth[core], 2 / 3)) & (image > 30)  # neither shadows nor lost frames
     found = {"texture_sd": _sd(fine[core])}

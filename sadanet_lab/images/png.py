@@ -64,8 +64,9 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def _palette_is_the_fields(picture: Image.Image) -> bool:
-    used = {colour for _, colour in picture.convert("RGB").getcolors(maxcolors=256)}
-    return used <= {tuple(colour) for colour in COLOURS.tolist()}
+    used = picture.convert("RGB").getcolors(maxcolors=256)
+    assert used is not None  # no palette has more
+    return {colour for _, colour in used} <= {tuple(colour) for colour in COLOURS.tolist()}
 
 
 def png_bytes(picture: np.ndarray) -> bytes:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from sadanet_core import SegmentationLoss
-from sadanet_core.blocks import at_least_float32
+from sadanet_core.blocks import SegmentationNetwork, at_least_float32
 from sadanet_lab.methods import unet
 from sadanet_lab.methods.shared.method import Method
 
@@ -38,7 +38,7 @@ class TotalVariationLoss(nn.Module):
         return self.segmentation_loss(outputs, labels) + self.weight * total_variation(outputs["main"])
 
 
-def loss(network: nn.Module, lambda_dice: float) -> TotalVariationLoss:
+def loss(network: SegmentationNetwork, lambda_dice: float) -> TotalVariationLoss:
     return TotalVariationLoss(SegmentationLoss(network.loss_weights, lambda_dice))
 
 

@@ -139,11 +139,12 @@ class MixedLoss(nn.Module):
         total = self.auxiliary_weight * segmentation_loss(outputs["auxiliary"], labels, self.lambda_dice)
         for subset in self.subsets:
             summed = sum(outputs[name] for name in subset)
+            assert isinstance(summed, Tensor)  # not sum's 0: no subset is empty
             total = total + segmentation_loss(summed, labels, self.lambda_dice)
         return total
 
 
-def mixed(network: nn.Module, lambda_dice: float) -> MixedLoss:
+def mixed(network: SegmentationNetwork, lambda_dice: float) -> MixedLoss:
     return MixedLoss(network.loss_weights["auxiliary"], lambda_dice)
 
 

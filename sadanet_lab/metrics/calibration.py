@@ -7,6 +7,8 @@ A table of calibration has a row a region and bin, with the columns
     pixels, confidence, correct     sums over the pixels: their number, those probabilities, and how many are right
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -35,7 +37,7 @@ def calibration(truth: np.ndarray, labels: np.ndarray, confidence: np.ndarray) -
     ).reset_index(drop=True)
 
 
-def pool(tables: list[pd.DataFrame]) -> pd.DataFrame:
+def pool(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Sums over images, or over runs."""
     together = pd.concat(tables).groupby(["region", "bin"], sort=False)[["pixels", "confidence", "correct"]]
     return together.sum().reset_index()

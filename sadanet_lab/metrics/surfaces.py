@@ -16,7 +16,7 @@ that is in neither has NaN.
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
+from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, has no stub
 
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import BONES, CLASSES
@@ -40,7 +40,8 @@ def distances(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     if not one.any() and not other.any():
         return np.nan, np.nan
     if not one.any() or not other.any():
-        return (float(np.hypot(*one.shape)),) * 2
+        diagonal = float(np.hypot(*one.shape))
+        return diagonal, diagonal
     outlines = [np.argwhere(_outline(mask)) for mask in (one, other)]
     there, back = (cKDTree(b).query(a)[0] for a, b in (outlines, outlines[::-1]))
     return max(np.percentile(d, 95) for d in (there, back)), float(np.concatenate([there, back]).mean())

@@ -63,7 +63,8 @@ def tissue(rng: np.random.Generator, spine: Spine, style: Style) -> np.ndarray:
 
 def halo(spine: Spine, reach: float = 14.0) -> np.ndarray:
     """How near the edge of a bone is (canvas), 0..1: echoes from there are strong. ``reach``: reference pixels."""
-    layer = Image.new("F", _canvas_shape(spine)[::-1])
+    height, width = _canvas_shape(spine)
+    layer = Image.new("F", (width, height))
     for bone in spine.bones:
         ImageDraw.Draw(layer).polygon([tuple(p) for p in _on_canvas(spine, bone.polygon)], fill=1)
     inside = gaussian_filter(np.asarray(layer), reach / CELL, truncate=2.5)
@@ -76,7 +77,7 @@ def bone_shadows(rng: np.random.Generator, spine: Spine, style: Style) -> np.nda
     What is seen lies only roughly where the expert, who knows the anatomy, draws it: ``style.displacement``.
     """
     shape = _canvas_shape(spine)
-    layers = {class_id: Image.new("F", shape[::-1]) for class_id in BONE_DEPTH}
+    layers = {class_id: Image.new("F", (shape[1], shape[0])) for class_id in BONE_DEPTH}
     for bone, depth in zip(spine.bones, _bone_depths(rng, spine, style), strict=True):
         outline = _on_canvas(spine, bone.polygon)
         middle = outline.mean(0)

@@ -7,7 +7,7 @@ from PIL import Image
 def enlarge(grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """``grid`` (h, w) resampled to ``shape`` (H, W), float32: smooth when larger, averaged when smaller."""
     picture = Image.fromarray(np.ascontiguousarray(grid, dtype=np.float32))
-    return np.asarray(picture.resize(shape[::-1], Image.Resampling.BICUBIC))
+    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
 
 def clouds(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float]) -> np.ndarray:

@@ -64,7 +64,7 @@ def write_folder(
     width: int = 512,
     height: int = 2048,
     spread: Spread = "usual",
-    on_image_done: Callable[[], None] | None = None,
+    on_image_done: Callable[[], object] | None = None,
 ) -> None:
     """Write ``train`` + ``test`` phantoms of ``width`` x ``height`` pixels to the folder ``out``, all or nothing.
 
@@ -105,7 +105,7 @@ def _check(out: Path, train: int, test: int, seed: int, width: int, height: int)
         raise BadInput(f"{out}: size {width} x {height}; expected a height of at most {TALLEST} times the width")
 
 
-def _write_all(folder: Path, jobs: list[Job], on_image_done: Callable[[], None] | None) -> None:
+def _write_all(folder: Path, jobs: list[Job], on_image_done: Callable[[], object] | None) -> None:
     for kind in ("dataset", "groundtruth"):
         for split in ("train", "test"):
             (folder / kind / split).mkdir(parents=True)

@@ -47,7 +47,7 @@ class Report:
         """
         text = f"**{caption}**\n\n{markdown}\n"
         if of_data and self.dataset is not None:
-            text += f"\n{self._footnote()}\n"
+            text += f"\n{self._footnote(self.dataset)}\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
         self._write(f"{name}.tex", latex(markdown, caption))
@@ -82,13 +82,11 @@ class Report:
         write_atomically(self.folder / name, content)
         self.files.append(name)
 
-    def _footnote(self) -> str:
+    def _footnote(self, dataset: VpiFolder) -> str:
         elsewhere = ("results", "data", "methods")  # the folder, named below; the rows of the table
         shown = {key: value for key, value in self.parameters.items() if key not in elsewhere and value != ""}
-        where = (
-            f"Data `{self.dataset.root.name}`, " + ", ".join(f"{key} `{value}`" for key, value in shown.items()) + "."
-        )
-        return f"{NO_CLAIM} {where}" if self.dataset.is_phantom else where
+        where = f"Data `{dataset.root.name}`, " + ", ".join(f"{key} `{value}`" for key, value in shown.items()) + "."
+        return f"{NO_CLAIM} {where}" if dataset.is_phantom else where
 
 
 def _kernel_parameters(notebook: str) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def label_pieces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     What hangs together, over corners too, is one piece.
     """
-    pieces, count = label(mask, np.ones((3, 3)))
+    # scipy, unannotated, seems to return an int: it does so only where it is given an array to fill.
+    pieces, count = label(mask, np.ones((3, 3)))  # pyright: ignore[reportGeneralTypeIssues]
     return pieces, np.bincount(pieces[mask], minlength=count + 1)[1:]
 
 

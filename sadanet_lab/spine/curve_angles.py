@@ -94,7 +94,7 @@ class _Axis:
         centres = np.array([bone.centre for bone in (*processes, *lumps)])
         is_process = np.arange(len(centres)) < len(processes)
         x, y = centres.T
-        best = None
+        fits = []
         for start in _starts(x, y, is_process):
             side = np.where(is_process, np.sign(x - start), 0)
             for _ in range(20):
@@ -103,9 +103,8 @@ class _Axis:
                 if (new == side).all():
                     break
                 side = new
-            if best is None or residual < best[0]:
-                best = residual, axis
-        return best[1]
+            fits.append((residual, axis))
+        return min(fits, key=lambda fit: fit[0])[1]
 
     @classmethod
     def _fit_sides(cls, x: np.ndarray, y: np.ndarray, side: np.ndarray) -> tuple["_Axis", float]:

@@ -82,7 +82,11 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
 def severity_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Images by true severity (rows) and measured severity (columns, with "not measurable") of one source."""
     names = [name for _, name in SEVERITIES]
+
+    def severity_found(degrees: float) -> str:
+        return severity_of(degrees) if degrees == degrees else "not measurable"
+
     part = table[(table.source == source) & table.true.notna()]
     true = part.true.map(severity_of)
-    found = part.measured.map(lambda degrees: severity_of(degrees) if degrees == degrees else "not measurable")
+    found = part.measured.map(severity_found)
     return pd.crosstab(true, found).reindex(index=names, columns=[*names, "not measurable"], fill_value=0)

@@ -76,6 +76,7 @@ class AttentionMaps:
 
     def tied(self, channel: int, count: int = 3) -> list[tuple[int, float]]:
         """The other channels that give most to a channel in GCA, and their weights, heaviest first."""
+        assert self.channels is not None  # asked of networks with a GCA only
         weights = self.channels[channel].clone()
         weights[channel] = -1
         values, found = weights.topk(min(count, len(weights) - 1))
@@ -94,7 +95,7 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
     picture, width = network_input(image, recipe)
     kept: dict[str, Tensor] = {}
     hooks = [
-        network.backbone.register_forward_hook(lambda _m, _i, output: kept.update(layer3=output[0])),
+        owners["backbone"].register_forward_hook(lambda _m, _i, output: kept.update(layer3=output[0])),
         *(
             module.register_forward_hook(lambda _m, inputs, _o: kept.update(features=inputs[0]))
             for module in owners.values()
@@ -104,8 +105,9 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
     try:
         with torch.inference_mode(), in_precision_of(recipe, picture.device), record_attention(network) as maps:
             logits = network(picture)
-            if isinstance(owners.get("auxiliary"), StructureAffinityHead):
-                network.auxiliary(kept["layer3"])
+            auxiliary = owners.get("auxiliary")
+            if isinstance(auxiliary, StructureAffinityHead):
+                auxiliary(kept["layer3"])
     finally:
         for hook in hooks:
             hook.remove()
@@ -148,7 +150,7 @@ def _cut_cross(cross: Tensor, h: int, w: int) -> Tensor:
     return torch.cat([cross[:, :w, :h], cross[:, :w, h : h + w]], dim=-1)
 
 
-def _cut_positions(positions: Tensor, whole: tuple[int, int], w: int) -> Tensor:
+def _cut_positions(positions: Tensor, whole: torch.Size, w: int) -> Tensor:
     h, padded = whole
     if w == padded:
         return positions

@@ -13,6 +13,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils.flop_counter import FlopCounterMode
 
 from sadanet_core import GlobalChannelAttention, SpatialCrissCrossAttention
+from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods.danet import PositionAttention
@@ -67,14 +68,14 @@ def paper_count(method: str, head: str | None = None, height: int = 512, width: 
         }
 
 
-def _network(method: str, head: str | None, height: int, width: int) -> nn.Module:
+def _network(method: str, head: str | None, height: int, width: int) -> SegmentationNetwork:
     found = methods.find_method(method)
     if head is not None and head not in found.heads:
         choices = " or ".join(found.heads) or "none: this method has one head"
         raise BadInput(f"head {head!r} is unknown to {method}; expected {choices}")
     # PSANet's mask is made for the largest image: the paper's, unless a larger one is asked for.
-    largest = {"image_height": max(WHOLE_IMAGE[0], height), "image_width": max(WHOLE_IMAGE[1], width)}
-    return found.build(NetworkSettings(head=head, **largest))
+    tallest, widest = max(WHOLE_IMAGE[0], height), max(WHOLE_IMAGE[1], width)
+    return found.build(NetworkSettings(head=head, image_height=tallest, image_width=widest))
 
 
 def complexity_table(
@@ -178,7 +179,7 @@ def _training_graph(network: nn.Module) -> Callable[[Tensor], dict[str, Tensor]]
     return run
 
 
-def training_step(network: nn.Module, method: Method) -> Callable[[Tensor], None]:
+def training_step(network: SegmentationNetwork, method: Method) -> Callable[[Tensor], None]:
     """A forward and backward pass on a picture, with the method's own loss."""
     loss_of = next(iter(method.losses.values()))(network, 3.0)
 

@@ -13,7 +13,8 @@ BOX = 0.16, 0.6
 
 def dice_of_images(run: Run) -> dict[str, float]:
     """Stem -> mean Dice of the three bones in that test image, in percent."""
-    return {stem: 100 * scores_of(rows).dice[BONE_AVERAGE] for stem, rows in run.counts.groupby("stem", sort=False)}
+    images = run.counts.groupby("stem", sort=False)
+    return {str(stem): 100 * scores_of(rows).dice[BONE_AVERAGE] for stem, rows in images}
 
 
 def box_of_disagreement(masks: list[np.ndarray]) -> tuple[int, int, int, int] | None:
@@ -27,9 +28,11 @@ def box_of_disagreement(masks: list[np.ndarray]) -> tuple[int, int, int, int] | 
     if not disagreement.any():
         return None
     height, width = (max(1, round(share * side)) for share, side in zip(BOX, stack.shape[1:], strict=True))
-    summed = ndimage.uniform_filter(disagreement, (height, width), mode="constant")
+    # scipy, unannotated, seems to want one size, its default being an int: it takes one for each axis as well.
+    summed = ndimage.uniform_filter(disagreement, (height, width), mode="constant")  # pyright: ignore[reportArgumentType]
     # Only places where the whole box lies in the image.
-    inside = summed[height // 2 : summed.shape[0] - (height - 1) // 2, width // 2 : summed.shape[1] - (width - 1) // 2]
+    rows, columns = disagreement.shape
+    inside = summed[height // 2 : rows - (height - 1) // 2, width // 2 : columns - (width - 1) // 2]
     top, left = np.unravel_index(inside.argmax(), inside.shape)
     return int(top), int(left), height, width
 

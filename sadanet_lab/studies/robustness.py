@@ -40,7 +40,7 @@ def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0
                 for title, (network, recipe) in networks.items():
                     labels = labels_of(network, image, recipe)
                     found = measure_curves(labels).largest_angle_degrees
-                    error = np.nan if None in (true, found) else abs(found - true)
+                    error = np.nan if found is None or true is None else abs(found - true)
                     dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
                     rows.append((title, name, strength, sample.stem, dice, error))
                 bar.update()
@@ -74,9 +74,9 @@ def _contrast(
 ) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
     """(contrast of a bone, NaN if no tissue is around it; the indices of its pixels)."""
     width = max(1, round(RING * image.shape[0]))
-    box = tuple(slice(max(0, side.start - width), side.stop + width) for side in box)
-    bone = pieces[box] == number
-    ring = binary_dilation(bone, iterations=width) & (mask[box] == 0) & (image[box] > 0)
+    wider = tuple(slice(max(0, side.start - width), side.stop + width) for side in box)
+    bone = pieces[wider] == number
+    ring = binary_dilation(bone, iterations=width) & (mask[wider] == 0) & (image[wider] > 0)
     rows, columns = np.nonzero(bone)
-    contrast = image[box][ring].mean() - image[box][bone].mean() if ring.any() else np.nan
-    return contrast, (rows + box[0].start, columns + box[1].start)
+    contrast = image[wider][ring].mean() - image[wider][bone].mean() if ring.any() else np.nan
+    return contrast, (rows + wider[0].start, columns + wider[1].start)

@@ -28,7 +28,9 @@ def lambda_label(run: Run) -> str:
 
 def normalisation_label(run: Run) -> str:
     """The form of the channel attention: "softmax" or "max-minus"."""
-    return run.recipe.normalisation
+    form = run.recipe.normalisation
+    assert form is not None  # asked of runs with a channel attention only
+    return form
 
 
 def scores_of_runs(runs: Iterable[Run], basis: str = "pooled", label: Label = method_label) -> pd.DataFrame:

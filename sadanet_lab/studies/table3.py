@@ -45,7 +45,7 @@ def compare_rows(costs: pd.DataFrame) -> pd.DataFrame:
     ours = in_printed_units(costs).set_index("configuration")
     rows = []
     for printed in published_table3().itertuples():
-        for method, head in CONFIGURATIONS[printed.method]:
+        for method, head in CONFIGURATIONS[str(printed.method)]:
             name = configuration(method, head)
             rows.append(
                 {
@@ -71,7 +71,7 @@ def trace_numbers(costs: pd.DataFrame) -> pd.DataFrame:
     for flops in printed.itertuples():
         for params in printed.itertuples():
             both = (ours.flops_giga == flops.flops_giga) & (ours.params_million == params.params_million)
-            if flops.method == params.method or both.any():
+            if str(flops.method) == str(params.method) or both.any():
                 rows.append(
                     {
                         "flops_giga": flops.flops_giga,
@@ -87,6 +87,6 @@ def trace_numbers(costs: pd.DataFrame) -> pd.DataFrame:
 def undocumented_cost(costs: pd.DataFrame) -> tuple[float, float]:
     """(G operations, million parameters) that Table III's SADANet has beyond the network that the text describes."""
     ours = in_printed_units(costs).set_index("configuration")
-    published = published_table3().set_index("method").loc["SADANet"]
-    text = ours.loc[configuration("sadanet", "text")]
-    return published.flops_giga - text.flops_giga, published.params_million - text.params_million
+    published, text = published_table3().set_index("method"), configuration("sadanet", "text")
+    flops = published.flops_giga["SADANet"] - ours.flops_giga[text]
+    return flops, published.params_million["SADANet"] - ours.params_million[text]

@@ -11,7 +11,7 @@ from sadanet_lab.progress import progress
 from sadanet_lab.training.recipe import profile
 
 
-def open_data(data: str, profile_name: str) -> VpiFolder:
+def open_data(data: str | Path, profile_name: str) -> VpiFolder:
     """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
 
     They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "-wide" at the end if

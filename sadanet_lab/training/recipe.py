@@ -22,7 +22,7 @@ VERSION = 3
 @cache
 def profiles() -> dict[str, dict[str, Any]]:
     """Profile name -> its settings, from ``profiles.toml``."""
-    return tomllib.loads(resources.files(__package__).joinpath("profiles.toml").read_text())
+    return tomllib.loads(resources.files("sadanet_lab.training").joinpath("profiles.toml").read_text())
 
 
 def profile(name: str) -> dict[str, Any]:
@@ -107,6 +107,7 @@ class Recipe(BaseModel):
 
     def network_settings(self) -> NetworkSettings:
         weights = self.weights_file if self.weights == "file" else self.weights
+        assert weights is not None  # "file" comes with one
         return NetworkSettings(
             self.backbone,
             weights,

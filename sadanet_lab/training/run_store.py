@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import lock, writable_folder, write_atomically
@@ -223,7 +224,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _train_and_test(
-    network: nn.Module,
+    network: SegmentationNetwork,
     recipe: Recipe,
     data: VpiFolder,
     folder: Path,

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.images import transforms
@@ -25,7 +26,7 @@ HISTORY_ROWS = 100
 CHECKPOINT_SECONDS = 30.0
 
 
-def build_network(recipe: Recipe) -> nn.Module:
+def build_network(recipe: Recipe) -> SegmentationNetwork:
     """The recipe's network at its start: its random weights come from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     network = methods.find_method(recipe.method).build(recipe.network_settings())
@@ -93,7 +94,7 @@ def find_device(device: str) -> torch.device:
 
 
 def train(
-    network: nn.Module,
+    network: SegmentationNetwork,
     recipe: Recipe,
     data: VpiFolder,
     folder: Path,

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sadanet_lab import methods
@@ -37,7 +38,7 @@ def agreement_markdown(table: pd.DataFrame) -> str:
     return shown.to_markdown(index=False, disable_numparse=True)
 
 
-def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, list[plt.Axes]]:
+def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, list[Axes]]:
     rows = -(-count // columns)
     figure, axes = plt.subplots(
         rows,

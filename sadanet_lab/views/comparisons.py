@@ -106,7 +106,8 @@ def reliability(bins: pd.DataFrame) -> Figure:
         axis.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
         style = {"palette": "colorblind", "marker": "o", "markersize": 4, "markeredgewidth": 0}
         sns.lineplot(rows[enough], x="confidence", y="accuracy", hue="method", ax=axis, **style)
-        axis.set(title={"all": "all pixels", "bones": "pixels predicted a bone"}[region], xlim=(0.2, 1), ylim=(0, 1))
+        title = {"all": "all pixels", "bones": "pixels predicted a bone"}[str(region)]
+        axis.set(title=title, xlim=(0.2, 1), ylim=(0, 1))
         axis.legend().remove()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     sns.despine(figure)

@@ -69,13 +69,17 @@ class Explorer:
     def sheet(self) -> Image.Image:
         """The picture that is shown now."""
         pixel = self.row.value, self.column.value
-        titles = dict.fromkeys([self.network.value, self.beside.value])
+        titles = dict.fromkeys([self._first(), str(self.beside.value)])
         panels = [self._panels(self.image.value, title, self._step_of(title)) for title in titles if title != NONE]
         return stacked([one.draw(*pixel, self.opacity.value, self._channel_of(one)) for one in panels])
 
     def _computed(self, image: str, title: str, step: int | None) -> Panels:
         maps = attention_maps(self._networks(title, step), self.runs[title].recipe, self.images[image])
         return Panels(maps, title if step is None else f"{title}, step {step}")
+
+    def _first(self) -> str:
+        """Title of the first network; one is always chosen, which the widget's type leaves open."""
+        return str(self.network.value)
 
     def _step_of(self, title: str) -> int | None:
         """The step slider is the first network's; the one beside it is shown as it ended."""
@@ -86,7 +90,7 @@ class Explorer:
         return 0 if features is None else min(self.channel.value, len(features) - 1)
 
     def _new_network(self) -> None:
-        steps = list(self.runs[self.network.value].snapshots)
+        steps = list(self.runs[self._first()].snapshots)
         self.step.options = [*steps, LAST]
         self.step.value = LAST
         self.step.layout.display = None if steps else "none"
@@ -94,9 +98,9 @@ class Explorer:
 
     def _new_image(self) -> None:
         self.told.value = "computing ..."
-        title = self.network.value
+        title = self._first()
         features = self._panels(self.image.value, title, self._step_of(title)).maps.features
-        height, width = self.images[self.image.value].shape
+        height, width = self.images[str(self.image.value)].shape
         # While the sliders' limits change nothing must be drawn: one could stand outside the other image.
         with self.row.hold_trait_notifications(), self.column.hold_trait_notifications():
             for slider, length in ((self.row, height), (self.column, width)):

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 import torch
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from sadanet_lab import methods
@@ -142,9 +143,12 @@ def score_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -
         axis.set(xlim=(0, 100), xlabel=f"{METRICS[metric].title} (%)")
     axes[0].set_yticks(places, order)
     axes[0].invert_yaxis()
-    dot = {"marker": "o", "color": "0.15", "markersize": 3.5, "label": "here: one seed"}
-    diamond = {"marker": "D", "markerfacecolor": "white", "markeredgecolor": "0.1", "label": "paper: patients"}
-    marks = [plt.Line2D([], [], linestyle="", **style) for style in (dot, diamond)]
+    marks = [
+        Line2D([], [], linestyle="", marker="o", color="0.15", markersize=3.5, label="here: one seed"),
+        Line2D(
+            [], [], linestyle="", marker="D", markerfacecolor="white", markeredgecolor="0.1", label="paper: patients"
+        ),
+    ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False)
     sns.despine(figure)
     return figure

@@ -18,7 +18,7 @@ def overlay(image: np.ndarray, labels: np.ndarray, colours: np.ndarray = COLOURS
     for class_id in range(1, len(CLASSES)):
         inside = labels == class_id
         rgb[inside] = (1 - opacity) * rgb[inside] + opacity * colours[class_id]
-        outline = inside & ~ndimage.binary_erosion(inside, iterations=thickness)
+        outline = inside & np.logical_not(ndimage.binary_erosion(inside, iterations=thickness))
         rgb[outline] = colours[class_id]
     return rgb.round().astype(np.uint8)
 

@@ -41,10 +41,10 @@ def losses_markdown(table: pd.DataFrame) -> str:
     for network, part in table.groupby("network", sort=False):
         cells = {"Undegraded": f"{100 * part[(part.degradation == 'noise') & (part.strength == 0)].dice.mean():.1f}"}
         for name, one in part.groupby("degradation", sort=False):
-            strengths = DEGRADATIONS[name].strengths
+            strengths = DEGRADATIONS[str(name)].strengths
             strongest = max((strengths[0], strengths[-1]), key=abs)
             dice = 100 * one[one.strength == strongest].dice.mean()
-            cells[f"{DEGRADATIONS[name].title} {strongest:g}"] = f"{dice:.1f}"
+            cells[f"{DEGRADATIONS[str(name)].title} {strongest:g}"] = f"{dice:.1f}"
         rows[network] = cells
     return pd.DataFrame(rows).T.rename_axis("Dice (%)").to_markdown(disable_numparse=True)
 

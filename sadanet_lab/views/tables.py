@@ -49,7 +49,7 @@ def differences_markdown(table: pd.DataFrame) -> str:
     cells = table.difference.map("{:+.2f} ".format) + span.where(table.low.notna(), "(no interval)")
     cells = cells.where(~table.separable, "**" + cells + "**").where(table.difference.notna(), "n/a")
     wide = table.assign(cell=cells).pivot(index="other", columns="region", values="cell")
-    wide = wide.loc[table.other.unique(), table.region.unique()].rename(columns=REGIONS)
+    wide = wide.loc[list(table.other.unique()), list(table.region.unique())].rename(columns=REGIONS)
     text = wide.rename_axis(f"{table.method.iloc[0]} minus").reset_index().to_markdown(index=False)
     return text if table.seeds.min() > 1 else f"{text}\n\n{ONE_SEED}"
 

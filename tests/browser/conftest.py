@@ -1,4 +1,4 @@
-"""A JupyterLab of its own for each test, on loopback and with a token, and a headless Chromium in front of it.
+"""A JupyterLab of their own, on loopback and with a token, and a headless Chromium in front of it.
 
 Without Chromium the tests are skipped, with the reason; in CI (`CI=1`, as `.ci/run` sets it) they fail instead.
 Screenshots go to results/browser/.
@@ -29,10 +29,13 @@ ARGUMENTS = [
 PRIVATE = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    if CHROMIUM is None and not os.environ.get("CI"):
-        for item in items:
-            if "browser" in item.path.parts:
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("notebooks"))
+            if CHROMIUM is None and not os.environ.get("CI"):
                 item.add_marker(pytest.mark.skip(reason="no Chromium: apt-get install chromium"))
 
 
@@ -50,12 +53,13 @@ def browser():
 
 
 class Lab:
-    """A running JupyterLab: address and token."""
+    """A running JupyterLab: the folder of its notebooks, address and token."""
 
     def __init__(self, folder: Path, home: Path):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
+        self.folder = folder
         self.address, self.token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
         environment = os.environ | {f"JUPYTER_{name}": str(home / name.lower()) for name in PRIVATE}
         environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
@@ -98,19 +102,29 @@ class Lab:
             assert self.process.poll() is None, log.read_text()[-2000:]
         raise AssertionError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
 
+    def end_kernels(self) -> None:
+        """End every kernel: a notebook that is opened again gets a new one."""
+        headers = {"Authorization": f"token {self.token}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.address}/api/sessions", headers=headers)) as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            address = f"{self.address}/api/sessions/{session['id']}"
+            urllib.request.urlopen(urllib.request.Request(address, headers=headers, method="DELETE")).close()
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=30)
         self.log.close()
 
 
-@pytest.fixture
-def lab(tmp_path):
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
     """JupyterLab on the project's notebooks, copied, so that none is changed."""
-    shutil.copytree(ROOT / "notebooks", tmp_path / "work" / "notebooks", ignore=shutil.ignore_patterns(".ipynb_*"))
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_*"))
     # A short name: a kernel's sockets lie in it, and the system cuts their names at about 100 characters.
     with tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as home:
-        lab = Lab(tmp_path / "work" / "notebooks", Path(home))
+        lab = Lab(folder, Path(home))
         yield lab
         lab.stop()
 

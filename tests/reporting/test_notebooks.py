@@ -3,6 +3,7 @@
 import ast
 import base64
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.images.png import png_bytes
+from sadanet_lab.paths import PHANTOM, result_file
 from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_parameters
 
@@ -89,23 +91,36 @@ class TestForm:
         assert inferred.keys() == parameters_of(path).keys()
 
 
+@pytest.mark.notebook
 @each_notebook
-def test_it_runs_through_the_runner_and_writes_its_result_last(path, phantoms, tmp_path):
-    given = {"profile": "smoke", "data": str(phantoms), "results": str(tmp_path)}
-    result = run_notebook(path, given)
+def test_it_ran_in_the_graph_and_wrote_its_result_last(path, reproduced):
+    result = result_file(path.stem, reproduced[0], PHANTOM, "smoke")
     content = json.loads(result.read_text())
+    assert content["parameters"] == parameters_of(path) | content["parameters"]
+    assert content["parameters"].keys() == parameters_of(path).keys()
     assert content["parameters"]["profile"] == "smoke"
     for name in content["files"]:
         assert (result.parent / name).stat().st_size > 0
-    assert (tmp_path / "executed" / result.parent.name / path.name).exists()
+    assert (result.parents[1] / "executed" / result.parent.name / path.name).exists()
 
 
+@pytest.mark.notebook
+def test_the_graph_tells_its_overall_progress(reproduced):
+    told = re.findall(r"^== (\d+) of (\d+) jobs done \((\d+) %\)", reproduced[1], re.M)
+    done, total, percent = (list(map(int, column)) for column in zip(*told, strict=True))
+    assert done == sorted(done)
+    assert (done[-1], percent[-1]) == (total[-1], 100)
+    assert percent == [100 * d // t for d, t in zip(done, total, strict=True)]
+    assert "Execute" not in reproduced[1]
+
+
+@pytest.mark.notebook
 def test_plain_papermill_from_another_folder(phantoms, tmp_path, monkeypatch):
     """Paths in parameters do not depend on where papermill is started."""
     monkeypatch.chdir(tmp_path)
     given = {"profile": "smoke", "data": str(phantoms), "results": str(tmp_path / "results")}
-    papermill.execute_notebook(str(NOTEBOOKS[0]), "executed.ipynb", given, progress_bar=False)
-    assert (tmp_path / "results" / f"{phantoms.name}-smoke" / f"{NOTEBOOKS[0].stem}.json").exists()
+    papermill.execute_notebook(str(NOTEBOOKS[-1]), "executed.ipynb", given, progress_bar=False)
+    assert (tmp_path / "results" / f"{phantoms.name}-smoke" / f"{NOTEBOOKS[-1].stem}.json").exists()
 
 
 def small_notebook(path, *cells):
@@ -145,7 +160,7 @@ def test_several_notebooks_at_once_from_one_folder(tmp_path):
     names = [f"n{i}" for i in range(3)]
     for name in names:
         small_notebook(tmp_path / f"{name}.ipynb", WRITE_RESULT.replace('"n.json"', f'"{name}.json"'))
-    command = [sys.executable, "-m", "sadanet_core", "run"]
+    command = [sys.executable, "-m", "sadanet_lab", "run"]
     processes = [subprocess.Popen([*command, str(tmp_path / f"{name}.ipynb")], cwd=tmp_path) for name in names]
     assert [process.wait(timeout=300) for process in processes] == [0, 0, 0]
 

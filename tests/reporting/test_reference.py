@@ -10,7 +10,6 @@ import pytest
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT
-from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.reporting.reference import freeze
 from sadanet_lab.reporting.report import latex
 from sadanet_lab.studies import run_scores
@@ -123,17 +122,11 @@ def test_it_has_three_seeds_and_says_where_and_how_it_was_made(folder):
 # --- making one ---
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-    given = {"profile": "smoke", "methods": "unet,danet", "results": str(folder)}
-    run_notebook(ROOT / "notebooks" / "01_table1_comparison.ipynb", given)
-    return folder
-
-
-def test_what_is_frozen_opens_and_gives_the_same_table(results, tmp_path):
+@pytest.mark.notebook
+def test_what_is_frozen_opens_and_gives_the_same_table(reproduced, tmp_path):
+    results, _ = reproduced
     names = freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
-    assert len(names) == 2
+    assert len(names) == 18
     assert_same_csv(
         tmp_path / "kept",
         "table1",
@@ -144,7 +137,9 @@ def test_what_is_frozen_opens_and_gives_the_same_table(results, tmp_path):
         freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
 
 
-def test_results_that_are_not_of_phantoms_are_refused_and_nothing_is_written(results, tmp_path):
+@pytest.mark.notebook
+def test_results_that_are_not_of_phantoms_are_refused_and_nothing_is_written(reproduced, tmp_path):
+    results, _ = reproduced
     folder = tmp_path / "clinic-smoke"
     folder.mkdir()
     told = content(results / "phantom-smoke", "01_table1_comparison")

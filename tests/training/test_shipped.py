@@ -12,10 +12,9 @@ from PIL import Image
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import open_folder
-from sadanet_lab.inference.segmentation import averaged_logits, labels_of, logits_of
 from sadanet_lab.metrics.scores import scores_of
 from sadanet_lab.phantom import write_folder
-from sadanet_lab.studies.angle_agreement import CLOSE, agreement, angles, severity_table
+from sadanet_lab.studies.angle_agreement import agreement, angles
 from sadanet_lab.training import shipped
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.run_store import Run
@@ -78,24 +77,6 @@ def test_its_angles_are_close_to_the_true_ones(run, unseen):
     (found,) = agreement(angles(unseen, [], run).query("source == 'shipped model'")).to_dict("records")
     assert found["measurable"] == 12
     assert found["mae"] <= 3
-
-
-def test_any_size_and_frame_gives_a_label_map_of_that_size(run, unseen):
-    network, image = run.network(), unseen.test[0].image()
-    wide = np.pad(image, ((0, 0), (100, 37)))
-    assert labels_of(network, wide, run.recipe).shape == wide.shape
-    # More black beside the strip is no other picture.
-    same = labels_of(network, wide, run.recipe)[:, 100:-37] == labels_of(network, image, run.recipe)
-    assert same.mean() > 0.97
-
-
-def test_averaged_views_are_symmetric_and_their_probabilities_sum_to_one(run, unseen):
-    image = unseen.test[0].image()
-    logits = averaged_logits(run.network(), image, run.recipe)
-    mirrored = averaged_logits(run.network(), np.ascontiguousarray(image[:, ::-1]), run.recipe)
-    assert logits.exp().sum(0).numpy() == pytest.approx(1, abs=1e-4)
-    assert mirrored.flip(-1).exp().numpy() == pytest.approx(logits.exp().numpy(), abs=1e-3)
-    assert not np.allclose(logits.numpy(), logits_of(run.network(), image, run.recipe).log_softmax(0).numpy())
 
 
 def test_other_runs_are_not_shipped(run, tmp_path):
@@ -173,19 +154,3 @@ def test_what_is_no_vpi_image_is_refused_in_one_line(make, said, tmp_path):
     assert str(tmp_path / "x.png") in line
     assert said in line
     assert not (tmp_path / "out").exists()
-
-
-def test_agreement_by_hand():
-    table = pd.DataFrame(
-        {"source": "a", "stem": list("wxyz"), "measured": [12.0, 18.0, np.nan, 50.0], "true": [10.0, 26.0, 30.0, 50.0]}
-    )
-    (found,) = agreement(table).to_dict("records")
-    assert (found["images"], found["measurable"]) == (4, 3)
-    assert found["mae"] == pytest.approx((2 + 8 + 0) / 3)
-    assert found["bias"] == pytest.approx((2 - 8 + 0) / 3)
-    assert found["share_close"] == pytest.approx(2 / 4)  # of all: what can't be measured is not close
-    assert CLOSE == 5
-    assert found["share_same_severity"] == pytest.approx(2 / 4)
-    counts = severity_table(table, "a")
-    assert counts.loc["moderate", "mild"] == counts.loc["moderate", "not measurable"] == 1
-    assert counts.to_numpy().sum() == 4

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from torch import nn
 
 from sadanet_core import Backbone, BackboneError, SegmentationLoss
+from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab.errors import BadInput
 
 
@@ -32,17 +33,18 @@ class NetworkSettings:
 
     def make_backbone(self, stages: int = 2, output_stride: int = 8) -> Backbone:
         """Raises ``BadInput`` where the core raises ``BackboneError``."""
+        assert self.backbone is not None  # as in the recipe of every method that asks for one
         try:
             return Backbone(self.backbone, self.input_channels, self.weights, stages, output_stride)
         except BackboneError as error:
             raise BadInput(str(error)) from error
 
 
-LossBuilder = Callable[[nn.Module, float], nn.Module]
+LossBuilder = Callable[[SegmentationNetwork, float], nn.Module]
 """(network, lambda_dice) -> a module that takes (outputs, labels) and gives the scalar to minimise."""
 
 
-def equation_7(network: nn.Module, lambda_dice: float) -> SegmentationLoss:
+def equation_7(network: SegmentationNetwork, lambda_dice: float) -> SegmentationLoss:
     """SADANet's loss on each of the network's outputs, with the network's weights; lambda 0 is cross-entropy alone."""
     return SegmentationLoss(network.loss_weights, lambda_dice)
 
@@ -64,7 +66,7 @@ class Method:
 
     title: str
     places: Mapping[str, int]
-    build: Callable[[NetworkSettings], nn.Module]
+    build: Callable[[NetworkSettings], SegmentationNetwork]
     known: str
     assumed: str
     heads: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """A small Transformer decoder: queries that look at each other, then at a picture's features."""
 
-from timm.layers import DropPath, Mlp
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from sadanet_core.attention import Softmax

@@ -1,0 +1,93 @@
+"""Numbers do not change under an old version number: a phantom, the first losses of each method, one evaluation.
+
+``golden.json`` holds what they were when the version was raised last. A test that fails here says what to do: undo the
+change, or raise the VERSION that it names and record anew (``python -m pytest tests/golden --record``). The tolerances
+are those of other processors' arithmetic, far below what any change of method does.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pandas.api.types import is_numeric_dtype
+
+from sadanet_lab import phantom
+from sadanet_lab.images.vpi_folder import read_lists
+from sadanet_lab.inference.segmentation import logits_of
+from sadanet_lab.methods import method_names
+from sadanet_lab.metrics.measures import MEASURES, Prediction
+from sadanet_lab.training import evaluation, recipe, trainer
+from sadanet_lab.training.shipped import shipped_run
+
+GOLDEN = Path(__file__).with_name("golden.json")
+
+
+def check(request, kind, module, name, found, relative):
+    """Compare with what is kept of this kind and name, or keep it."""
+    kept = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    values = kept.setdefault(kind, {"version": module.VERSION, "values": {}})
+    if request.config.getoption("--record"):
+        if values["version"] != module.VERSION:
+            values |= {"version": module.VERSION, "values": {}}
+        values["values"][name] = found
+        GOLDEN.write_text(json.dumps(kept, indent=1) + "\n")
+        return
+    assert values["version"] == module.VERSION, f"{kind}: VERSION was raised; record: pytest tests/golden --record"
+    expected = values["values"].get(name)
+    assert expected is not None, f"{kind}: nothing is kept of {name}; record: pytest tests/golden --record"
+    raise_it = f"{kind}: {name} changed under version {module.VERSION}; raise VERSION in {module.__name__}"
+    assert found.keys() == expected.keys(), raise_it
+    for key, value in expected.items():
+        if isinstance(value, str):
+            assert found[key] == value, raise_it
+        else:
+            np.testing.assert_allclose(found[key], value, rtol=relative, atol=1e-6, err_msg=raise_it)
+
+
+@pytest.mark.parametrize("spread", phantom.SPREADS)
+def test_a_phantom(request, spread):
+    for_anatomy, for_appearance = np.random.default_rng([0, 7]).spawn(2)
+    spine = phantom.draw_spine(for_anatomy, 64, 256, spread)
+    image = phantom.render(for_appearance, spine, phantom.draw(phantom.Style, for_appearance, spread))
+    blocks = image.reshape(16, 16, 4, 16).mean((1, 3))
+    found = {
+        "mask": hashlib.sha256(spine.labels().tobytes()).hexdigest(),
+        "levels": [end for level in spine.levels for end in (*level.left, *level.right)],
+        "mean_greys": blocks.ravel().round(4).tolist(),
+    }
+    check(request, "phantom", phantom, spread, found, 1e-3)
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_the_first_losses_of_each_method(request, method, phantoms, tmp_path):
+    data = read_lists(phantoms)
+    made = recipe.make_recipe(method, "smoke", data.fingerprint, iterations=3)
+    history, _ = trainer.train(trainer.build_network(made), made, data, tmp_path, "cpu")
+    check(request, "recipe", recipe, method, {"losses": history.loss.tolist()}, 1e-4)
+
+
+def test_one_evaluation(request, phantoms):
+    """What is measured of a mask moved by two pixels, without its lowest quarter."""
+    sample = read_lists(phantoms).test[0]
+    image, truth = sample.image(), sample.mask()
+    labels = np.roll(truth, 2, axis=1)
+    labels[3 * len(labels) // 4 :] = 0
+    confidence = np.linspace(0.3, 1, truth.size, dtype=np.float32).reshape(truth.shape)
+    prediction = Prediction(sample.stem, image, truth, labels, confidence)
+    tables = {name: measure.combine([measure.of_image(prediction)]) for name, measure in MEASURES.items()}
+    found = {
+        f"{name}.{column}": values.tolist() if is_numeric_dtype(values) else ",".join(map(str, values))
+        for name, table in tables.items()
+        for column, values in table.items()
+    }
+    check(request, "evaluation", evaluation, "a moved mask", found, 1e-5)
+
+
+def test_one_segmentation(request, phantoms):
+    """The logits of the shipped model at an image's own size, in blocks."""
+    run, image = shipped_run(), read_lists(phantoms).test[0].image()
+    logits = logits_of(run.network(), image, run.recipe).numpy()
+    blocks = logits.reshape(len(logits), 8, 32, 2, 32).mean((2, 4))
+    check(request, "evaluation", evaluation, "shipped model", {"logits": blocks.ravel().round(5).tolist()}, 2e-3)

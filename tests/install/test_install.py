@@ -1,0 +1,100 @@
+"""A wheel built from the tree, in environments of its own: bare, it measures a mask; with ``train`` it segments."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sadanet_lab.paths import ROOT
+from sadanet_lab.phantom import draw_spine
+
+pytestmark = pytest.mark.slow
+UV = Path(sys.executable).with_name("uv")
+
+
+def run(*command, **options):
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, env=environment, check=False, **options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", out, cwd=ROOT)
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+def environment(folder, wheel, extra=""):
+    """The Python of a new environment with the wheel and what it asks for, in the locked versions."""
+    run(UV, "venv", "--quiet", "--python", sys.executable, folder)
+    python = folder / "bin" / "python"
+    lock = folder / "versions.txt"
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    lock.write_text("\n".join(line.removesuffix(" \\") for line in lines if "==" in line))
+    run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", lock, f"{wheel}{extra}")
+    return python
+
+
+@pytest.fixture(scope="module")
+def bare(wheel, tmp_path_factory):
+    return environment(tmp_path_factory.mktemp("bare") / "env", wheel)
+
+
+@pytest.fixture
+def mask(tmp_path):
+    path = tmp_path / "mask.png"
+    Image.fromarray(draw_spine(np.random.default_rng(0), 256, 1024).labels()).save(path)
+    return path
+
+
+def installed(python):
+    listed = run(UV, "pip", "list", "--quiet", "--python", python, "--format", "json")
+    return {package["name"] for package in json.loads(listed)}
+
+
+def test_the_bare_wheel_measures_a_mask_without_torch_and_jupyter(bare, mask, tmp_path):
+    assert installed(bare) == {"click", "filelock", "numpy", "pillow", "sadanet", "scipy", "tqdm"}
+    (found,) = json.loads(run(bare, "-m", "sadanet_lab", "angles", mask, "--format", "json", cwd=tmp_path))
+    assert found["measurable"]
+
+
+def test_without_an_extra_a_command_and_the_core_say_what_to_install(bare, mask, tmp_path):
+    command = [bare, "-m", "sadanet_lab", "predict", mask, "--out", tmp_path / "out"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [done.stderr.strip()]
+    assert "pip install '.[train]'" in done.stderr
+    command = [bare, "-c", "import sadanet_core"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert "pip install '.[train]'" in done.stderr.splitlines()[-1]
+
+
+def test_with_train_it_segments_an_image_without_jupyter(wheel, tmp_path_factory, phantoms, tmp_path):
+    python = environment(tmp_path_factory.mktemp("train") / "env", wheel, "[train]")
+    assert {"torch", "timm"} <= installed(python)
+    assert not {"jupyterlab", "papermill", "snakemake", "seaborn"} & installed(python)
+    image = next((phantoms / "dataset" / "test").glob("*.png"))
+    run(python, "-m", "sadanet_lab", "predict", image, "--out", tmp_path / "out", cwd=tmp_path)
+    labels = np.asarray(Image.open(tmp_path / "out" / f"{image.stem}_labels.png"))
+    assert labels.shape == np.asarray(Image.open(image)).shape
+    assert set(np.unique(labels)) <= {0, 1, 2, 3}
+    code = "from sadanet_core import SADANet, Backbone, SegmentationLoss, record_attention; import sys; "
+    code += "print(*sorted({'sadanet_lab', 'torchvision', 'pandas', 'scipy'} & sys.modules.keys()))"
+    assert "sadanet_lab" not in run(python, "-c", code, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("code", ["import sadanet_lab", "from sadanet_lab.cli import main; main(['--help'])"])
+def test_the_door_is_light(code):
+    code = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\n"
+    code += "print({'torch', 'timm', 'pandas', 'matplotlib', 'scipy', 'IPython'} & sys.modules.keys())"
+    assert run(sys.executable, "-c", code).splitlines()[-1] == "set()"

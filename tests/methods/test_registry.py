@@ -1,0 +1,86 @@
+"""The registry is found from the files: adding a method is one file, and all else knows it."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.methods import expand_names, find_method, method_names, registry, table_methods
+from sadanet_lab.paths import ROOT
+from sadanet_lab.studies.published import published_scores
+
+NEW = """
+from torch import nn
+from sadanet_core.blocks import SegmentationNetwork
+from sadanet_lab.methods.shared.method import Method
+
+
+class Tiny(SegmentationNetwork):
+    loss_weights = {"main": 1.0}
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        self.classify = nn.Conv2d(channels, classes, 3, padding=1)
+
+    def outputs(self, picture):
+        return {"main": self.classify(picture)}
+
+
+METHOD = Method(
+    title="Tiny",
+    places={"table-1": 10},
+    build=lambda settings: Tiny(settings.input_channels, settings.classes),
+    known="Nothing.",
+    assumed="Everything.",
+    uses_backbone=False,
+)
+"""
+
+
+def test_tables_have_the_papers_rows_in_its_order():
+    titles = {table: [find_method(name).title for name in table_methods(table)] for table in ("table-1", "table-2")}
+    printed = list(published_scores("I").method.unique())
+    assert titles["table-1"] == [*printed, "SA2Net"]
+    assert titles["table-2"] == list(published_scores("II").method.unique())
+
+
+def test_names_are_the_files_and_places_are_taken_once():
+    assert set(method_names()) == set(registry())
+    for table in ("table-1", "table-2"):
+        places = [method.places[table] for method in registry().values() if table in method.places]
+        assert sorted(places) == list(range(1, len(places) + 1))
+
+
+def test_groups_stand_for_their_methods():
+    assert expand_names(["table-2"]) == table_methods("table-2")
+    assert expand_names(["all"]) == list(registry())
+    assert expand_names(["sadanet", "table-2"])[0] == "sadanet"
+    assert len(expand_names(["table-1", "table-2"])) == len(registry())
+    assert expand_names(["unet", "unet"]) == ["unet", "unet"]  # a name given twice is for the caller to refuse
+    with pytest.raises(BadInput, match=r"'nonsense' is unknown; expected one of unet, .*, table-1"):
+        expand_names(["nonsense"])
+
+
+@pytest.mark.slow
+def test_a_new_method_is_one_file(tmp_path):
+    """In a copy of the project: the command line, the plan and a training know it."""
+    for name in ("sadanet_core", "sadanet_lab", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "sadanet_lab" / "methods" / "tiny_one.py").write_text(NEW)
+
+    def run(*command):
+        done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "tiny-one" in " ".join(run("-m", "sadanet_lab", "train", "--help").split())
+    code = "from sadanet_lab.reporting.plan import plan_notebooks; "
+    code += "print([n for n, each in plan_notebooks().items() if 'tiny-one' in [t.name for t in each.trainings]])"
+    planned = run("-c", code)
+    assert "01_table1_comparison" in planned
+    assert "09_speed" in planned
+    assert "02_table2_ablation" not in planned
+    told = run("-m", "sadanet_lab", "train", "--method", "tiny-one", "--profile", "smoke", "--results", "results")
+    assert "pooled scores in percent" in told
