@@ -36,9 +36,10 @@ class StructureAffinityAttention(nn.Module):
 
     Returns (f", k): k, before its softmax, is itself a score map of the N classes.
 
-    Not in the paper: the axis of Eq. (1)'s softmax (here the classes, as in the lab's later released code), that
-    delta carries batch norm and rho batch norm and ReLU (fixed by the parameter count), and the width: the text
-    says C = 1024, but the published parameter count only fits 1024 reduced to C = 256 before this module.
+    Assumption: Eq. (1)'s softmax runs over the classes, as in the lab's later released code; the paper names no axis.
+
+    Assumption: delta carries batch norm, rho batch norm and ReLU, as the parameter count demands; and where the text
+    says C = 1024, 1024 is reduced to C = 256 before this module, which alone fits the published parameter count.
     """
 
     def __init__(self, channels: int, classes: int = 4):
@@ -83,8 +84,9 @@ class GlobalChannelAttention(nn.Module):
         g  = softmax(q k^T)        Eq. (3)             (B, C, C)
         f' = gamma * (g v) + f
 
-    Departs from the paper: gamma, a learned scalar that starts at 0, is known from the code family; the paper
-    writes a plain sum. ``normalisation="softmax"`` is Eq. (3) as printed: sums over thousands of products, which
+    Assumption: gamma, a learned scalar that starts at 0, as in the code family; the paper writes a plain sum.
+
+    ``normalisation="softmax"`` is Eq. (3) as printed: sums over thousands of products, which
     can saturate to one-hot rows. ``"max-minus"`` is DANet's released form, softmax(max_j(e_ij) - e_ij), which
     prefers *unlike* channels.
     """
@@ -116,8 +118,9 @@ class SpatialCrissCrossAttention(nn.Module):
     column j). The pixel itself stands in both; its copy in the column is masked, so s[b, h, w, h] = 0 and
     H + W - 1 positions remain.
 
-    Departs from the paper: Eq. (4) prints "+" where the text says concatenate; gamma, a learned scalar from 0, is
-    known from the code family. One module applied twice shares its weights, as the parameter count demands.
+    Assumption: the energies of column and row are concatenated, as the text says, where Eq. (4) prints "+"; gamma is a
+    learned scalar from 0, as in the code family; one module applied twice shares its weights, as the parameter count
+    demands.
     """
 
     def __init__(self, channels: int, reduction: int = 8):

@@ -19,11 +19,13 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def dice_loss(logits: Tensor, labels: Tensor, smoothing: float = 1e-5) -> Tensor:
     """Eq. (6): 1 - 2 sum(y^ y) / sum(y^^2 + y^2), for each picture and class, then averaged. A scalar in 0..1.
 
-    logits (B, N, H, W), labels (B, H, W). Not in the paper: Eq. (6) leaves open how classes and pictures are
-    averaged (here one Dice each, background included, then the mean) and has no smoothing term, without which a
-    class that is neither there nor predicted is 0 / 0; with it such a class counts as a loss of 0. "Not predicted"
-    means a sum of squared probabilities well below ``smoothing``: until then an absent class costs nearly 1, with
-    nearly no gradient, so patches that lack a bone hold the loss up without steering it.
+    logits (B, N, H, W), labels (B, H, W).
+
+    Assumption: one Dice for each picture and class, background included, then the mean; Eq. (6) leaves that open. It
+    has no smoothing term either, without which a class that is neither there nor predicted is 0 / 0; with it such a
+    class counts as a loss of 0. "Not predicted" means a sum of squared probabilities well below ``smoothing``: until
+    then an absent class costs nearly 1, with nearly no gradient, so patches that lack a bone hold the loss up without
+    steering it.
     """
     probabilities = at_least_float32(logits).softmax(1)
     truth = F.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(probabilities)

@@ -64,9 +64,9 @@ class DualAttentionHead(nn.Module):
 class FusedDualAttentionHead(DualAttentionHead):
     """The "table3" head: one that has Table III's 65.19 M parameters and 258.69 G operations.
 
-    Not in the text: the spatial branch goes on like CCNet's tail, its input concatenated and fused by 3 x 3, then one
-    more 3 x 3; each branch has a classifier of its own, as DANet's have, with loss weight 1. This wiring is an
-    inference: others round to the same two numbers.
+    Assumption: the spatial branch goes on like CCNet's tail, its input concatenated and fused by 3 x 3, then one
+    more 3 x 3; each branch has a classifier of its own, as DANet's have, with loss weight 1. The wiring is
+    inferred from Table III; others round to the same two numbers.
     """
 
     loss_weights: ClassVar[dict[str, float]] = {"main": 1.0, "channel": 1.0, "spatial": 1.0}
@@ -97,9 +97,10 @@ class SADANet(SegmentationNetwork):
     is supervised, "channel" and "spatial" where the head is "table3". In evaluation SAA is not run.
 
     width: 512 in the paper (heads 512 wide, SAA ``width // 2`` = 256). ``loss_weights`` says how the outputs' losses
-    are summed: auxiliary 0.4 is assumed (MMSegmentation's default; the paper gives none); ``key_weight`` is 0 as in
-    the paper, 0.4 in the lab's later code, which supervises SAA's key too. ``structure_affinity=False`` is the
-    ablation "w/o SAA": an FCN head takes its place.
+    are summed; ``key_weight`` is 0 as in the paper, 0.4 in the lab's later code, which supervises SAA's key too.
+    ``structure_affinity=False`` is the ablation "w/o SAA": an FCN head takes its place.
+
+    Assumption: the auxiliary output's loss has weight 0.4, MMSegmentation's default; the paper gives none.
     """
 
     def __init__(

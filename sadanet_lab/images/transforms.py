@@ -42,10 +42,11 @@ def normalise(image: Tensor, channels: int = 1) -> Tensor:
 class TrainingPatch:
     """A random patch of an image and its label map: rotation, crop, horizontal and vertical flip.
 
-    image (1, H, W) uint8, mask (H, W) uint8 -> the same of (height, width). The paper names the three augmentations
-    without figures; assumed: each flip with probability 1/2, and for every second patch a rotation by up to
-    ``rotation_degrees`` either way. What lies outside the image is black background, as outside the scanned strip.
-    Randomness comes from ``generator`` alone.
+    image (1, H, W) uint8, mask (H, W) uint8 -> the same of (height, width). What lies outside the image
+    is black background, as outside the scanned strip. Randomness comes from ``generator`` alone.
+
+    Assumption: each flip has probability 1/2, and every second patch is rotated by up to ``rotation_degrees`` either
+    way; the paper names the three augmentations without figures.
     """
 
     def __init__(self, height: int, width: int, rotation_degrees: float = 20.0):

@@ -33,8 +33,8 @@ def profile(name: str) -> dict[str, Any]:
 
 
 class Recipe(BaseModel):
-    """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B, or
-    assumed where it gives none (auxiliary weight: see ``network.sadanet``).
+    """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B.
+    rotation_degrees: see ``images.transforms``; auxiliary_weight: see ``sadanet_core.sadanet``.
 
     data: fingerprint of the dataset folder. weights_file: where ``weights="file"`` was read from; the file's hash,
     not its place, is part of the digest. Make one with ``make_recipe``, which turns a fault into one line.
