@@ -13,7 +13,7 @@ from sadanet_core.attention import Softmax
 def record_attention(network: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """While open, every forward pass leaves its attention maps in the yielded dict.
 
-    name of the softmax submodule, such as "head.spatial_attention.attend" -> one map a call, in order (SCA is called
+    name of the softmax submodule, such as "head.spatial_attention.attend" -> one map per call, in order (SCA is called
     twice a pass), detached, in float32 or better; shapes as each module's docstring says.
 
         with record_attention(network) as maps:

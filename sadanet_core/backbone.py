@@ -69,7 +69,7 @@ class Backbone(nn.Module):
                 f"{weights}: not the weights of backbone {name!r}: {len(missing)} are not in it, {missing[0]} first"
             )
         info = self.body.feature_info
-        assert isinstance(info, FeatureInfo)  # as of all of timm's feature extractors; torch can't say so
+        assert isinstance(info, FeatureInfo)  # as of all of timm's feature extractors; torch cannot say so
         reductions = info.reduction()
         if reductions != expected:
             raise BackboneError(

@@ -52,8 +52,9 @@ def reproduced(tmp_path_factory):
     return results, done.stdout
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.get_closest_marker("notebook") or item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("notebooks"))
+def pytest_itemcollected(item):
+    """Which tests share a worker, and so its fixtures: those of a file, and all that look at the graph's results."""
+    if "browser" in item.path.parts:
+        item.add_marker(pytest.mark.browser)
+    shares_results = item.get_closest_marker("notebook") or item.get_closest_marker("browser")
+    item.add_marker(pytest.mark.xdist_group("notebooks" if shares_results else item.path.stem))

@@ -58,7 +58,7 @@ def lost_frames(image: np.ndarray, mask: np.ndarray, bundles: float, rng: np.ran
     return _grey(image * (1 - np.asarray(share))), mask
 
 
-def turned(image: np.ndarray, mask: np.ndarray, degrees: float, rng: np.random.Generator) -> Pair:
+def turn(image: np.ndarray, mask: np.ndarray, degrees: float, rng: np.random.Generator) -> Pair:
     """The whole picture turned about its middle, bones and all, one way or the other."""
     degrees = degrees * rng.choice([-1, 1])
     return (
@@ -67,7 +67,7 @@ def turned(image: np.ndarray, mask: np.ndarray, degrees: float, rng: np.random.G
     )
 
 
-def cut_off(image: np.ndarray, mask: np.ndarray, share: float, rng: np.random.Generator) -> Pair:
+def cut(image: np.ndarray, mask: np.ndarray, share: float, rng: np.random.Generator) -> Pair:
     """``share`` of the height lost, at the top and at the bottom together, in random proportion."""
     lost = round(share * image.shape[0])
     top = int(rng.integers(0, lost + 1))
@@ -85,6 +85,6 @@ DEGRADATIONS = {
     "blur": Degradation("Blur", blur, (0, 2, 4, 8), "sigma, 1/1000 of the height"),
     "resolution": Degradation("Resolution", resolution, (0, 3, 7, 15), "reduced by 1 + ..."),
     "lost_frames": Degradation("Lost frames", lost_frames, (0, 5, 10, 20), "bundles"),
-    "rotation": Degradation("Rotation", turned, (0, 5, 10, 20), "degrees"),
-    "cut_off": Degradation("Cut-off", cut_off, (0, 0.1, 0.2, 0.4), "share of the height"),
+    "rotation": Degradation("Rotation", turn, (0, 5, 10, 20), "degrees"),
+    "cut_off": Degradation("Cut-off", cut, (0, 0.1, 0.2, 0.4), "share of the height"),
 }

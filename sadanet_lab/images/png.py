@@ -22,7 +22,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_vpi(path: Path) -> np.ndarray:
-    """``read_image`` of a picture that could be a whole spine; raises ``BadInput`` naming the file if it can't be.
+    """``read_image`` of a picture that could be a whole spine; raises ``BadInput`` naming the file if it cannot be.
 
     That is: at least ``SMALLEST_VPI`` pixels wide and tall, and not all of one grey.
     """
@@ -90,7 +90,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path}: can't be read ({error.strerror}); expected a PNG image") from None
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a PNG image") from None
 
 
 def _open_png(path: Path) -> Image.Image:

@@ -64,7 +64,7 @@ def network_input(image: np.ndarray, settings: PictureSettings, scale: float = 1
     return picture.contiguous(memory_format=torch.channels_last), width
 
 
-def averaged_logits(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> Tensor:
+def average_logits(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> Tensor:
     """As ``logits_of``, the logarithm of the mean probability over sideways flips and ``SCALES``: six views."""
     probability = torch.zeros(())
     for scale in SCALES:
@@ -76,5 +76,5 @@ def averaged_logits(network: nn.Module, image: np.ndarray, settings: PictureSett
 
 def labels_of(network: nn.Module, image: np.ndarray, settings: PictureSettings, averaged: bool = False) -> np.ndarray:
     """Label map, uint8 (H, W), of a grey image uint8 (H, W): the class of largest logit, of one view or of six."""
-    logits = (averaged_logits if averaged else logits_of)(network, image, settings)
+    logits = (average_logits if averaged else logits_of)(network, image, settings)
     return logits.argmax(0).to(torch.uint8).cpu().numpy()

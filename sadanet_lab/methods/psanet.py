@@ -30,7 +30,7 @@ class OffsetWeights(nn.Conv2d):
         if h > self.height or w > self.width:
             most, found = (f"{8 * SHRINK * x} x {8 * SHRINK * y}" for x, y in ((self.width, self.height), (w, h)))
             raise BadInput(
-                f"psanet: sees {found} pixels, its mask is made for {most} at most; it can't be averaged over scales "
+                f"psanet: sees {found} pixels, its mask is made for {most} at most; it cannot be averaged over scales "
                 "(--tta) or see wider pictures"
             )
         kernels = self.weight.unflatten(0, (2 * self.height - 1, 2 * self.width - 1))

@@ -1,6 +1,6 @@
 """Is a network as sure as it is right? Its confidence against its accuracy, in ten bins.
 
-A table of calibration has a row a region and bin, with the columns
+A table of calibration has one row per region and bin, with the columns
 
     region          "all", or "bones": the pixels that are predicted to be one
     bin             0..9, the tenth of 0..1 in which the probability of the predicted class lies

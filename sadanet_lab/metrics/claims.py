@@ -165,14 +165,15 @@ def _summary(rows: pd.DataFrame) -> str:
         rows.high < rows.at_least,
     )
     kinds = {
-        "hold": above & reached,
-        "hold, the margin not assured": above & ~reached & ~excluded,
-        "hold by less than claimed": above & excluded,
-        "are reversed": rows.separable & (rows.difference < 0),
-        "are not separable": ~rows.separable & rows.low.notna(),
-        "have no interval": rows.low.isna(),
+        ("holds", "hold"): above & reached,
+        ("holds, the margin not assured", "hold, the margin not assured"): above & ~reached & ~excluded,
+        ("holds by less than claimed", "hold by less than claimed"): above & excluded,
+        ("is reversed", "are reversed"): rows.separable & (rows.difference < 0),
+        ("is not separable", "are not separable"): ~rows.separable & rows.low.notna(),
+        ("has no interval", "have no interval"): rows.low.isna(),
     }
-    parts = [f"{int(each.sum())} {kind}" for kind, each in kinds.items() if each.any()]
+    numbers = {words: int(each.sum()) for words, each in kinds.items() if each.any()}
+    parts = [f"{number} {one if number == 1 else several}" for (one, several), number in numbers.items()]
     seeds, images = (_counted(rows[column].max(), column) for column in ("seeds", "images"))
     return f"of {_counted(len(rows), 'comparisons')} {', '.join(parts)} ({seeds}, {images})"
 

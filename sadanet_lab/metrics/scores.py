@@ -72,7 +72,7 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFra
 
 
 def counts_of(confusion: pd.DataFrame) -> pd.DataFrame:
-    """Counts of one image from its ``confusion``: a row a class."""
+    """Counts of one image from its ``confusion``: one row per class."""
     pixels = confusion[list(CLASSES)].to_numpy()
     tp = pixels.diagonal()
     fp, fn = pixels.sum(0) - tp, pixels.sum(1) - tp
@@ -81,7 +81,7 @@ def counts_of(confusion: pd.DataFrame) -> pd.DataFrame:
 
 
 def count(truth: np.ndarray, predicted: np.ndarray, stem: str) -> pd.DataFrame:
-    """Counts of one image from two label maps (H, W): a row a class."""
+    """Counts of one image from two label maps (H, W): one row per class."""
     return counts_of(confusion(truth, predicted, stem))
 
 
@@ -150,7 +150,7 @@ def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def scores_of(counts: pd.DataFrame, basis: str = "pooled") -> pd.DataFrame:
-    """All scores of a table of counts: a row a class and a row an average (``AVERAGES``), a column a metric."""
+    """All scores of a table of counts: one row per class and average (``AVERAGES``), one column per metric."""
     (array,) = counts_array([counts])
     regions = (*CLASSES, *AVERAGES)
     return pd.DataFrame(

@@ -1,6 +1,6 @@
 """More than overlap: how far the outlines lie apart, and which bones were missed or invented.
 
-A table of surfaces has a row an image and bone class, with the columns
+A table of surfaces has one row per image and bone class, with the columns
 
     stem, class, height, width
     hd95              95th percentile of the distances between the outlines, the larger direction, in pixels

@@ -149,7 +149,7 @@ def _pair(
     ovals = []
     for end in ends:
         width, height = np.array([79, 88]) * size * body.process_size * rng.normal(1, body.unevenness, 2)
-        ovals.append(shapes.rotated(shapes.oval(rng, width, height), tilt + rng.normal(0, 0.15)) + end)
+        ovals.append(shapes.rotate(shapes.oval(rng, width, height), tilt + rng.normal(0, 0.15)) + end)
     return ovals, ends
 
 
@@ -168,7 +168,7 @@ def _rib(
     outline = shapes.rib(rng, inner=35 * size * body.process_size, reach=reach, height=height, ragged=3 * size)
     if side < 0:
         outline = outline * [-1, 1]
-    return shapes.rotated(outline, tilt) + end
+    return shapes.rotate(outline, tilt) + end
 
 
 def _lump(
@@ -183,5 +183,5 @@ def _lump(
     outline = shapes.arch(rng, width, thickness, hump=size * (26 - 16 * flat), droop=droop)
     # The level's centre is the midpoint of the two ends, so the arch's middle lies above it.
     ends = np.array([[-width / 2, 0], [width / 2, 0]])
-    ends = shapes.rotated(ends, tilt) + centre
-    return shapes.rotated(outline - [0, droop], tilt) + centre, (ends[0], ends[1])
+    ends = shapes.rotate(ends, tilt) + centre
+    return shapes.rotate(outline - [0, droop], tilt) + centre, (ends[0], ends[1])

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.path import Path
 
 
-def rotated(points: np.ndarray, angle: float) -> np.ndarray:
+def rotate(points: np.ndarray, angle: float) -> np.ndarray:
     """``points`` (N, 2) turned about the origin by ``angle`` radians, from x toward y (clockwise as seen)."""
     c, s = np.cos(angle), np.sin(angle)
     return points @ np.array([[c, s], [-s, c]])

@@ -3,9 +3,9 @@
     dataset/{train,test}/<stem>.png              8-bit grey
     groundtruth/{train,test}/<stem>_bone_3.png   8-bit ids 0..3
     train.txt, test.txt                          one stem a line
-    truth.csv                                    one row an image
-    curves.csv                                   one row a curve, from top to bottom
-    levels.csv                                   one row a level, from top to bottom
+    truth.csv                                    one row per image
+    curves.csv                                   one row per curve, from top to bottom
+    levels.csv                                   one row per level, from top to bottom
 
 In the tables levels are named by their index within the image, 0 on top: the thoracic pairs, then the lumps. x and y
 are in pixels from the picture's upper left corner.

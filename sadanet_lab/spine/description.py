@@ -45,7 +45,7 @@ def as_json(entries: Iterable[dict[str, Any]]) -> str:
 
 
 def as_table(entries: Iterable[dict[str, Any]]) -> str:
-    """A line a file: largest angle, severity, confidence, and every curve from top to bottom."""
+    """One line per file: largest angle, severity, confidence, and every curve from top to bottom."""
     lines = []
     for found in entries:
         if not found["measurable"]:

@@ -57,7 +57,7 @@ def _segmented(samples: tuple[Sample, ...], run: Run) -> pd.DataFrame:
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a source of ``angles``: images, measurable, and of those that are measurable the mean absolute error
+    """One row per source of ``angles``: images, measurable, and of those that are measurable the mean absolute error
     (mae), bias, sd of the difference, the share within ``CLOSE`` degrees of all images, and the share of all images
     whose severity band is right."""
     rows = []

@@ -74,7 +74,7 @@ class AttentionMaps:
             return None
         return self.positions[cell[0] * self.grid[1] + cell[1]].reshape(self.grid).numpy()
 
-    def tied(self, channel: int, count: int = 3) -> list[tuple[int, float]]:
+    def partners(self, channel: int, count: int = 3) -> list[tuple[int, float]]:
         """The other channels that give most to a channel in GCA, and their weights, heaviest first."""
         assert self.channels is not None  # asked of networks with a GCA only
         weights = self.channels[channel].clone()

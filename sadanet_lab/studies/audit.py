@@ -241,7 +241,7 @@ def saturation(rows: pd.DataFrame) -> Finding:
 
 
 def verdicts(findings: Iterable[Finding]) -> pd.DataFrame:
-    """A row a finding: question, verdict."""
+    """One row per finding: question, verdict."""
     return pd.DataFrame([{"question": f.question, "verdict": f.verdict} for f in findings])
 
 

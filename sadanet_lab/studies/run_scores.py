@@ -69,7 +69,7 @@ def counts_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[st
 
 
 def outlines(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
-    """Outline distances and missed and false bones, a row a method and bone class, means over images and seeds.
+    """Outline distances and missed and false bones, one row per method and bone class, means over images and seeds.
 
     Columns method, region, hd95 (pixels), hd95_percent (of the image's height), surface_distance,
     surface_distance_percent, bones, missed, false (an image). NaN where a class is nowhere.
@@ -105,5 +105,5 @@ def reliability_of_runs(runs: Iterable[Run], label: Label = method_label) -> tup
 
 
 def calibration_errors(errors: pd.DataFrame) -> pd.DataFrame:
-    """The errors of ``reliability_of_runs``, a row a method and a column a region, in percent."""
+    """The errors of ``reliability_of_runs``, one row per method and one column per region, in percent."""
     return errors.pivot(index="method", columns="region", values="percent").loc[errors.method.unique()]

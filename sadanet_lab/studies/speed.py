@@ -25,7 +25,7 @@ def step_flops(recipe: Recipe) -> int:
 
 
 def speeds(runs: Iterable[Run], gpu_teraflops: float) -> pd.DataFrame:
-    """A row a run: what was measured, and the hours of all its method's trainings for Tables I to IV with one seed.
+    """One row per run: what was measured, and the hours of all its method's trainings for Tables I to IV with one seed.
 
     gpu_teraflops: what a GPU is assumed to sustain. Columns method, device, seconds_per_step, step_gigaflop,
     gigaflops (sustained here), seconds_per_image (of testing, with all scores), hours_here (measured steps times the

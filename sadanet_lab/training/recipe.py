@@ -156,4 +156,4 @@ def _sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise BadInput(f"{path}: backbone weights can't be read ({error.strerror})") from None
+        raise BadInput(f"{path}: backbone weights cannot be read ({error.strerror})") from None

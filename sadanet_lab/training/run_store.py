@@ -196,7 +196,7 @@ def get_or_train_each(
     results, backbone_weights (a file, or "" for what the profile says): relative paths start at the project's folder.
     changes: single settings of every recipe; of a list, each in its turn, with all seeds. Raises ``BadInput`` before
     anything is trained: for an empty list or an item named twice (which would pass for a spread of nothing), for a bad
-    recipe, for weights that can't be had.
+    recipe, for weights that cannot be downloaded.
     """
     method_names = methods.expand_names(method_names)
     changes |= {"backbone": backbone or None}

@@ -34,7 +34,7 @@ def build_network(recipe: Recipe) -> SegmentationNetwork:
 
 
 def check_network(recipe: Recipe) -> None:
-    """Raises ``BadInput`` if the recipe's network can't be built, whatever its weights; computes nothing."""
+    """Raises ``BadInput`` if the recipe's network cannot be built, whatever its weights; computes nothing."""
     with torch.device("meta"):
         methods.find_method(recipe.method).build(recipe.model_copy(update={"weights": "none"}).network_settings())
 
@@ -82,7 +82,7 @@ def check_device(device: str) -> None:
     if (device == "cuda" and not torch.cuda.is_available()) or (
         device == "mps" and not torch.backends.mps.is_available()
     ):
-        raise BadInput(f"device: found {device!r}, which PyTorch can't use on this machine; expected auto or cpu")
+        raise BadInput(f"device: found {device!r}, which PyTorch cannot use on this machine; expected auto or cpu")
 
 
 def find_device(device: str) -> torch.device:

@@ -55,7 +55,7 @@ def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, 
 
 
 def scatter(table: pd.DataFrame) -> Figure:
-    """Measured against true angle, a panel a source: the identity line, and +-5 degrees around it."""
+    """Measured against true angle, one panel per source: the identity line, and +-5 degrees around it."""
     sources = list(table.source.unique())
     figure, axes = _panels(len(sources))
     top = 1.05 * np.nanmax(table[["true", "measured"]].to_numpy())
@@ -72,7 +72,7 @@ def scatter(table: pd.DataFrame) -> Figure:
 
 
 def bland_altman(table: pd.DataFrame) -> Figure:
-    """Difference against mean of measured and true angle, a panel a source, with bias and 95 % limits of agreement."""
+    """Difference against mean of measured and true angle, with bias and 95 % limits, one panel per source."""
     sources = list(table.source.unique())
     figure, axes = _panels(len(sources), height=2.1)
     for axis, source in zip(axes, sources, strict=True):
@@ -92,7 +92,7 @@ def bland_altman(table: pd.DataFrame) -> Figure:
 
 
 def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
-    """Images by true and measured severity band, a panel a source."""
+    """Images by true and measured severity band, one panel per source."""
     figure, axes = plt.subplots(
         1, len(sources), figsize=(3.4 * len(sources), 2.9), layout="constrained", sharey=True, squeeze=False
     )

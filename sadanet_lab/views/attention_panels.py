@@ -21,7 +21,7 @@ def _colour_map(name: str) -> np.ndarray:
     return (255 * mpl.colormaps[name](np.linspace(0, 1, 256))[:, :3]).astype(np.float32)
 
 
-def coloured(values: np.ndarray, top: float | None = None, name: str = "inferno") -> np.ndarray:
+def colour(values: np.ndarray, top: float | None = None, name: str = "inferno") -> np.ndarray:
     """Values >= 0 -> RGB float32 of the same shape; ``top`` (default: the largest) is the brightest colour.
 
     The square root is shown: attention falls by orders of magnitude from one cell to the next.
@@ -46,7 +46,7 @@ class Panels:
         drawn = Image.fromarray(overlay(maps.image, maps.labels, COLOUR_BLIND_SAFE))
         self.prediction = np.asarray(self._resized(drawn))
         confidence = self._enlarged(maps.confidence, smooth=False)
-        self.confidence = coloured(np.square(confidence), 1.0, "viridis").astype(np.uint8)
+        self.confidence = colour(np.square(confidence), 1.0, "viridis").astype(np.uint8)
 
     def draw(self, row: int, column: int, opacity: float = 0.7, channel: int = 0) -> Image.Image:
         """The panels for one pixel of the image. opacity: of the maps over the image, 0..1."""
@@ -63,7 +63,7 @@ class Panels:
                 for name, values in zip(CLASSES, maps.classes, strict=True)
             ]
         if maps.features is not None:
-            tied = [channel, *(other for other, _ in maps.tied(channel, 2))]
+            tied = [channel, *(other for other, _ in maps.partners(channel, 2))]
             panels += [(f"channel {c}", self._over(maps.features[c].clamp(min=0).numpy(), opacity)) for c in tied]
         marked = [self._marked(panel, row, column) for _, panel in panels]
         if maps.affinity is not None:
@@ -83,8 +83,8 @@ class Panels:
 
     def _over(self, values: np.ndarray, opacity: float, top: float | None = None) -> np.ndarray:
         """A map on the grid, over the image: cells stay cells, so that nothing is seen that isn't there."""
-        colour = coloured(self._enlarged(values, smooth=False), top)
-        return ((1 - opacity) * self.grey + opacity * colour).astype(np.uint8)
+        tint = colour(self._enlarged(values, smooth=False), top)
+        return ((1 - opacity) * self.grey + opacity * tint).astype(np.uint8)
 
     def _marked(self, panel: np.ndarray, row: int, column: int) -> Image.Image:
         """``panel`` with a ring around the chosen pixel."""
@@ -98,7 +98,7 @@ class Panels:
 
     def _matrix(self, values: np.ndarray, width: int, square: bool = False) -> Image.Image:
         size = (min(width, self.height), min(width, self.height) if square else self.height)
-        return Image.fromarray(coloured(values).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+        return Image.fromarray(colour(values).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
 
 
 def side_by_side(pictures: Sequence[Image.Image], titles: Sequence[str]) -> Image.Image:
@@ -114,7 +114,7 @@ def side_by_side(pictures: Sequence[Image.Image], titles: Sequence[str]) -> Imag
     return sheet
 
 
-def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
+def stack_sheets(sheets: Sequence[Image.Image]) -> Image.Image:
     """Sheets one above the other on white."""
     picture = Image.new(
         "RGB", (max(s.width for s in sheets), sum(s.height for s in sheets) + GAP * (len(sheets) - 1)), "white"

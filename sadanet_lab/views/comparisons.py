@@ -11,7 +11,7 @@ from sadanet_lab.spine.classes import CLASSES
 
 
 def differences(table: pd.DataFrame) -> Figure:
-    """One panel a region: the first method minus each other, with its interval; of ``statistics.compare``.
+    """One panel per region: the first method minus each other, with its interval; of ``statistics.compare``.
 
     Filled: separable after correction. A difference without an interval is a dot alone; no rows, an empty figure.
     """
@@ -39,7 +39,7 @@ def differences(table: pd.DataFrame) -> Figure:
 
 
 def sweep(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
-    """Score against lambda, a column a region: the paper's curve above, ours below with a band over seeds.
+    """Score against lambda, one column per region: the paper's curve above, ours below with a band over seeds.
 
     long: of ``run_scores.compare_with_paper`` with lambda labels; scores: of ``run_scores.scores_of_runs``. The band is
     the range of the seeds. Heights of the two rows are of different data; both axes of a region span as many points.
@@ -96,7 +96,7 @@ def confusion(shares: pd.DataFrame, title: str) -> Figure:
 
 
 def reliability(bins: pd.DataFrame) -> Figure:
-    """Accuracy against confidence, all pixels and those of bones, a line a method; of ``tables.reliability_of_runs``.
+    """Accuracy against confidence, all pixels and those of bones, one line per method.
 
     Bins with fewer than one pixel in 10,000 are left out: they are a handful of pixels of a few images.
     """

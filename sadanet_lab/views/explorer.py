@@ -15,7 +15,7 @@ from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.images.png import decode_vpi
 from sadanet_lab.studies.attention_maps import attention_maps
 from sadanet_lab.training.run_store import Run
-from sadanet_lab.views.attention_panels import HEIGHT, Panels, stacked
+from sadanet_lab.views.attention_panels import HEIGHT, Panels, stack_sheets
 
 NONE, LAST = "-", "last"
 UPLOADED = "uploaded: "
@@ -71,7 +71,7 @@ class Explorer:
         pixel = self.row.value, self.column.value
         titles = dict.fromkeys([self._first(), str(self.beside.value)])
         panels = [self._panels(self.image.value, title, self._step_of(title)) for title in titles if title != NONE]
-        return stacked([one.draw(*pixel, self.opacity.value, self._channel_of(one)) for one in panels])
+        return stack_sheets([one.draw(*pixel, self.opacity.value, self._channel_of(one)) for one in panels])
 
     def _computed(self, image: str, title: str, step: int | None) -> Panels:
         maps = attention_maps(self._networks(title, step), self.runs[title].recipe, self.images[image])
@@ -112,7 +112,7 @@ class Explorer:
         self._draw()
 
     def _draw(self) -> None:
-        self.picture.value = encoded(self.sheet(), "JPEG", quality=92, subsampling=0)
+        self.picture.value = encode(self.sheet(), "JPEG", quality=92, subsampling=0)
 
     def _uploaded(self, _change) -> None:
         for file in self.upload.value:
@@ -130,11 +130,11 @@ class Explorer:
     def _save(self) -> None:
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{self.image.value}_{self.network.value}")
         path = writable_folder(self.folder) / f"attention_{name}_{self.row.value}_{self.column.value}.png"
-        write_atomically(path, encoded(self.sheet(), "PNG"))
+        write_atomically(path, encode(self.sheet(), "PNG"))
         self.told.value = f"saved as {path}"
 
 
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+def encode(picture: Image.Image, kind: str, **options) -> bytes:
     """The bytes of a picture's file. JPEG takes a fifth of PNG's time, which a slider that moves would show."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
@@ -151,4 +151,4 @@ def static_grid(
     tall, wide = image.shape
     panels = [Panels(attention_maps(run.network(), run.recipe, image), title, height) for title, run in runs.items()]
     places = [(min(int(y * tall), tall - 1), min(int(x * wide), wide - 1)) for y, x in pixels]
-    return stacked([one.draw(row, column) for one in panels for row, column in places])
+    return stack_sheets([one.draw(row, column) for one in panels for row, column in places])

@@ -81,7 +81,7 @@ def training_patches(
 
 
 def real_among(table: pd.DataFrame) -> Figure:
-    """Where a real image's value lies in the 5-95 % range of the images, a line a quantity.
+    """Where a real image's value lies in the 5-95 % range of the images, one line per quantity.
 
     table: of ``dataset.compare_with_real``. Every range is stretched to the same width.
     """
@@ -117,7 +117,7 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
 
 
 def score_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
-    """One panel a region: a bar a method (mean over seeds), a dot a seed, bars of one sd, the paper's number beside.
+    """One panel per region: one bar per method (mean over seeds), one dot per seed, bars of one sd, the paper's number.
 
     long: of ``tables.compare_with_paper``; scores: of ``tables.scores_of_runs``. The paper is about patients: only the
     order of the methods can be compared, not the height.
@@ -155,9 +155,9 @@ def score_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -
 
 
 def training_curves(runs: Iterable[Run]) -> Figure:
-    """Loss against step, a line a run, each the mean over a tenth of the training before it.
+    """Loss against step, one line per run, each the mean over a tenth of the training before it.
 
-    Methods with more outputs sum more losses: heights of different methods can't be compared.
+    Methods with more outputs sum more losses: heights of different methods cannot be compared.
     """
     tables = []
     for run in runs:
@@ -199,7 +199,7 @@ def attention_costs(costs: pd.DataFrame) -> Figure:
 
 
 def affinity_entropies(table: pd.DataFrame) -> Figure:
-    """Entropy of every row of g, trained and at the start, a panel a normalisation; of ``audit.affinity_rows``."""
+    """Entropy of every row of g, trained and at the start, one panel per normalisation; of ``audit.affinity_rows``."""
     forms = list(table.normalisation.unique())
     figure, axes = plt.subplots(1, len(forms), figsize=(3.6 * len(forms), 2.8), sharey=True, layout="constrained")
     for axis, form in zip(np.atleast_1d(axes), forms, strict=True):

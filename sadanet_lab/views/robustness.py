@@ -1,4 +1,4 @@
-"""How Dice and angle fall as pictures get worse, a panel a degradation; and which bones are still found when faint."""
+"""How Dice and angle fall as pictures get worse, one panel per degradation; and which faint bones are still found."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -12,7 +12,7 @@ QUANTITIES = {"dice": "mean bone Dice (%)", "angle_error": "angle error (°)"}
 
 
 def curves(table: pd.DataFrame) -> Figure:
-    """Dice (upper row) and angle error (lower row) against the strength of each degradation, a line a network.
+    """Dice (upper row) and angle error (lower row) against the strength of each degradation, one line per network.
 
     table: of ``experiment.robustness``. The band is the 95 % bootstrap interval of the mean over images.
     """
@@ -50,7 +50,7 @@ def losses_markdown(table: pd.DataFrame) -> str:
 
 
 def recall_against_contrast(bones: pd.DataFrame) -> Figure:
-    """Recall of single bones against how dark they stand out, a panel a class, a line a network.
+    """Recall of single bones against how dark they stand out, one panel per class, one line per network.
 
     bones: of ``experiment.robustness.bone_contrasts``. Bones are put in bins of equal number; bands as in ``curves``.
     """

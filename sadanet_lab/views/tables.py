@@ -14,7 +14,7 @@ ONE_SEED = "One seed: these are differences between the networks that were train
 
 
 def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
-    """``compare_with_paper`` as Markdown: a row a method and source, best of each source and column in bold, +- sd."""
+    """``compare_with_paper`` as Markdown: one row per method and source, best of each in bold, +- sd."""
     order = list(long[long.source == "here"].method.unique())
     long = long[long["mean"].notna()]
     best = long.groupby(["source", "region", "metric"])["mean"].transform("max").round(2) == long["mean"].round(2)
@@ -29,7 +29,7 @@ def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
 
 
 def wide_markdown(scores: pd.DataFrame, first: str = "Method") -> str:
-    """One metric of ``scores_of_runs`` as Markdown: a row a label and seed, a column a region."""
+    """One metric of ``scores_of_runs`` as Markdown: one row per label and seed, one column per region."""
     wide = scores[scores.region.isin(REGIONS)].pivot(index=["method", "seed"], columns="region", values="percent")
     wide = wide.reindex(columns=list(REGIONS)).rename(columns=REGIONS).rename_axis([first, "Seed"])
     return _markdown_of_numbers(wide)
@@ -42,7 +42,7 @@ def _markdown_of_numbers(table: pd.DataFrame, form: str = "{:.2f}") -> str:
 
 
 def differences_markdown(table: pd.DataFrame) -> str:
-    """``statistics.differences_to`` as Markdown: a row a method, a column a region; separable ones in bold."""
+    """``statistics.differences_to`` as Markdown: one row per method, one column per region; separable ones in bold."""
     if table.empty:
         return "n/a: there is no second method."
     span = "(" + table.low.map("{:+.1f}".format) + " to " + table.high.map("{:+.1f}".format) + ")"

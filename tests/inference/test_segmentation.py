@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sadanet_lab.inference.segmentation import averaged_logits, labels_of, logits_of
+from sadanet_lab.inference.segmentation import average_logits, labels_of, logits_of
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.phantom import draw_spine, render
 from sadanet_lab.spine.curve_angles import measure_curves
@@ -31,8 +31,8 @@ def test_any_size_and_frame_gives_a_label_map_of_that_size(run, image):
 
 
 def test_averaged_views_are_symmetric_and_their_probabilities_sum_to_one(run, image):
-    logits = averaged_logits(run.network(), image, run.recipe)
-    mirrored = averaged_logits(run.network(), np.ascontiguousarray(image[:, ::-1]), run.recipe)
+    logits = average_logits(run.network(), image, run.recipe)
+    mirrored = average_logits(run.network(), np.ascontiguousarray(image[:, ::-1]), run.recipe)
     assert logits.exp().sum(0).numpy() == pytest.approx(1, abs=1e-4)
     assert mirrored.flip(-1).exp().numpy() == pytest.approx(logits.exp().numpy(), abs=1e-3)
     assert not np.allclose(logits.numpy(), logits_of(run.network(), image, run.recipe).log_softmax(0).numpy())

@@ -111,7 +111,7 @@ def test_the_class_tokens_are_queries_sent_through_six_blocks_and_a_perceptron()
 
 @torch.no_grad()
 def test_the_transformations_map_is_the_softmax_of_the_lengthened_query_and_key():
-    """softmax([q, p(t)] [k', t]^T), q and p(t) in C' rows, k' and t in one row a class."""
+    """softmax([q, p(t)] [k', t]^T), q and p(t) in C' rows, k' and t in one row per class."""
     module, f = awake(StructureAffinityTransformation(32, classes=3)), normal(2, 32, 5, 4)
     with record_attention(module) as maps:
         rebuilt, key = module(f)

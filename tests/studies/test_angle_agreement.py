@@ -15,7 +15,7 @@ def test_agreement_by_hand():
     assert (found["images"], found["measurable"]) == (4, 3)
     assert found["mae"] == pytest.approx((2 + 8 + 0) / 3)
     assert found["bias"] == pytest.approx((2 - 8 + 0) / 3)
-    assert found["share_close"] == pytest.approx(2 / 4)  # of all: what can't be measured is not close
+    assert found["share_close"] == pytest.approx(2 / 4)  # of all: what cannot be measured is not close
     assert CLOSE == 5
     assert found["share_same_severity"] == pytest.approx(2 / 4)
     counts = severity_table(table, "a")

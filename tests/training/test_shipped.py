@@ -143,7 +143,7 @@ def absent(path):
         (tiny, "50 x 50 pixels"),
         (deep, "16-bit"),
         (corrupt, "damaged or truncated"),
-        (absent, "can't be read"),
+        (absent, "cannot be read"),
     ],
 )
 def test_what_is_no_vpi_image_is_refused_in_one_line(make, said, tmp_path):

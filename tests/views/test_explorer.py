@@ -20,7 +20,7 @@ from sadanet_lab.studies.attention_maps import attention_maps
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
 from sadanet_lab.training.trainer import build_network
-from sadanet_lab.views.attention_panels import Panels, coloured
+from sadanet_lab.views.attention_panels import Panels, colour
 from sadanet_lab.views.explorer import LAST, NONE, Explorer, static_grid
 from sadanet_lab.views.own_image import DropZone
 
@@ -105,7 +105,7 @@ def test_class_maps_affinity_and_channels_are_what_the_modules_gave(sadanet, map
     torch.testing.assert_close(maps.affinity, recorded["auxiliary.attention.affinity"][0][0])
     torch.testing.assert_close(maps.channels, recorded["head.channel_attention.attend"][0][0])
     torch.testing.assert_close(maps.classes.sum(0), torch.ones(maps.grid))
-    (best, weight), (_, next_weight) = maps.tied(4, 2)
+    (best, weight), (_, next_weight) = maps.partners(4, 2)
     others = maps.channels[4].clone()
     others[4] = -1
     assert (best, weight) == (int(others.argmax()), pytest.approx(float(others.max())))
@@ -154,7 +154,7 @@ def test_a_pixel_belongs_to_the_cell_that_it_lies_in(maps):
 
 
 def test_colours_run_from_dark_to_bright_with_the_largest_value_on_top():
-    rgb = coloured(np.array([0.0, 0.25, 1.0])).sum(-1)
+    rgb = colour(np.array([0.0, 0.25, 1.0])).sum(-1)
     assert rgb[0] < rgb[1] < rgb[2]
 
 

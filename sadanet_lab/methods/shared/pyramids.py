@@ -63,7 +63,7 @@ class PyramidPooling(nn.Module):
     """PSPNet's pooling (Zhao et al., CVPR 2017): averages over 1, 2, 3 and 6 bins a side, 1 x 1, enlarged, fused.
 
     f (B, C, H, W) -> (B, channels, H, W). The adaptive averages are products with two matrices, the same numbers as
-    ``adaptive_avg_pool2d``, which ONNX can't export where bins don't divide the size.
+    ``adaptive_avg_pool2d``, which ONNX cannot export where bins don't divide the size.
     """
 
     def __init__(self, inputs: int, channels: int, bins: tuple[int, ...] = (1, 2, 3, 6)):
