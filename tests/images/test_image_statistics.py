@@ -195,12 +195,14 @@ def phantoms() -> pd.DataFrame:
         return pd.DataFrame(list(pool.map(one, range(60))))
 
 
+@pytest.mark.slow
 def test_real_values_are_known_of_every_quantity_measured(phantoms):
     assert set(REAL.index) == set(phantoms.columns)
     assert phantoms.notna().all(axis=None)
 
 
 @pytest.mark.parametrize("quantity", REAL.index)
+@pytest.mark.slow
 def test_the_real_image_lies_among_the_phantoms(phantoms, quantity):
     low, high = phantoms[quantity].quantile([0.05, 0.95])
     assert low <= REAL[quantity] <= high

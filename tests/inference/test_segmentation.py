@@ -30,6 +30,7 @@ def test_any_size_and_frame_gives_a_label_map_of_that_size(run, image):
     assert same.mean() > 0.97
 
 
+@pytest.mark.slow
 def test_averaged_views_are_symmetric_and_their_probabilities_sum_to_one(run, image):
     logits = average_logits(run.network(), image, run.recipe)
     mirrored = average_logits(run.network(), np.ascontiguousarray(image[:, ::-1]), run.recipe)

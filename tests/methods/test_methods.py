@@ -133,6 +133,7 @@ class TestEveryNetwork:
             assert (rounded - exact).norm() < 0.03 * (exact - exact.mean()).norm()
 
     @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.slow
     def test_onnx_runtime_computes_the_same_logits_at_an_odd_size(self, case):
         network, picture = build(*case).eval(), torch.randn(1, 1, 65, 33)
         exported = torch.onnx.export(network, (picture,), dynamo=True, verbose=False).model_proto

@@ -70,6 +70,7 @@ def ends_and_apex(found: Measurement) -> list[tuple[int, int, int]]:
     return [(curve.upper_end, curve.apex, curve.lower_end) for curve in found.curves]
 
 
+@pytest.mark.slow
 def test_masks_of_phantoms_give_back_the_true_angle_and_every_large_curve():
     errors, missed = [], []
     for i in range(200):

@@ -84,6 +84,7 @@ def convolutions(network, picture):
 
 
 @pytest.mark.parametrize("name", ["danet", "sadanet"])
+@pytest.mark.slow
 def test_inference_is_the_convolutions_and_the_products_of_the_attention(rows, name):
     with torch.device("meta"):
         network = find_method(name).build(NetworkSettings()).eval()
@@ -95,6 +96,7 @@ def test_inference_is_the_convolutions_and_the_products_of_the_attention(rows, n
     assert rows[name]["inference_macs"] == convs + products
 
 
+@pytest.mark.slow
 def test_training_adds_the_structure_affinity_head(rows):
     pixels = 32 * 16
     convs = 9 * 1024 * 256 + 256 * 64 + 256 * 4 + 64 * 256 + 9 * 512 * 256 + 256 * 4
@@ -102,6 +104,7 @@ def test_training_adds_the_structure_affinity_head(rows):
     assert rows["sadanet"]["training_macs"] - rows["sadanet"]["inference_macs"] == (convs + products) * pixels
 
 
+@pytest.mark.slow
 def test_a_step_is_three_forward_passes_but_for_the_gradient_of_the_picture(rows):
     """Every convolution has two gradients of its own cost; the first one needs none for its input."""
     first = 27 * 32 * 128 * 64
@@ -132,6 +135,7 @@ def test_peak_memory_of_position_attention_is_its_energy_its_map_and_the_project
     assert peak(module, torch.empty(1, c, height, width, device="meta")) == 2 * map_bytes + projections
 
 
+@pytest.mark.slow
 def test_the_whole_image_needs_far_more_memory_with_position_attention(rows):
     assert rows["danet"]["whole_image_peak_bytes"] > 4 * rows["sadanet"]["whole_image_peak_bytes"]
     assert rows["sadanet"]["training_peak_bytes"] > rows["sadanet"]["inference_peak_bytes"]
@@ -156,6 +160,7 @@ def run(*arguments):
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.mark.slow
 def test_the_command_prints_json_csv_and_a_table(rows):
     code, text, _ = run("--method", "fpn", "--height", "256", "--width", "128", "--format", "json")
     assert code == 0
@@ -167,6 +172,7 @@ def test_the_command_prints_json_csv_and_a_table(rows):
     assert f"{rows['fpn']['parameters'] / 1e6:.2f} M" in text
 
 
+@pytest.mark.slow
 def test_all_shows_every_method_and_head(monkeypatch):
     few = {name: find_method(name) for name in ("fpn", "sadanet")}
     monkeypatch.setattr(counting.methods, "registry", lambda: few)

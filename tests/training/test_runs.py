@@ -196,6 +196,7 @@ class TestRunStore:
         assert_same_run(get_or_train(tiny(data), data, tmp_path), uninterrupted)
 
     @pytest.mark.parametrize("moment", KILLED, ids=KILLED)
+    @pytest.mark.slow
     def test_killed_and_started_again_it_ends_the_same(self, phantoms, data, uninterrupted, tmp_path, moment):
         """SIGKILL in mid-training with a checkpoint half-written, after training, or just before the end."""
         options = ["--method", "sadanet", "--profile", "smoke", "--checkpoint-seconds", "0"]
