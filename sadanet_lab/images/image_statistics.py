@@ -32,7 +32,7 @@ GREY_PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 
 
 SMALLEST_BONE = 300
-"""Reference pixels below which a piece of a mask is a crumb cut off by another bone: the real image was measured so."""
+"""Reference pixels below which a piece of a mask is a crumb cut off by another bone: as of the real image."""
 
 
 def measure_image(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:

@@ -100,8 +100,3 @@ Drawn = TypeVar("Drawn", Body, Style)
 def draw(kind: type[Drawn], rng: np.random.Generator, spread: Spread = "usual") -> Drawn:
     """Every value of a ``Body`` or a ``Style`` drawn evenly from its range, one after the other."""
     return kind(**{one.name: float(rng.uniform(*one.metadata[spread])) for one in fields(kind)})
-
-
-def range_of(kind: type, name: str, spread: Spread = "usual") -> tuple[float, float]:
-    """The range that ``draw`` draws a value from."""
-    return next(one.metadata[spread] for one in fields(kind) if one.name == name)

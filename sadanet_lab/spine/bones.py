@@ -23,7 +23,6 @@ class Bone:
     """Unit vector (x, y) along the longest axis, x >= 0."""
     ends: tuple[np.ndarray, np.ndarray]
     """Left and right end of the longest axis through the centre."""
-    area: int
 
     @property
     def length(self) -> float:
@@ -92,4 +91,4 @@ def _bone(points: np.ndarray) -> Bone:
     direction = axes[:, 1] if axes[0, 1] >= 0 else -axes[:, 1]
     along = away @ direction
     ends = centre + along.min() * direction, centre + along.max() * direction
-    return Bone(centre, direction, ends, len(points))
+    return Bone(centre, direction, ends)

@@ -16,11 +16,6 @@ COLOUR_BLIND_SAFE = np.array([[0, 0, 0], [213, 94, 0], [240, 228, 66], [0, 114, 
 """RGB of each id for figures (Okabe and Ito's palette: vermilion, yellow, blue)."""
 
 
-def labels_to_rgb(labels: np.ndarray, colours: np.ndarray = COLOURS) -> np.ndarray:
-    """Label map (H, W) of ids -> RGB picture (H, W, 3), uint8."""
-    return colours[labels]
-
-
 def rgb_to_labels(rgb: np.ndarray) -> np.ndarray:
     """RGB mask (H, W, 3) in ``COLOURS`` -> label map (H, W), uint8.
 

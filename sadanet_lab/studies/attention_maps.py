@@ -1,6 +1,6 @@
 """The attention of one network on one image: computed once, then the map of any pixel at once.
 
-The maps are the network's own, caught by hooks on its softmax modules (``network.record_attention``); nothing is
+The maps are the network's own, caught by hooks on its softmax modules (``sadanet_core.record_attention``); nothing is
 computed a second time but the chain of two criss-cross passes.
 """
 

@@ -80,3 +80,19 @@ def _contrast(
     rows, columns = np.nonzero(bone)
     contrast = image[wider][ring].mean() - image[wider][bone].mean() if ring.any() else np.nan
     return contrast, (rows + wider[0].start, columns + wider[1].start)
+
+
+def worst_dice(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean Dice of the undegraded image and at each degradation's strongest; one row per network.
+
+    table: of ``robustness``.
+    """
+    rows = {}
+    for network, part in table.groupby("network", sort=False):
+        cells = {"Undegraded": part[(part.degradation == "noise") & (part.strength == 0)].dice.mean()}
+        for name, one in part.groupby("degradation", sort=False):
+            strengths = DEGRADATIONS[str(name)].strengths
+            strongest = max((strengths[0], strengths[-1]), key=abs)
+            cells[f"{DEGRADATIONS[str(name)].title} {strongest:g}"] = one[one.strength == strongest].dice.mean()
+        rows[network] = cells
+    return pd.DataFrame(rows).T

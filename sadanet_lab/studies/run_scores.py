@@ -107,3 +107,12 @@ def reliability_of_runs(runs: Iterable[Run], label: Label = method_label) -> tup
 def calibration_errors(errors: pd.DataFrame) -> pd.DataFrame:
     """The errors of ``reliability_of_runs``, one row per method and one column per region, in percent."""
     return errors.pivot(index="method", columns="region", values="percent").loc[errors.method.unique()]
+
+
+def smooth_losses(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """Columns step, learning_rate, loss (the mean over a tenth of the training before it), method, seed."""
+    tables = []
+    for run in runs:
+        smooth = run.history.loss.rolling(max(1, len(run.history) // 10), min_periods=1).mean()
+        tables.append(run.history.assign(loss=smooth, method=label(run), seed=run.recipe.seed))
+    return pd.concat(tables)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_vpi
@@ -11,7 +13,9 @@ from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.paths import PHANTOM, resolve
 from sadanet_lab.studies.disagreement import dice_of_images
 from sadanet_lab.training.datasets import open_data
+from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.trainer import TrainingSet
 
 
 def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:
@@ -59,3 +63,10 @@ def pick_image_or_file(data: str, profile: str) -> tuple[np.ndarray, str]:
         return read_vpi(resolve(data)), data
     sample = open_data(data, profile).test[0]
     return sample.image(), sample.stem
+
+
+def pick_patches(data: VpiFolder, recipe: Recipe, steps: int = 3) -> tuple[Tensor, Tensor]:
+    """(pictures, labels) of the first training steps; see ``trainer.TrainingSet``."""
+    training_set = TrainingSet(data.train[: steps * recipe.batch], recipe)  # enough for a patch each
+    pictures, labels = zip(*map(training_set.batch, range(steps)), strict=True)
+    return torch.cat(pictures), torch.cat(labels)

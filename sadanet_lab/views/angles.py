@@ -18,7 +18,7 @@ from sadanet_lab.views.overlays import overlay, with_levels
 
 
 def agreement_markdown(table: pd.DataFrame) -> str:
-    """``experiment.angles.agreement`` as Markdown."""
+    """``angle_agreement.agreement`` as Markdown."""
     rows = agreement(table)
 
     def number(value: float, form: str) -> str:

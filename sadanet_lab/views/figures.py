@@ -7,20 +7,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from torch import Tensor
 
-from sadanet_lab import methods
-from sadanet_lab.images.png import read_mask
-from sadanet_lab.images.vpi_folder import Sample, VpiFolder
+from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.metrics.scores import METRICS, REGIONS
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
 from sadanet_lab.spine.curve_angles import SEVERITIES
-from sadanet_lab.training.recipe import Recipe
-from sadanet_lab.training.run_store import Run
-from sadanet_lab.training.trainer import TrainingSet
 from sadanet_lab.views.overlays import overlay
 from sadanet_lab.views.tables import quantity_title
 
@@ -49,28 +44,8 @@ def images_and_masks(
     return figure
 
 
-def predictions(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COLOUR_BLIND_SAFE) -> Figure:
-    """One test image, its mask and what each run makes of it."""
-    runs = list(runs)
-    image = sample.image()
-    masks = [sample.mask(), *(read_mask(run.prediction_path(sample.stem)) for run in runs)]
-    titles = ["image", "mask", *(methods.find_method(run.recipe.method).title for run in runs)]
-    panels = [np.repeat(image[..., None], 3, axis=2), *(overlay(image, mask, colours) for mask in masks)]
-    figure, axes = plt.subplots(1, len(panels), figsize=(1.35 * len(panels), 5.4), layout="constrained")
-    for axis, panel, title in zip(axes, panels, titles, strict=True):
-        axis.imshow(panel)
-        axis.set_title(title, fontsize=9)
-        axis.axis("off")
-    class_legend(figure, colours)
-    return figure
-
-
-def training_patches(
-    data: VpiFolder, recipe: Recipe, steps: int = 3, colours: np.ndarray = COLOUR_BLIND_SAFE
-) -> Figure:
-    """A few patches as training cuts them, with their masks."""
-    training_set = TrainingSet(data.train[: steps * recipe.batch], recipe)  # enough for a patch each
-    pictures, labels = (torch.cat(parts) for parts in zip(*map(training_set.batch, range(steps)), strict=True))
+def training_patches(pictures: Tensor, labels: Tensor, colours: np.ndarray = COLOUR_BLIND_SAFE) -> Figure:
+    """Patches with their masks drawn over them; of ``selection.pick_patches``."""
     figure, axes = plt.subplots(1, len(pictures), figsize=(1.0 * len(pictures), 2.4), layout="constrained")
     for axis, picture, label in zip(axes, pictures, labels, strict=True):
         grey = picture[0].numpy()
@@ -154,19 +129,14 @@ def score_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -
     return figure
 
 
-def training_curves(runs: Iterable[Run]) -> Figure:
-    """Loss against step, one line per run, each the mean over a tenth of the training before it.
+def training_curves(losses: pd.DataFrame) -> Figure:
+    """Loss against step, one line per run; of ``run_scores.smooth_losses``.
 
     Methods with more outputs sum more losses: heights of different methods cannot be compared.
     """
-    tables = []
-    for run in runs:
-        smooth = run.history.loss.rolling(max(1, len(run.history) // 10), min_periods=1).mean()
-        title = methods.find_method(run.recipe.method).title
-        tables.append(run.history.assign(loss=smooth, method=title, seed=run.recipe.seed))
     figure, axis = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
     style = {"units": "seed", "estimator": None, "palette": "colorblind", "linewidth": 1.2}
-    sns.lineplot(pd.concat(tables), x="step", y="loss", hue="method", ax=axis, **style)
+    sns.lineplot(losses, x="step", y="loss", hue="method", ax=axis, **style)
     axis.set(ylim=(0, None), ylabel="loss, summed over outputs")
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     sns.despine(figure)

@@ -14,7 +14,7 @@ QUANTITIES = {"dice": "mean bone Dice (%)", "angle_error": "angle error (°)"}
 def curves(table: pd.DataFrame) -> Figure:
     """Dice (upper row) and angle error (lower row) against the strength of each degradation, one line per network.
 
-    table: of ``experiment.robustness``. The band is the 95 % bootstrap interval of the mean over images.
+    table: of ``studies.robustness.robustness``. The band is the 95 % bootstrap interval of the mean over images.
     """
     names = list(table.degradation.unique())
     figure, axes = plt.subplots(
@@ -36,23 +36,15 @@ def curves(table: pd.DataFrame) -> Figure:
 
 
 def losses_markdown(table: pd.DataFrame) -> str:
-    """Mean Dice of the undegraded picture, and what is left at each degradation's strongest, as Markdown."""
-    rows = {}
-    for network, part in table.groupby("network", sort=False):
-        cells = {"Undegraded": f"{100 * part[(part.degradation == 'noise') & (part.strength == 0)].dice.mean():.1f}"}
-        for name, one in part.groupby("degradation", sort=False):
-            strengths = DEGRADATIONS[str(name)].strengths
-            strongest = max((strengths[0], strengths[-1]), key=abs)
-            dice = 100 * one[one.strength == strongest].dice.mean()
-            cells[f"{DEGRADATIONS[str(name)].title} {strongest:g}"] = f"{dice:.1f}"
-        rows[network] = cells
-    return pd.DataFrame(rows).T.rename_axis("Dice (%)").to_markdown(disable_numparse=True)
+    """``studies.robustness.worst_dice`` as Markdown, in percent."""
+    shown = (100 * table).map("{:.1f}".format)
+    return shown.rename_axis("Dice (%)").to_markdown(disable_numparse=True)
 
 
 def recall_against_contrast(bones: pd.DataFrame) -> Figure:
     """Recall of single bones against how dark they stand out, one panel per class, one line per network.
 
-    bones: of ``experiment.robustness.bone_contrasts``. Bones are put in bins of equal number; bands as in ``curves``.
+    bones: of ``studies.robustness.bone_contrasts``. Bones are put in bins of equal number; bands as in ``curves``.
     """
     figure, axes = plt.subplots(1, len(BONES), figsize=(9, 2.8), layout="constrained", sharey=True)
     for axis, name in zip(axes, BONES, strict=True):

@@ -104,8 +104,8 @@ def speed_markdown(table: pd.DataFrame) -> str:
 
 
 def methods_markdown(names: Iterable[str]) -> str:
-    """What is known of each method and what we assumed, as Markdown."""
-    rows = [(m.title, m.known, m.assumed) for m in map(methods.find_method, names)]
+    """What is known of each method and what we assumed, as Markdown; names: see ``methods.expand_names``."""
+    rows = [(m.title, m.known, m.assumed) for m in map(methods.find_method, methods.expand_names(names))]
     return pd.DataFrame(rows, columns=["Method", "Known", "Assumed"]).to_markdown(index=False)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from sadanet_lab.images.image_statistics import measure_image
 from sadanet_lab.paths import ROOT
 from sadanet_lab.phantom import draw_spine, render
-from sadanet_lab.phantom.ranges import SPREADS, Body, Style, draw, range_of
+from sadanet_lab.phantom.ranges import SPREADS, Body, Style, draw
 
 WIDTH, HEIGHT = 640, 2574
 AREA = WIDTH * HEIGHT
@@ -206,6 +206,11 @@ def test_real_values_are_known_of_every_quantity_measured(phantoms):
 def test_the_real_image_lies_among_the_phantoms(phantoms, quantity):
     low, high = phantoms[quantity].quantile([0.05, 0.95])
     assert low <= REAL[quantity] <= high
+
+
+def range_of(kind, name, spread):
+    """The range that ``draw`` draws a value from."""
+    return next(one.metadata[spread] for one in fields(kind) if one.name == name)
 
 
 @pytest.mark.parametrize("spread", SPREADS)

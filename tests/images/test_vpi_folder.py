@@ -7,7 +7,7 @@ from PIL import Image
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_image, read_mask
 from sadanet_lab.images.vpi_folder import find_problems, open_folder
-from sadanet_lab.spine.classes import COLOURS, labels_to_rgb, rgb_to_labels
+from sadanet_lab.spine.classes import COLOURS, rgb_to_labels
 
 
 def first(folder, split="train"):
@@ -26,7 +26,7 @@ def test_images_and_masks_come_back_as_stored(tmp_path):
     for name in ("dataset", "groundtruth"):
         for split in ("train", "test"):
             (tmp_path / name / split).mkdir(parents=True)
-    for split, stem, mask in (("train", "a b", labels), ("test", "ü", labels_to_rgb(labels))):
+    for split, stem, mask in (("train", "a b", labels), ("test", "ü", COLOURS[labels])):
         save(image, tmp_path / "dataset" / split / f"{stem}.png")
         save(mask, tmp_path / "groundtruth" / split / f"{stem}_bone_3.png")
         (tmp_path / f"{split}.txt").write_bytes(f"\ufeff{stem}\r\n\r\n".encode())  # as Windows editors leave it
@@ -38,7 +38,7 @@ def test_images_and_masks_come_back_as_stored(tmp_path):
 
 def test_rgb_and_ids_are_inverse():
     labels = np.arange(4, dtype=np.uint8).reshape(2, 2)
-    np.testing.assert_array_equal(rgb_to_labels(labels_to_rgb(labels)), labels)
+    np.testing.assert_array_equal(rgb_to_labels(COLOURS[labels]), labels)
     assert COLOURS[1].tolist() == [255, 0, 0], "rib is red"
 
 
@@ -111,7 +111,7 @@ def id_seven(folder):
 
 def unknown_colour(folder):
     _, _, mask = first(folder)
-    rgb = labels_to_rgb(read_mask(mask))
+    rgb = COLOURS[read_mask(mask)]
     rgb[0, 0] = (255, 255, 0)
     save(rgb, mask)
     return mask, "#ffff00"

@@ -68,6 +68,10 @@ def test_the_bare_wheel_measures_a_mask_without_torch_and_jupyter(bare, mask, tm
     assert found["measurable"]
 
 
+def test_the_bare_wheel_checks_a_dataset(bare, phantoms, tmp_path):
+    assert "sound; 4 training and 2 test images" in run(bare, "-m", "sadanet_lab", "check", phantoms, cwd=tmp_path)
+
+
 def test_without_an_extra_a_command_and_the_core_say_what_to_install(bare, mask, tmp_path):
     command = [bare, "-m", "sadanet_lab", "predict", mask, "--out", tmp_path / "out"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, check=False)

