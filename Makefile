@@ -13,7 +13,7 @@ export PROFILE DATA RESULTS SEEDS BACKBONE CORES
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
-PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup
+PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: reproduce test test-fast test-browser benchmark assumptions install lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile

@@ -105,7 +105,19 @@ class GlobalChannelAttention(nn.Module):
         return self.gamma.to(f.dtype) * (g @ v).view_as(f) + f
 
 
-class SpatialCrissCrossAttention(nn.Module):
+class QueryKeyValueAttention(nn.Module):
+    """What attention between pixels learns: 1 x 1 convolutions q and k to C / ``reduction``, v to C; gamma, from 0."""
+
+    def __init__(self, channels: int, reduction: int = 8):
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels // reduction, 1)
+        self.key = nn.Conv2d(channels, channels // reduction, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.attend = Softmax(dim=-1)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+
+class SpatialCrissCrossAttention(QueryKeyValueAttention):
     """SCA: each pixel attends to its column and its row, Eq. (4), Fig. 5. Two passes reach every pixel.
 
     f in (B, C, H, W) -> (B, C, H, W): q, k are 1 x 1 convolutions to C' = C / 8, v one to C. For the pixel (h, w)
@@ -122,14 +134,6 @@ class SpatialCrissCrossAttention(nn.Module):
     learned scalar from 0, as in the code family; one module applied twice shares its weights, as the parameter count
     demands.
     """
-
-    def __init__(self, channels: int, reduction: int = 8):
-        super().__init__()
-        self.query = nn.Conv2d(channels, channels // reduction, 1)
-        self.key = nn.Conv2d(channels, channels // reduction, 1)
-        self.value = nn.Conv2d(channels, channels, 1)
-        self.attend = Softmax(dim=-1)
-        self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, f: Tensor) -> Tensor:
         height = f.shape[2]

@@ -1,29 +1,20 @@
 """DANet (Fu et al., CVPR 2019): position and channel attention in parallel. SADANet's baseline."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sadanet_core.attention import GlobalChannelAttention, Softmax
+from sadanet_core.attention import GlobalChannelAttention, QueryKeyValueAttention
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.methods.shared.method import Method, NetworkSettings
 
 
-class PositionAttention(nn.Module):
+class PositionAttention(QueryKeyValueAttention):
     """PAM: each pixel attends to all H x W pixels; f in (B, C, H, W) -> (B, C, H, W).
 
     Its map s (B, HW, HW), s[b, p, :] the weights of pixel p = h * W + w, grows with the square of the number of
     pixels; its parameters are exactly those of SCA, which replaces it in SADANet.
     """
-
-    def __init__(self, channels: int, reduction: int = 8):
-        super().__init__()
-        self.query = nn.Conv2d(channels, channels // reduction, 1)
-        self.key = nn.Conv2d(channels, channels // reduction, 1)
-        self.value = nn.Conv2d(channels, channels, 1)
-        self.attend = Softmax(dim=-1)
-        self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, f: Tensor) -> Tensor:
         q, k, v = (layer(f).flatten(2) for layer in (self.query, self.key, self.value))

@@ -83,35 +83,35 @@ def test_a_method_planted_better_by_enough_holds():
     row, claims = lump_claim(0.1)
     assert row.low > 2
     assert row.verdict == f"{LUMP}holds, {span(row)}, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 hold (1 seed, 29 images)"]
+    assert claims.verdict.tolist() == ["of 1 comparison 1 holds (1 seed, 29 images)"]
 
 
 def test_a_margin_inside_the_interval_is_not_assured():
     row, claims = lump_claim(0.021)
     assert 0 < row.low < 2 < row.high
     assert row.verdict == f"{LUMP}holds, {span(row)}, 2 points not assured, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 hold, the margin not assured (1 seed, 29 images)"]
+    assert claims.verdict.tolist() == ["of 1 comparison 1 holds, the margin not assured (1 seed, 29 images)"]
 
 
 def test_a_method_planted_better_by_less_than_said_excludes_the_margin():
     row, claims = lump_claim(0.009)
     assert 0 < row.low < row.high < 2
     assert row.verdict == f"{LUMP}holds by less than claimed, {span(row)}, 2 points excluded, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 hold by less than claimed (1 seed, 29 images)"]
+    assert claims.verdict.tolist() == ["of 1 comparison 1 holds by less than claimed (1 seed, 29 images)"]
 
 
 def test_a_method_planted_worse_is_reversed():
     row, claims = lump_claim(-0.1)
     assert row.high < 0
     assert row.verdict == f"{LUMP}reversed, {span(row)}, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 are reversed (1 seed, 29 images)"]
+    assert claims.verdict.tolist() == ["of 1 comparison 1 is reversed (1 seed, 29 images)"]
 
 
 def test_methods_planted_equal_are_not_separable():
     row, claims = lump_claim(0)
     assert row.low < 0 < row.high
     assert row.verdict == f"{LUMP}not separable, {span(row)}, 2 points excluded, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 are not separable (1 seed, 29 images)"]
+    assert claims.verdict.tolist() == ["of 1 comparison 1 is not separable (1 seed, 29 images)"]
 
 
 def test_an_interval_beside_zero_that_the_correction_does_not_uphold_is_told_with_its_p(quick):
@@ -136,7 +136,7 @@ def test_only_one_seed_is_noted(gain):
 def test_a_single_image_gives_its_difference_and_no_interval(gain):
     row, claims = lump_claim(gain, images=1)
     assert row.verdict == f"{LUMP}{row.difference:+.2f}, no interval (a single image)"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 have no interval (1 seed, 1 image)"]
+    assert claims.verdict.tolist() == ["of 1 comparison 1 has no interval (1 seed, 1 image)"]
 
 
 def without_lumps(counts, images):
@@ -149,7 +149,7 @@ def test_a_region_in_no_image_gives_no_number():
     counts = without_lumps(simulated({"SADANet w/o SAA": 0.1, "DANet": 0}), slice(None))
     row, claims = about_lumps(counts)
     assert row.verdict == f"{LUMP}n/a, there is nothing to score"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 have no interval (1 seed, 29 images)"]
+    assert claims.verdict.tolist() == ["of 1 comparison 1 has no interval (1 seed, 29 images)"]
 
 
 def test_a_region_in_one_image_of_many_has_no_interval():

@@ -3,61 +3,19 @@
 A hand-drawn spine's true angles are those of the list of tilts that it is drawn from.
 """
 
-import json
 from math import cos, pi
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from PIL import Image, ImageDraw
+from spine_drawings import APART, DOUBLE, LUMP, NOT_MEASURABLE, PITCH, PROCESS, SINGLE, centres_of, painted, spine_of
 
-from sadanet_lab.cli import main
 from sadanet_lab.phantom import draw_spine
 from sadanet_lab.spine import description
-from sadanet_lab.spine.classes import COLOURS
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves, severity_of
 from sadanet_lab.spine.levels import curves_of, largest_angle
 
-PROCESS, LUMP = 2, 3
-PITCH, APART = 60, 52
-"""Pixels from one level to the next, and from the midline to the middle of a process."""
-SINGLE = [15 * (i - 8) / 8 for i in range(17)], 11
-"""Tilts from -15 to 15 degrees in even steps; the number of levels that are pairs of processes."""
-DOUBLE = [12 * cos(pi * i / 6) for i in range(13)], 9
-"""Tilts of 12, -12 and 12 degrees at levels 0, 6 and 12, passing 0 at 3 and 9."""
 NOISE = 0.5
 """Degrees by which whole pixels blur a drawn spine's angle."""
-
-
-def centres_of(tilts: list[float]) -> np.ndarray:
-    """(x, y) of levels whose midline is perpendicular to them and in the middle of the picture."""
-    on_the_way = np.radians((np.array(tilts[1:]) + tilts[:-1]) / 2)
-    steps = PITCH * np.stack([-np.sin(on_the_way), np.cos(on_the_way)], axis=1)
-    centres = np.concatenate([[[0.0, 0.0]], steps.cumsum(0)])
-    centres[:, 0] += 200 - (centres[:, 0].min() + centres[:, 0].max()) / 2
-    return centres + np.array([0, 70])
-
-
-def spine_of(tilts: list[float], pairs: int) -> list[tuple[int, np.ndarray]]:
-    """(class id, polygon) of the bones from top to bottom: left and right process of each pair, then bars as lumps."""
-    turn = np.linspace(0, 2 * pi, 40, endpoint=False)
-    oval, bar = np.stack([17 * np.cos(turn), 20 * np.sin(turn)], axis=1), [[-60, -18], [60, -18], [60, 18], [-60, 18]]
-    bones = []
-    for i, (tilt, centre) in enumerate(zip(np.radians(tilts), centres_of(tilts), strict=True)):
-        axes = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-        if i < pairs:
-            bones += [(PROCESS, centre + oval @ axes + side * APART * axes[0]) for side in (-1, 1)]
-        else:
-            bones.append((LUMP, centre + bar @ axes))
-    return bones
-
-
-def painted(bones: list[tuple[int, np.ndarray]]) -> np.ndarray:
-    picture = Image.new("L", (400, 1200))
-    for class_id, polygon in bones:
-        # PIL takes whole pixels, cuts decimals off, and means a pixel's middle by its number.
-        ImageDraw.Draw(picture).polygon([tuple(point) for point in np.rint(polygon - 0.5)], fill=class_id)
-    return np.asarray(picture)
 
 
 def angle_in(labels: np.ndarray) -> float:
@@ -212,19 +170,6 @@ def test_two_processes_one_above_the_other_may_have_merged(drawn):
         assert angle_in(painted([*bones, bridge])) == pytest.approx(whole, abs=3), f"processes {i} and {i + 2}"
 
 
-NOT_MEASURABLE = {
-    "empty": np.zeros((1200, 400), np.uint8),
-    "all rib": np.ones((1200, 400), np.uint8),
-    "lumps": painted(spine_of(*SINGLE)[22:]),
-    "left processes": painted(spine_of(*SINGLE)[:22:2]),
-    "left processes and lumps": painted(spine_of(*SINGLE)[:22:2] + spine_of(*SINGLE)[22:]),
-    "right processes of a leaning spine": painted(spine_of([8.0] * 17, 11)[1:22:2]),
-    "one process": painted(spine_of(*SINGLE)[:1]),
-    "one pair": painted(spine_of(*SINGLE)[:2]),
-    "one pixel": np.full((1, 1), PROCESS, np.uint8),
-}
-
-
 @pytest.mark.parametrize("name", NOT_MEASURABLE)
 def test_without_pairs_there_is_a_reason_and_no_number(name):
     found = measure_curves(NOT_MEASURABLE[name])
@@ -260,62 +205,3 @@ def test_confidence_is_the_share_of_bones_in_levels_times_the_share_of_length_wi
     ):
         found = measure_curves(painted([bone for i, bone in enumerate(bones) if i not in lost]))
         assert found.confidence == pytest.approx(expected, abs=0.005), lost
-
-
-def test_an_entry_survives_json_and_holds_what_was_measured():
-    measured, not_measured = measure_curves(painted(spine_of(*DOUBLE))), measure_curves(NOT_MEASURABLE["lumps"])
-    entries = [description.describe("a.png", measured), description.describe("b.png", not_measured)]
-    assert json.loads(description.as_json(entries)) == entries
-    first, second = entries
-    assert (first["file"], first["measurable"], first["reason"]) == ("a.png", True, None)
-    assert first["largest_angle_degrees"] == pytest.approx(measured.largest_angle_degrees, abs=0.005)
-    assert (first["severity"], first["confidence"]) == ("mild", 1)
-    kept = [(c["angle_degrees"], c["side"], c["upper_end"], c["apex"], c["lower_end"]) for c in first["curves"]]
-    assert [c[1:] for c in kept] == [("left", 0, 3, 6), ("right", 6, 9, 12)]
-    assert [c[0] for c in kept] == pytest.approx([c.angle_degrees for c in measured.curves], abs=0.005)
-    assert len(first["levels"]) == 13
-    assert second.keys() == first.keys()
-    assert (second["file"], second["measurable"], second["reason"]) == ("b.png", False, not_measured.reason)
-    assert second["largest_angle_degrees"] is second["severity"] is second["confidence"] is None
-    assert second["curves"] == second["levels"] == []
-
-
-def test_the_table_has_a_line_a_file():
-    maps = {"a": painted(spine_of(*DOUBLE)), "b": NOT_MEASURABLE["empty"], "c": painted(spine_of([0.0] * 17, 11))}
-    entries = [description.describe(f"{name}.png", measure_curves(labels)) for name, labels in maps.items()]
-    lines = description.as_table(entries).split("\n")
-    assert lines[0].startswith(f"a.png: {entries[0]['largest_angle_degrees']:.1f}° mild, confidence 1.00; ")
-    assert "left (levels 0-6, apex 3)" in lines[0]
-    assert "right (levels 6-12, apex 9)" in lines[0]
-    assert lines[1] == "b.png: not measurable: no thoracic process and no lump in the mask"
-    assert lines[2] == "c.png: 0.0° none, confidence 1.00; no curve of 3° or more"
-
-
-def test_masks_of_ids_and_of_colours_are_told_alike(tmp_path):
-    labels = painted(spine_of(*DOUBLE))
-    ids, colours = tmp_path / "ids.png", tmp_path / "colours.png"
-    Image.fromarray(labels).save(ids)
-    Image.fromarray(COLOURS[labels]).save(colours)
-    told = CliRunner().invoke(main, ["angles", str(ids), str(colours), "--format", "json"])
-    assert (told.exit_code, told.stderr) == (0, "")
-    first, second = json.loads(told.stdout)
-    assert first == description.describe(str(ids), measure_curves(labels))
-    assert second == {**first, "file": str(colours)}
-    table = CliRunner().invoke(main, ["angles", str(ids), str(colours)])
-    assert table.stdout == description.as_table([first, second]) + "\n"
-
-
-@pytest.mark.parametrize("form", ["table", "json"])
-@pytest.mark.parametrize("fault", ["truncated", "unknown id", "missing"])
-def test_a_bad_file_ends_with_one_line_that_names_it_and_nothing_else(tmp_path, fault, form):
-    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
-    labels = painted(spine_of(*DOUBLE))
-    Image.fromarray(labels).save(good)
-    if fault == "truncated":
-        bad.write_bytes(good.read_bytes()[:-300])
-    elif fault == "unknown id":
-        Image.fromarray(labels + np.uint8(2)).save(bad)
-    told = CliRunner().invoke(main, ["angles", str(good), str(bad), "--format", form])
-    assert (told.exit_code, told.stdout) == (2, "")
-    assert told.stderr.count("\n") == 1
-    assert str(bad) in told.stderr
