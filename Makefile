@@ -26,7 +26,7 @@ test: install ## all tests; those in a browser are skipped where there is no Chr
 test-fast: install ## the tests that take seconds
 	$(PYTEST) -m "not slow and not notebook and not browser"
 
-test-browser: install ## every notebook in a real JupyterLab; needs Chromium (apt-get install chromium)
+test-browser: install ## notebooks in a real JupyterLab; needs Chromium (apt-get install chromium)
 	.venv/bin/python -m pytest tests/browser
 
 benchmark: install ## how fast the attention explorer redraws

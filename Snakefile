@@ -16,10 +16,10 @@ from pathlib import Path
 from sadanet_lab.errors import BadInput
 from sadanet_lab.paths import PHANTOM, result_file
 from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
-from sadanet_lab.reporting.plan import code_digest, plan_notebooks, plan_trainings
+from sadanet_lab.reporting.plan import check_settings, code_digest, plan_notebooks, plan_trainings
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
 from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
-from sadanet_lab.training.recipe import profile
+from sadanet_lab.training.profiles import find_profile
 
 PROFILE = str(config.get("profile", "quick"))
 DATA = str(config.get("data", PHANTOM))
@@ -29,11 +29,7 @@ WEIGHTS = str(config.get("backbone_weights", ""))
 BACKBONE = str(config.get("backbone", ""))
 
 try:
-    SETTINGS = profile(PROFILE)
-    if DATA != PHANTOM and not Path(DATA).is_dir():
-        raise BadInput(f"{DATA}: no such folder; expected a dataset in the published layout, see data/README.md")
-    if not SEEDS:
-        raise BadInput("seeds: found none; expected a number of seeds, 1 or more")
+    check_settings(PROFILE, DATA, len(SEEDS))
 except BadInput as error:
     sys.exit(f"error: {error}")
 
@@ -76,7 +72,7 @@ rule train:
         where=["--profile", PROFILE, "--data", DATA, "--results", RESULTS],
         weights=["--backbone-weights", WEIGHTS] if WEIGHTS else [],
         backbone=["--backbone", BACKBONE] if BACKBONE else [],
-        versions=[RECIPE_VERSION, PHANTOM_VERSION, EVALUATION_VERSION, SETTINGS],
+        versions=[RECIPE_VERSION, PHANTOM_VERSION, EVALUATION_VERSION, find_profile(PROFILE)],
     threads: 4 if HAS_GPU else 1
     resources:
         gpu=int(HAS_GPU),

@@ -67,7 +67,7 @@ def pytest_itemcollected(item):
     """Which tests share a worker, and so its fixtures: those of a file; a half of those in the browser."""
     if "browser" in item.path.parts:
         item.add_marker(pytest.mark.browser)
-        item.add_marker(pytest.mark.xdist_group(f"browser {sum(item.name.encode()) % 2}"))
+        item.add_marker(pytest.mark.xdist_group(f"browser {sum(map(ord, item.name)) % 2}"))
     elif item.get_closest_marker("notebook"):
         item.add_marker(pytest.mark.xdist_group("notebooks"))
     else:

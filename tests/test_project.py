@@ -122,11 +122,15 @@ def test_the_plan_trains_each_network_once_for_each_seed(seeds):
 
 
 @pytest.mark.slow
-def test_make_reproduce_does_what_the_plan_says(tmp_path):
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--cores", "1", "--quiet", "rules"]
-    config = ["--config", "seeds=3", f"results={tmp_path}"]
+def test_make_reproduce_does_what_the_plan_says_and_takes_one_backbone_for_all(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "--nolock", "--cores", "1"]
+    config = ["--config", "seeds=3", "backbone=resnet18", f"results={tmp_path}"]
     told = subprocess.run([*command, *config], cwd=ROOT, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
     jobs = {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", told.stdout, re.M)}
+    planned = plan_notebooks().values()
     trainings, notebooks = count_trainings(3), len(list((ROOT / "notebooks").glob("*.ipynb")))
     assert jobs == {"notebook": notebooks, "train": trainings, "all": 1, "total": notebooks + trainings + 1}
+    assert len(re.findall(r" train .* --backbone resnet18$", told.stdout, re.M)) == trainings
+    that_train = [notebook for notebook in planned if notebook.trainings]
+    assert len(re.findall(r" run .* -p backbone resnet18$", told.stdout, re.M)) == len(that_train)

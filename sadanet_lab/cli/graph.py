@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from sadanet_lab.cli.options import main
+from sadanet_lab.cli.options import PROFILE, main
 from sadanet_lab.errors import BadInput, Failed
 
 DONE = re.compile(r"^(\d+) of (\d+) steps \(")
@@ -16,7 +16,7 @@ NOISE = re.compile(r"^(Execute \d+ jobs?\.\.\.|Select jobs to execute\.\.\.|)$")
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.option("--profile", default="quick", help="smoke, quick, gpu, paper or shipped.")
+@PROFILE
 @click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
 @click.option("--results", default="results", help="Results folder.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="How many: 0, 1, ...")
@@ -32,10 +32,11 @@ def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
     Example: sadanet reproduce --profile quick --seeds 3
     """
     from sadanet_lab.paths import ROOT, result_file
-    from sadanet_lab.reporting.plan import plan_notebooks
+    from sadanet_lab.reporting.plan import check_settings, plan_notebooks
 
     if not (ROOT / "Snakefile").is_file():
         raise BadInput(f"{ROOT}: no Snakefile; expected the project's folder, a checkout")
+    check_settings(settings["profile"], settings["data"], settings["seeds"])
     where = [str(settings[key]) for key in ("results", "data", "profile")]
     first = [str(result_file(name, *where)) for name, notebook in plan_notebooks().items() if notebook.goes_first]
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--quiet", "rules", "host", "reason"]

@@ -9,6 +9,7 @@ import click
 from sadanet_lab import __version__
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.methods import method_names
+from sadanet_lab.training.profiles import profiles
 
 EXTRAS = ("train", "notebooks", "dev")
 """Of pyproject.toml, each holding the one before it."""
@@ -69,6 +70,8 @@ RESULTS = click.option(
     "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
 )
 METHODS = f"{', '.join(method_names()[:-1])} or {method_names()[-1]}."
+HEAD = click.option("--head", help="Of the method's heads, where it has several.  [default: its first]")
+PROFILE = click.option("--profile", default="quick", help=f"{', '.join(profiles())}.")
 FORMAT = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 

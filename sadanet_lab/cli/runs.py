@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sadanet_lab.cli.options import DEVICE, FOLDER, FORMAT, METHODS, RESULTS, find_run, main, results_folder
+from sadanet_lab.cli.options import (
+    DEVICE,
+    FOLDER,
+    FORMAT,
+    HEAD,
+    METHODS,
+    PROFILE,
+    RESULTS,
+    find_run,
+    main,
+    results_folder,
+)
 from sadanet_lab.errors import BadInput
 
 if TYPE_CHECKING:
@@ -16,11 +27,11 @@ if TYPE_CHECKING:
 
 @main.command()
 @click.option("--method", required=True, help=METHODS)
-@click.option("--head", help="sadanet: text or table3.  [default: text]")
-@click.option("--normalisation", help="Of the channel attention: softmax or max-minus.  [default: the method's own]")
-@click.option("--loss", help="sa2net: equation-7 or mixed.  [default: the method's own]")
+@HEAD
+@click.option("--normalisation", help="Of the channel attention, where the method has several.  [default: its first]")
+@click.option("--loss", help="Of the method's losses, where it has several.  [default: its first]")
 @click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
-@click.option("--profile", default="quick", help="smoke, quick, gpu, paper or shipped.")
+@PROFILE
 @click.option("--seed", type=int, default=0)
 @click.option("--learning-rate", type=float, help="At the start, of the backbone and the heads.  [default: 0.001]")
 @click.option("--lambda-dice", type=float, default=3.0, help="Weight of the Dice loss, Eq. (7).")
@@ -109,7 +120,7 @@ def evaluate(
         _update_all(results_folder(results), data, device)
         return
     trained = find_run(run, results)
-    if update:
+    if update and not trained.evaluation_is_current:
         update_evaluation(trained, _own_data(trained, data), device)
         trained = find_run(run, results)
     if data is None or update:
@@ -151,15 +162,16 @@ def _own_data(trained: "Run", data: Path | None) -> "VpiFolder":
 
 def _update_all(results: Path, data: Path | None, device: str) -> None:
     """Every complete run; those of other data are named and left as they are."""
-    from sadanet_lab.training.run_store import list_runs, update_evaluation
+    from sadanet_lab.training.run_store import list_runs, open_run, update_evaluation
 
-    for trained in list_runs(results):
+    for folder in list_runs(results):
         try:
+            trained = open_run(folder)
             is_new = not trained.evaluation_is_current and update_evaluation(trained, _own_data(trained, data), device)
         except BadInput as error:
             click.echo(f"left as it is: {error}", err=True)
         else:
-            click.echo(f"{trained.folder}: {'evaluated again' if is_new else 'up to date'}")
+            click.echo(f"{folder}: {'evaluated again' if is_new else 'up to date'}")
 
 
 @main.command()

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, FORMAT, METHODS, main
+from sadanet_lab.cli.options import FOLDER, FORMAT, HEAD, METHODS, main
 from sadanet_lab.errors import BadInput
 
 
 @main.command()
 @click.option("--method", help=METHODS)
 @click.option("--all", "every", is_flag=True, help="Every method and head.")
-@click.option("--head", help="sadanet: text or table3.  [default: text]")
+@HEAD
 @click.option("--height", type=click.IntRange(min=32), default=512, help="Of the picture, in pixels.")
 @click.option("--width", type=click.IntRange(min=32), default=512)
 @FORMAT

@@ -12,9 +12,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method
-from sadanet_lab.paths import PUBLISHED
+from sadanet_lab.paths import PHANTOM, PUBLISHED, resolve
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
+from sadanet_lab.training.profiles import find_profile
 from sadanet_lab.training.recipe import Recipe
 
 SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation"}
@@ -75,6 +77,15 @@ class PlannedNotebook:
     def options(self, given: dict[str, str]) -> list[str]:
         """Of ``sadanet run``: those of the given parameters that it has and that say something."""
         return [w for n, text in given.items() if n in self.parameters and text for w in ("-p", n, text)]
+
+
+def check_settings(profile: str, data: str, seeds: int) -> None:
+    """Raises ``BadInput`` for what no job could work with; data: "phantom" or a folder, from the project's."""
+    find_profile(profile)
+    if data != PHANTOM and not resolve(data).is_dir():
+        raise BadInput(f"{data}: no such folder; expected a dataset in the published layout, see data/README.md")
+    if seeds < 1:
+        raise BadInput(f"seeds: found {seeds}; expected a number of seeds, 1 or more")
 
 
 def plan_notebooks() -> dict[str, PlannedNotebook]:

@@ -7,7 +7,8 @@ import torch
 
 from sadanet_lab import methods
 from sadanet_lab.studies.complexity import macs, training_step
-from sadanet_lab.training.recipe import Recipe, profile
+from sadanet_lab.training.profiles import find_profile
+from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.run_store import Run
 
 JOBS = {"sadanet": 1 + 6}
@@ -34,7 +35,7 @@ def speeds(runs: Iterable[Run], gpu_teraflops: float) -> pd.DataFrame:
     rows = []
     for run in runs:
         recipe, took = run.recipe, run.environment
-        steps = profile(recipe.profile)["iterations"] * JOBS.get(recipe.method, 1)
+        steps = find_profile(recipe.profile)["iterations"] * JOBS.get(recipe.method, 1)
         seconds, flops = took["training_seconds"] / recipe.iterations, step_flops(recipe)
         rows.append(
             {

@@ -8,7 +8,7 @@ from sadanet_lab.paths import PHANTOM, ROOT, resolve
 from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.progress import progress
-from sadanet_lab.training.recipe import profile
+from sadanet_lab.training.profiles import find_profile
 
 
 def open_data(data: str | Path, profile_name: str) -> VpiFolder:
@@ -22,7 +22,7 @@ def open_data(data: str | Path, profile_name: str) -> VpiFolder:
 
 
 def _phantom_folder(profile_name: str) -> Path:
-    size = profile(profile_name)["phantom"]
+    size = find_profile(profile_name)["phantom"]
     name = "phantom-v{version}-{width}x{height}-{train}+{test}".format(version=PHANTOM_VERSION, **size)
     folder = ROOT / "data" / (name if size["spread"] == "usual" else f"{name}-{size['spread']}")
     if not folder.exists():

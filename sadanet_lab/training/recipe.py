@@ -3,33 +3,18 @@ gives the same weights bit for bit."""
 
 import hashlib
 import json
-import tomllib
-from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods.shared.method import NetworkSettings
+from sadanet_lab.training.profiles import find_profile
 
 VERSION = 3
 """Raised whenever the code changes so that an old recipe would give other weights or files; they are not used then."""
-
-
-@cache
-def profiles() -> dict[str, dict[str, Any]]:
-    """Profile name -> its settings, from ``profiles.toml``."""
-    return tomllib.loads(resources.files("sadanet_lab.training").joinpath("profiles.toml").read_text())
-
-
-def profile(name: str) -> dict[str, Any]:
-    """The settings of one profile; raises ``BadInput`` naming those there are."""
-    if name not in profiles():
-        raise BadInput(f"profile {name!r} is unknown; expected one of {', '.join(profiles())}")
-    return profiles()[name]
 
 
 class Recipe(BaseModel):
@@ -126,7 +111,7 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
 
     weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting.
     """
-    chosen = profile(profile_name)
+    chosen = find_profile(profile_name)
     settings = {
         key: chosen[key]
         for key in (

@@ -111,10 +111,9 @@ def open_run(folder: Path) -> Run:
     return run
 
 
-def list_runs(results: Path) -> list[Run]:
-    """Every complete run in a results folder, by name."""
-    folders = (path.parent for path in sorted((Path(results) / "runs").glob("*/complete.json")))
-    return [open_run(folder) for folder in folders]
+def list_runs(results: Path) -> list[Path]:
+    """The folder of every complete run in a results folder, by name; of other versions too, which do not open."""
+    return [path.parent for path in sorted((Path(results) / "runs").glob("*/complete.json"))]
 
 
 def record_files() -> list[str]:

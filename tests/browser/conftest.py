@@ -63,6 +63,10 @@ class Lab:
         environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "JUPYTER_TOKEN": self.token}
         config = home / "config_dir"
         (config / "labconfig").mkdir(parents=True)
+        # All of a page in it at once, so that what is below the window can be looked at too.
+        tracker = home / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+        tracker.parent.mkdir(parents=True)
+        tracker.write_text(json.dumps({"windowingMode": "none"}))
         # The news toast would lie over what is to be clicked.
         disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
         (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))

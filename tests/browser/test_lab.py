@@ -1,6 +1,10 @@
-"""Every notebook in a real JupyterLab: run all, no cell fails; and the explorer's sliders, by mouse and keyboard."""
+"""Notebooks in a real JupyterLab: run by hand, widgets clicked; and every one as the graph has executed it, opened.
+
+What needs no hand has been executed once by the graph; opening that tells whether all of it can be read.
+"""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -12,8 +16,8 @@ from sadanet_lab.paths import PHANTOM, ROOT, result_file
 from sadanet_lab.reporting.parameters import list_notebooks
 
 SCREENSHOTS = ROOT / "results" / "browser"
-CLICKED = ("06_attention_explorer", "11_your_image")
-"""Run by the tests that use their widgets."""
+RUN = ("00_data_tour", "01_table1_comparison")
+"""Run by hand, beside the two whose widgets are clicked: the first that one opens, and the one that calls most."""
 IMAGE_HASH = """async (selector) => {
     const image = document.querySelector(selector);
     const bytes = await (await fetch(image.src)).arrayBuffer();
@@ -30,28 +34,38 @@ def set_parameters(path: Path, results: Path) -> None:
     nbformat.write(notebook, path)
 
 
+def open_page(context, lab, name):
+    """The page of a notebook in the lab's folder, its kernel ready."""
+    page = context.new_page()
+    page.goto(f"{lab.address}/lab/tree/{name}.ipynb?token={lab.token}&reset")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=90_000)
+    page.wait_for_function(
+        "() => !['', 'No Kernel'].includes(document.querySelector('.jp-Toolbar-kernelName')?.textContent.trim())",
+        timeout=90_000,
+    )
+    return page
+
+
 @pytest.fixture
-def opened(lab, browser, reproduced):
-    """Open a notebook, ready to run on what the graph has trained; returns its page and the path of its result."""
+def context(browser):
     context = browser.new_context(viewport={"width": 1600, "height": 1400})
     context.set_default_timeout(90_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def opened(lab, context, reproduced):
+    """Open a notebook, ready to run on what the graph has trained; returns its page and the path of its result."""
     results, _ = reproduced
 
     def open_notebook(name):
         set_parameters(lab.folder / f"{name}.ipynb", results)
         last = result_file(name, results, PHANTOM, "smoke")
         last.unlink(missing_ok=True)
-        page = context.new_page()
-        page.goto(f"{lab.address}/lab/tree/{name}.ipynb?token={lab.token}&reset")
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=90_000)
-        page.wait_for_function(
-            "() => !['', 'No Kernel'].includes(document.querySelector('.jp-Toolbar-kernelName')?.textContent.trim())",
-            timeout=90_000,
-        )
-        return page, last
+        return open_page(context, lab, name), last
 
     yield open_notebook
-    context.close()
     lab.end_kernels()
 
 
@@ -111,7 +125,29 @@ def test_the_server_wants_its_token(lab):
     assert lab.status(lab.token) == 200
 
 
-@pytest.mark.parametrize("name", [path.stem for path in list_notebooks() if path.stem not in CLICKED])
+@pytest.mark.parametrize("name", [path.stem for path in list_notebooks()])
+def test_every_executed_notebook_opens_with_all_its_pictures_and_no_failed_cell(
+    name, lab, context, reproduced, screenshot
+):
+    folder = result_file(name, reproduced[0], PHANTOM, "smoke").parent
+    executed = folder.parent / "executed" / folder.name / f"{name}.ipynb"
+    shutil.copyfile(executed, lab.folder / f"executed_{name}.ipynb")
+    outputs = [output for cell in nbformat.read(executed, 4).cells for output in cell.get("outputs", [])]
+    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
+    page = open_page(context, lab, f"executed_{name}")
+    selector = ".jp-OutputArea-output img"
+    page.wait_for_function(
+        f"() => [...document.querySelectorAll('{selector}')].filter(e => e.naturalWidth > 0).length >= {pictures}"
+    )
+    assert page.locator(".jp-RenderedMarkdown table, .jp-RenderedHTML table").count() >= sum(
+        "|---" in output.get("data", {}).get("text/markdown", "") for output in outputs
+    )
+    assert failures(page) == []
+    screenshot(page, f"executed_{name}")
+    lab.end_kernels()
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_run_all_leaves_no_failed_cell(name, opened, screenshot):
     page, last = opened(name)
     run_all(page, last)

@@ -16,7 +16,7 @@ from sadanet_lab.studies import run_scores
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.run_store import open_run
 from sadanet_lab.views import tables
-from sadanet_lab.views.angles import agreement_markdown
+from sadanet_lab.views.angle_figures import agreement_markdown
 
 REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
 

@@ -128,6 +128,17 @@ def test_all_names_the_runs_of_other_data(run, phantoms, copy_of_phantoms, monke
     assert told.stderr.startswith(f"left as it is: {run.folder}: trained on other data")
 
 
+def test_all_goes_on_after_a_run_that_does_not_open(run, phantoms):
+    stranger = results_of(run) / "runs" / "a-stranger"
+    stranger.mkdir()
+    for name in ("recipe.json", "complete.json"):
+        (stranger / name).write_text("{}")
+    told = CliRunner().invoke(main, ["evaluate", "--all", "--results", str(results_of(run))])
+    assert told.exit_code == 0
+    assert told.stderr.startswith(f"left as it is: {stranger}")
+    assert told.stdout == f"{run.folder}: up to date\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["some-run", "--all"]])
 def test_a_run_or_all_is_asked_for(arguments):
     told = CliRunner().invoke(main, ["evaluate", *arguments])

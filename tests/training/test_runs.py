@@ -21,7 +21,8 @@ from sadanet_lab.methods import registry
 from sadanet_lab.methods.sa2net import MixedLoss
 from sadanet_lab.training import trainer
 from sadanet_lab.training.evaluation import evaluate
-from sadanet_lab.training.recipe import Recipe, make_recipe, profiles
+from sadanet_lab.training.profiles import profiles
+from sadanet_lab.training.recipe import Recipe, make_recipe
 from sadanet_lab.training.run_store import get_or_train, get_or_train_each, open_run, run_folder
 
 

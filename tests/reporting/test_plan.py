@@ -1,0 +1,75 @@
+"""The plan of ``make reproduce`` and its progress, on made-up notebooks; the real ones run in test_notebooks."""
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from sadanet_lab.cli import main
+from sadanet_lab.cli.graph import show_progress
+from sadanet_lab.errors import BadInput
+from sadanet_lab.methods import table_methods
+from sadanet_lab.reporting.plan import PlannedNotebook, Training, check_settings, plan_trainings
+
+
+def notebook(path, parameters, **metadata):
+    book = nbformat.v4.new_notebook(metadata=metadata)
+    book.cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    nbformat.write(book, path)
+    return PlannedNotebook(path)
+
+
+def test_a_notebook_needs_its_methods_with_every_value_swept(tmp_path):
+    planned = notebook(tmp_path / "a.ipynb", 'methods = ["sadanet", "unet"]\nlambdas = [0.0, 3.0]\nseeds = [0]')
+    assert planned.trainings == [
+        Training("sadanet", (("lambda_dice", 0.0),)),
+        Training("sadanet", ()),  # 3 is its own
+        Training("unet", (("lambda_dice", 0.0),)),
+        Training("unet", ()),
+    ]
+    assert [t.name for t in planned.trainings[:2]] == ["sadanet_lambda-dice-0.0", "sadanet"]
+    assert planned.trainings[0].options == ["--method", "sadanet", "--lambda-dice", "0.0"]
+    assert planned.seeds([0, 1]) == [0, 1]
+
+
+def test_a_notebook_of_one_seed_keeps_it_and_one_without_methods_needs_nothing(tmp_path):
+    one = notebook(tmp_path / "a.ipynb", 'methods = ["table-2"]\nseed = 4')
+    assert [training.method for training in one.trainings] == table_methods("table-2")
+    assert one.seeds([0, 1, 2]) == [4]
+    assert notebook(tmp_path / "b.ipynb", "heights = [1]").trainings == []
+
+
+def test_it_is_given_what_it_has_and_what_says_something(tmp_path):
+    planned = notebook(tmp_path / "a.ipynb", 'data = ""\nbackbone = ""\nresults = "r"')
+    assert planned.options({"data": "x", "backbone": "", "seeds": "0"}) == ["-p", "data", "x"]
+
+
+def test_trainings_are_shared_and_those_of_notebooks_that_go_first_come_first(tmp_path):
+    late = notebook(tmp_path / "a.ipynb", 'methods = ["fpn", "unet"]')
+    first = notebook(tmp_path / "b.ipynb", 'methods = ["unet"]', sadanet={"first": True})
+    assert list(plan_trainings([late, first])) == ["unet", "fpn"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("nonsense", "phantom", 1), "profile 'nonsense' is unknown; expected one of smoke"),
+        (("smoke", "no/such/folder", 1), "no/such/folder: no such folder"),
+        (("smoke", "phantom", 0), "seeds: found 0"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_runs(settings, said):
+    with pytest.raises(BadInput, match=said):
+        check_settings(*settings)
+    profile, data, seeds = settings
+    told = CliRunner().invoke(main, ["reproduce", "--profile", profile, "--data", data, "--seeds", str(seeds)])
+    assert told.exit_code == 2
+
+
+def test_progress_in_place_of_snakemakes_counting(capsys):
+    lines = ["Execute 2 jobs...\n", "Select jobs to execute...\n", "unet: 6/6 steps\n", "1 of 4 steps (25%) done\n"]
+    show_progress([*lines, "\n", "4 of 4 steps (100%) done\n"])
+    assert capsys.readouterr().out.splitlines() == [
+        "unet: 6/6 steps",
+        "== 1 of 4 jobs done (25 %) after 0:00 min, about 0:00 min left",
+        "== 4 of 4 jobs done (100 %) after 0:00 min",
+    ]
