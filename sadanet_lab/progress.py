@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
-from tqdm.notebook import tqdm as notebook_tqdm
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -52,6 +51,8 @@ def progress(total: int, desc: str, unit: str, initial: int = 0) -> Iterator[tqd
     if where is None:
         yield LogLines(total, initial, desc, unit)
         return
-    bar = notebook_tqdm if where == "notebook" else tqdm
+    bar = tqdm
+    if where == "notebook":
+        from tqdm.notebook import tqdm as bar  # brings ipywidgets along
     with bar(total=total, initial=initial, desc=desc, unit=f" {unit}") as shown:
         yield shown

@@ -12,7 +12,9 @@ from sadanet_lab.cli.options import PROFILE, main
 from sadanet_lab.errors import BadInput, Failed
 
 DONE = re.compile(r"^(\d+) of (\d+) steps \(")
-NOISE = re.compile(r"^(Execute \d+ jobs?\.\.\.|Select jobs to execute\.\.\.|)$")
+NOISE = re.compile(
+    r"^(Execute \d+ jobs?\.\.\.|Select jobs to execute\.\.\.|Finished jobid: .*|\[[\w :]+\]|Touching output file .*|)$"
+)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -66,7 +66,13 @@ def test_bad_settings_are_refused_before_anything_runs(settings, said):
 
 
 def test_progress_in_place_of_snakemakes_counting(capsys):
-    lines = ["Execute 2 jobs...\n", "Select jobs to execute...\n", "unet: 6/6 steps\n", "1 of 4 steps (25%) done\n"]
+    lines = [
+        "Execute 2 jobs...\n",
+        "Select jobs to execute...\n",
+        "unet: 6/6 steps\n",
+        "[Sat Nov 21 19:03:27 2026]\n",
+        "1 of 4 steps (25%) done\n",
+    ]
     show_progress([*lines, "\n", "4 of 4 steps (100%) done\n"])
     assert capsys.readouterr().out.splitlines() == [
         "unet: 6/6 steps",
