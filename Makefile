@@ -1,15 +1,10 @@
 # Everything runs in .venv, made from requirements.lock. See README.md.
-PYTHON   ?= python3
-PROFILE  ?= quick
-DATA     ?= phantom
-RESULTS  ?= results
-SEEDS    ?= 1
-BACKBONE ?=
-CORES    ?= all
-TESTERS  ?= 2
+PYTHON  ?= python3
+TESTERS ?= 2
 
-# Handed on by the environment: what stands in a name is never read by the shell.
-export PROFILE DATA RESULTS SEEDS BACKBONE CORES
+# Of `make reproduce`, each as the option of that name of `sadanet reproduce`, which knows the defaults. Handed on by the
+# environment: what stands in a value is never read by the shell.
+export PROFILE DATA RESULTS SEEDS BACKBONE BACKBONE_WEIGHTS CORES
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -17,8 +12,9 @@ PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscop
 
 .PHONY: reproduce test test-fast test-browser benchmark assumptions install lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
-	@.venv/bin/sadanet reproduce --profile "$$PROFILE" --data "$$DATA" --results "$$RESULTS" --seeds "$$SEEDS" \
-	    --backbone "$$BACKBONE" --cores "$$CORES"
+	@.venv/bin/sadanet reproduce $(if $(PROFILE),--profile "$$PROFILE") $(if $(DATA),--data "$$DATA") \
+	    $(if $(RESULTS),--results "$$RESULTS") $(if $(SEEDS),--seeds "$$SEEDS") $(if $(CORES),--cores "$$CORES") \
+	    $(if $(BACKBONE),--backbone "$$BACKBONE") $(if $(BACKBONE_WEIGHTS),--backbone-weights "$$BACKBONE_WEIGHTS")
 
 test: install ## all tests; those in a browser are skipped where there is no Chromium
 	$(PYTEST)

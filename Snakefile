@@ -19,9 +19,9 @@ from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
 from sadanet_lab.reporting.plan import check_settings, code_digest, plan_notebooks, plan_trainings
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
 from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
-from sadanet_lab.training.profiles import find_profile
+from sadanet_lab.training.profiles import DEFAULT_PROFILE, find_profile
 
-PROFILE = str(config.get("profile", "quick"))
+PROFILE = str(config.get("profile", DEFAULT_PROFILE))
 DATA = str(config.get("data", PHANTOM))
 RESULTS = str(config.get("results", "results"))
 SEEDS = list(range(int(config.get("seeds", 1))))

@@ -1,7 +1,7 @@
 """The paper's three attention modules, Sec. III-B to III-D.
 
 Every module sends its attention map through a softmax submodule of its own (``affinity`` or ``attend``), so that a
-forward hook on that submodule sees the map and no model needs an edit to be looked into: see ``record.py``.
+forward hook on that submodule sees the map and no model needs an edit to be looked into: see ``attention_recorder.py``.
 Softmax is taken in float32 even where the precision around it is lower.
 """
 

@@ -53,8 +53,8 @@ def reproduced(tmp_path_factory, worker_id):
         if not told.exists():
             command = [sys.executable, "-m", "sadanet_lab", "reproduce", "--profile", "smoke", "--results", results]
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-            told.write_bytes(done.stdout)
             assert done.returncode == 0, done.stdout[-6000:].decode()
+            told.write_bytes(done.stdout)
     return results, told.read_text()
 
 

@@ -52,6 +52,8 @@ def test_imports_go_down_the_list_of_rooms(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sadanet_lab"):
             # "from sadanet_lab import methods" names a room; "from sadanet_lab import __version__" does not
             names = [f"sadanet_lab.{a.name}" for a in node.names] if node.module == "sadanet_lab" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names if a.name.startswith("sadanet_lab.")]
         for room in filter(ROOMS.__contains__, map(room_of, names)):
             assert ROOMS.index(room) >= ROOMS.index(here), f"{module} (line {node.lineno}) imports {room}, above it"
 

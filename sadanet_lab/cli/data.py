@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 @click.argument("out", type=FOLDER)
 @click.option("--train", type=int, default=80, help="Training images.")
 @click.option("--test", type=int, default=29, help="Test images.")
-@click.option("--seed", type=int, default=0)
+@click.option("--seed", type=int, default=0, help="Seed of all draws.")
 @click.option("--size", type=Size(), default="512x2048", help="Width x height in pixels.")
-@click.option("--spread", type=click.Choice(["usual", "wide"]), default="usual", help="Of the training images.")
+@click.option("--spread", type=click.Choice(["usual", "wide"]), default="usual", help="Spread of the training images.")
 def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], spread: "Spread") -> None:
     """Write phantom images with known masks and angles to OUT, a new folder in the published layout.
 
@@ -35,7 +35,7 @@ def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], 
 @main.command()
 @click.argument("folder", type=FOLDER)
 def check(folder: Path) -> None:
-    """Check a dataset in the published layout; every problem is listed, a line each.
+    """Check a dataset in the published layout; every problem is listed, one line each.
 
     Example: sadanet check data/scoliosis3classes
     """
@@ -47,4 +47,4 @@ def check(folder: Path) -> None:
     if problems:
         raise SystemExit(2)
     data = read_lists(folder)
-    click.echo(f"{folder}: sound; {len(data.train)} training and {len(data.test)} test images")
+    click.echo(f"{folder}: valid; {len(data.train)} training and {len(data.test)} test images")

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from sadanet_lab.cli.options import PROFILE, main
 from sadanet_lab.errors import BadInput, Failed
+from sadanet_lab.paths import PHANTOM
 
 DONE = re.compile(r"^(\d+) of (\d+) steps \(")
 NOISE = re.compile(
@@ -19,7 +21,7 @@ NOISE = re.compile(
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @PROFILE
-@click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
+@click.option("--data", default=PHANTOM, help='Dataset folder, or "phantom" for the profile\'s own.')
 @click.option("--results", default="results", help="Results folder.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="How many: 0, 1, ...")
 @click.option("--backbone", default="", help="Any timm backbone, in place of the profile's.")
@@ -38,6 +40,9 @@ def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
 
     if not (ROOT / "Snakefile").is_file():
         raise BadInput(f"{ROOT}: no Snakefile; expected the project's folder, a checkout")
+    if Path.cwd() != ROOT:  # relative paths are the shell's; from the project's own folder they stay short
+        names = ["results", *(["data"] if settings["data"] != PHANTOM else [])]
+        settings |= {name: str(Path(settings[name]).absolute()) for name in names}
     check_settings(settings["profile"], settings["data"], settings["seeds"])
     where = [str(settings[key]) for key in ("results", "data", "profile")]
     first = [str(result_file(name, *where)) for name, notebook in plan_notebooks().items() if notebook.goes_first]
@@ -54,7 +59,7 @@ def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
         process.terminate()  # Snakemake waits for its jobs, which end with the group or keep what they have
         raise
     if process.wait() != 0:
-        raise Failed("reproduce: not all is there; the lines above say what failed, and the same command goes on")
+        raise Failed("reproduce: some jobs failed, see the lines above; run the same command again to continue")
 
 
 def show_progress(lines: Iterable[str]) -> None:

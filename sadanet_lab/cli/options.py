@@ -9,7 +9,7 @@ import click
 from sadanet_lab import __version__
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.methods import method_names
-from sadanet_lab.training.profiles import profiles
+from sadanet_lab.training.profiles import DEFAULT_PROFILE, profiles
 
 EXTRAS = ("train", "notebooks", "dev")
 """Of pyproject.toml, each holding the one before it."""
@@ -70,10 +70,12 @@ RESULTS = click.option(
     "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
 )
 METHODS = f"{', '.join(method_names()[:-1])} or {method_names()[-1]}."
-HEAD = click.option("--head", help="Of the method's heads, where it has several.  [default: its first]")
-PROFILE = click.option("--profile", default="quick", help=f"{', '.join(profiles())}.")
-FORMAT = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
-DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
+HEAD = click.option("--head", help="Head of the network.  [default: the method's first]")
+PROFILE = click.option("--profile", default=DEFAULT_PROFILE, help=f"{', '.join(profiles())}.")
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", help="Form of the output."
+)
+DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Device.")
 
 
 def results_folder(results: Path | None) -> Path:
@@ -83,7 +85,7 @@ def results_folder(results: Path | None) -> Path:
     return resolve("results") if results is None else results
 
 
-def find_run(run: Path, results: Path | None):
+def named_run(run: Path, results: Path | None):
     """The complete run that a command names; relative paths start at the shell's folder."""
     from sadanet_lab.training.shipped import find_run
 

@@ -14,11 +14,12 @@ from sadanet_lab.cli.options import (
     METHODS,
     PROFILE,
     RESULTS,
-    find_run,
     main,
+    named_run,
     results_folder,
 )
 from sadanet_lab.errors import BadInput
+from sadanet_lab.paths import PHANTOM
 
 if TYPE_CHECKING:
     from sadanet_lab.images.vpi_folder import VpiFolder
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 @main.command()
 @click.option("--method", required=True, help=METHODS)
 @HEAD
-@click.option("--normalisation", help="Of the channel attention, where the method has several.  [default: its first]")
-@click.option("--loss", help="Of the method's losses, where it has several.  [default: its first]")
-@click.option("--data", default="phantom", help='Dataset folder, or "phantom" for the profile\'s own.')
+@click.option("--normalisation", help="Form of the channel attention's softmax.  [default: the method's first]")
+@click.option("--loss", help="Loss of the method.  [default: the method's first]")
+@click.option("--data", default=PHANTOM, help='Dataset folder, or "phantom" for the profile\'s own.')
 @PROFILE
-@click.option("--seed", type=int, default=0)
-@click.option("--learning-rate", type=float, help="At the start, of the backbone and the heads.  [default: 0.001]")
-@click.option("--lambda-dice", type=float, default=3.0, help="Weight of the Dice loss, Eq. (7).")
+@click.option("--seed", type=int, default=0, help="Seed of the first weights and of the patches.")
+@click.option("--learning-rate", type=float, help="First learning rate.  [default: the paper's]")
+@click.option("--lambda-dice", type=float, help="Weight of the Dice loss, Eq. (7).  [default: the paper's]")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--checkpoint-seconds", type=float, default=30.0, help="Seconds between checkpoints.")
@@ -50,7 +51,7 @@ def train(
     profile: str,
     seed: int,
     learning_rate: float | None,
-    lambda_dice: float,
+    lambda_dice: float | None,
     backbone: str | None,
     backbone_weights: Path | None,
     checkpoint_seconds: float,
@@ -63,7 +64,6 @@ def train(
     Example: sadanet train --method sadanet --data data/scoliosis3classes --profile gpu --seed 0
     """
     from sadanet_lab.files import writable_folder
-    from sadanet_lab.paths import PHANTOM
     from sadanet_lab.training.datasets import open_data
     from sadanet_lab.training.recipe import make_recipe
     from sadanet_lab.training.run_store import get_or_train
@@ -91,7 +91,12 @@ def train(
 @click.option("--all", "every", is_flag=True, help="Every run in results/runs/: bring its evaluation up to date.")
 @click.option("--update", is_flag=True, help="If RUN's evaluation is of another version, make it again first.")
 @click.option("--data", type=FOLDER, help="Dataset: test on its test images; with --update or --all, the runs' own.")
-@click.option("--basis", type=click.Choice(["pooled", "per-image"]), default="pooled", help="How counts are averaged.")
+@click.option(
+    "--basis",
+    type=click.Choice(["pooled", "per-image"]),
+    default="pooled",
+    help="Score of all test pixels together, or mean score of the images.",
+)
 @DEVICE
 @FORMAT
 @RESULTS
@@ -119,10 +124,12 @@ def evaluate(
     if run is None:
         _update_all(results_folder(results), data, device)
         return
-    trained = find_run(run, results)
+    trained = named_run(run, results)
+    if update and str(run) == "shipped":
+        raise BadInput("shipped: the model inside the package is not changed; expected a run of results/runs/")
     if update and not trained.evaluation_is_current:
         update_evaluation(trained, _own_data(trained, data), device)
-        trained = find_run(run, results)
+        trained = named_run(run, results)
     if data is None or update:
         _print_scores(trained.counts, basis, form)
     else:
@@ -149,7 +156,6 @@ def _test_on(trained: "Run", data: Path, basis: str, form: str) -> None:
 
 def _own_data(trained: "Run", data: Path | None) -> "VpiFolder":
     """What a run was trained on: the folder named, or its profile's phantoms."""
-    from sadanet_lab.paths import PHANTOM
     from sadanet_lab.training.datasets import open_data
 
     folder = open_data(PHANTOM if data is None else str(data.absolute()), trained.recipe.profile)
@@ -184,7 +190,7 @@ def ship(run: Path, results: Path | None) -> None:
     """
     from sadanet_lab.training import shipped
 
-    shipped.ship(find_run(run, results))
+    shipped.ship(named_run(run, results))
     click.echo(f"{shipped.SHIPPED}: made of {run}; now bring its README.md up to date")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, RESULTS, find_run, main
+from sadanet_lab.cli.options import FOLDER, RESULTS, main, named_run
 from sadanet_lab.errors import BadInput
 
 
@@ -27,7 +27,7 @@ def predict(images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: 
     from sadanet_lab.inference.segmenter import Segmenter
     from sadanet_lab.views.segmented_image import SegmentedImage
 
-    trained = find_run(run, results)
+    trained = named_run(run, results)
     stems = [path.stem for path in images]
     for path in images:
         if stems.count(path.stem) > 1:

@@ -13,8 +13,8 @@ from sadanet_lab.errors import BadInput
 @click.option("--method", help=METHODS)
 @click.option("--all", "every", is_flag=True, help="Every method and head.")
 @HEAD
-@click.option("--height", type=click.IntRange(min=32), default=512, help="Of the picture, in pixels.")
-@click.option("--width", type=click.IntRange(min=32), default=512)
+@click.option("--height", type=click.IntRange(min=32), default=512, help="Height of the picture in pixels.")
+@click.option("--width", type=click.IntRange(min=32), default=512, help="Its width.")
 @FORMAT
 def complexity(method: str | None, every: bool, head: str | None, height: int, width: int, form: str) -> None:
     """Count parameters, operations and memory of a method at the paper's size, without computing anything.

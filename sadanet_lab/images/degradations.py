@@ -1,7 +1,7 @@
-"""What can go wrong with a picture, as functions of one strength: 0 leaves the picture as it is.
+"""What can go wrong with an image, as functions of one strength: 0 leaves the image as it is.
 
 Each takes a grey image uint8 (H, W), its label map uint8 (H, W), a strength and a random stream, and gives both back;
-the mask changes only where the bones themselves move or are cut off. Lengths are shares of the picture's height.
+the mask changes only where the bones themselves move or are cut off. Lengths are shares of the image's height.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def resolution(image: np.ndarray, mask: np.ndarray, factor: float, rng: np.rando
 
 
 def lost_frames(image: np.ndarray, mask: np.ndarray, bundles: float, rng: np.random.Generator) -> Pair:
-    """Bundles of black dashed lines across the picture, ``bundles`` of them on average."""
+    """Bundles of black dashed lines across the image, ``bundles`` of them on average."""
     width = round(image.shape[1] * REFERENCE_HEIGHT / image.shape[0])
     share = Image.fromarray(lost_share(rng, (REFERENCE_HEIGHT, width), bundles)).resize(
         image.shape[::-1], Image.Resampling.BOX
@@ -59,7 +59,7 @@ def lost_frames(image: np.ndarray, mask: np.ndarray, bundles: float, rng: np.ran
 
 
 def turn(image: np.ndarray, mask: np.ndarray, degrees: float, rng: np.random.Generator) -> Pair:
-    """The whole picture turned about its middle, bones and all, one way or the other."""
+    """The whole image turned about its middle, bones and all, one way or the other."""
     degrees = degrees * rng.choice([-1, 1])
     return (
         _grey(rotate(image.astype(np.float32), degrees, reshape=False, order=1)),

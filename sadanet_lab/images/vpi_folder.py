@@ -2,7 +2,7 @@
 
 FOLDER/dataset/{train,test}/<stem>.png             8-bit grey VPI images of any size
 FOLDER/groundtruth/{train,test}/<stem>_bone_3.png  masks of the same size: ids 0..3, or black, red, green, blue
-FOLDER/train.txt, FOLDER/test.txt                  one stem a line
+FOLDER/train.txt, FOLDER/test.txt                  one stem per line
 """
 
 import hashlib
@@ -74,10 +74,10 @@ def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     try:
         stems = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except FileNotFoundError:
-        return [], [f"{path}: no such file; expected one stem a line"]
+        return [], [f"{path}: no such file; expected one stem per line"]
     except (OSError, UnicodeDecodeError) as error:
         return [], [f"{path}: not readable as text ({error})"]
-    problems = [] if stems else [f"{path}: the list is empty; expected one stem a line"]
+    problems = [] if stems else [f"{path}: the list is empty; expected one stem per line"]
     for stem, times in Counter(stems).items():
         if times > 1:
             problems.append(f"{path}: stem {stem!r} is listed {times} times; expected once")

@@ -46,9 +46,10 @@ def table_methods(table: str) -> list[str]:
 
 
 def expand_names(names: Iterable[str]) -> list[str]:
-    """Method names, with "table-1", "table-2" and "all" replaced by those that they stand for, each once.
+    """Method names, with "table-1", "table-2" and "all" replaced by those that they stand for.
 
-    Raises ``BadInput`` for an unknown name.
+    Where such a group is among them each method stands once; a name given twice beside no group stays twice, for the
+    caller to refuse. Raises ``BadInput`` for an unknown name.
     """
     groups = {"all": list(registry())}
     groups |= {table: table_methods(table) for method in registry().values() for table in method.places}

@@ -124,8 +124,8 @@ class SA2Net(SegmentationNetwork):
 class MixedLoss(nn.Module):
     """Eq. (7) of the summed logits of every non-empty subset of the four head outputs, plus the auxiliary's.
 
-    Our reading of "feature mixing loss aggregation" in SA2Net's abstract, in the form of MERIT (Rahman & Marculescu,
-    MIDL 2023): 15 subsets, weight 1 each. It is not in the released code.
+    Assumption: this is the "feature mixing loss aggregation" of SA2Net's abstract, in the form of MERIT (Rahman &
+    Marculescu, MIDL 2023): 15 subsets, weight 1 each. It is not in the released code.
     """
 
     MIXED = ("main", "key", "channel", "spatial")
@@ -144,7 +144,7 @@ class MixedLoss(nn.Module):
         return total
 
 
-def mixed(network: SegmentationNetwork, lambda_dice: float) -> MixedLoss:
+def mixed_loss(network: SegmentationNetwork, lambda_dice: float) -> MixedLoss:
     return MixedLoss(network.loss_weights["auxiliary"], lambda_dice)
 
 
@@ -162,5 +162,5 @@ METHOD = Method(
     "0.4 (key), 0.5 (channel), 0.5 (spatial), 0.4 (FCN auxiliary), cross-entropy.",
     assumed="Eq. (7) in place of cross-entropy (lambda 0 is the released loss / 4); the training recipe of the other "
     "rows in place of its own (AdamW 1e-4, 512 x 512 crops, photometric distortion); padding 1 in rho.",
-    losses={"equation-7": equation_7, "mixed": mixed},
+    losses={"equation-7": equation_7, "mixed": mixed_loss},
 )

@@ -38,6 +38,6 @@ METHOD = Method(
     places={"table-1": 4},
     build=build,
     known="Self-attention whose key carries structural knowledge, under structure supervision (abstract).",
-    assumed="The block is SAA's, with its key of one channel a class, on the features of the FPN row, supervised with "
-    "weight 0.4; loss Eq. (7).",
+    assumed="The block is SAA's, with its key of one channel per class, on the features of the FPN row, supervised "
+    "with weight 0.4; loss Eq. (7).",
 )

@@ -11,11 +11,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from sadanet_lab.metrics.scores import BONE_AVERAGE, PAPER_METRICS
+from sadanet_lab.metrics.scores import BONE_AVERAGE, BONE_REGIONS, PAPER_METRICS
 from sadanet_lab.metrics.statistics import Comparison, compare
-from sadanet_lab.spine.classes import BONES
-
-REGIONS = (*BONES, BONE_AVERAGE)
 
 
 @dataclass(frozen=True)
@@ -32,13 +29,25 @@ class Claim:
     at_least: float = 0.0
 
 
+def lambda_title(value: float) -> str:
+    """How a lambda is called in Table IV: "λ = 2.5"."""
+    return f"λ = {value:g}"
+
+
+def lambda_of(title: str) -> float:
+    """The value that ``lambda_title`` has written."""
+    return float(title.removeprefix("λ = "))
+
+
 def _each(method: str, others: Iterable[str], regions: Iterable[str], metrics: Iterable[str]) -> tuple[Comparison, ...]:
     return tuple(Comparison(method, *rest) for rest in product(others, regions, metrics))
 
 
 CLAIMS = (
     Claim(
-        "I", "SADANet surpasses UNet and FPN on all metrics", _each("SADANet", ("UNet", "FPN"), REGIONS, PAPER_METRICS)
+        "I",
+        "SADANet surpasses UNet and FPN on all metrics",
+        _each("SADANet", ("UNet", "FPN"), BONE_REGIONS, PAPER_METRICS),
     ),
     Claim(
         "I",
@@ -57,7 +66,7 @@ CLAIMS = (
     Claim(
         "I",
         "SADANet outperforms the attention-based PSANet, CCNet and DANet on nearly all metrics",
-        _each("SADANet", ("PSANet", "CCNet", "DANet"), REGIONS, PAPER_METRICS),
+        _each("SADANet", ("PSANet", "CCNet", "DANet"), BONE_REGIONS, PAPER_METRICS),
     ),
     Claim(
         "II",
@@ -90,13 +99,15 @@ CLAIMS = (
         "IV",
         "The metrics are best for lambda from two to three (above 0 and 1, on average)",
         tuple(
-            c for best in (2, 2.5, 3) for c in _each(f"λ = {best}", ("λ = 0", "λ = 1"), (BONE_AVERAGE,), PAPER_METRICS)
+            c
+            for best in (2, 2.5, 3)
+            for c in _each(lambda_title(best), map(lambda_title, (0, 1)), (BONE_AVERAGE,), PAPER_METRICS)
         ),
     ),
     Claim(
         "IV",
         "Above three the performance becomes worse (lambda = 3 above 4 and 5, on average)",
-        _each("λ = 3", ("λ = 4", "λ = 5"), (BONE_AVERAGE,), PAPER_METRICS),
+        _each(lambda_title(3), map(lambda_title, (4, 5)), (BONE_AVERAGE,), PAPER_METRICS),
     ),
 )
 

@@ -22,12 +22,14 @@ import pandas as pd
 from sadanet_lab.errors import BadInput
 from sadanet_lab.spine.classes import BONES, CLASSES
 
-BONE_AVERAGE = "average_3_bones"
-AVERAGES = {BONE_AVERAGE: BONES, "average_4_classes": CLASSES}
+BONE_AVERAGE, CLASS_AVERAGE = "average_3_bones", "average_4_classes"
+AVERAGES = {BONE_AVERAGE: BONES, CLASS_AVERAGE: CLASSES}
 """Both bases that the paper's "Ave." columns mix."""
 REGIONS = {name: name.replace("_", " ").capitalize() for name in BONES}
-REGIONS |= {BONE_AVERAGE: "Average (3 bones)", "average_4_classes": "Average (4 classes)"}
+REGIONS |= {BONE_AVERAGE: "Average (3 bones)", CLASS_AVERAGE: "Average (4 classes)"}
 """What the paper's tables score, and its title."""
+BONE_REGIONS = (*BONES, BONE_AVERAGE)
+"""Those of them that do not need the background."""
 BASES = ("pooled", "per-image")
 
 

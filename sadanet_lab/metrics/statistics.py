@@ -25,8 +25,7 @@ import pandas as pd
 from scipy.stats import permutation_test, t
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.metrics.scores import BONE_AVERAGE, Score, nanmean, score_of
-from sadanet_lab.spine.classes import BONES
+from sadanet_lab.metrics.scores import BONE_REGIONS, Score, nanmean, score_of
 
 ALPHA = 0.05
 RESAMPLES = 2000
@@ -162,5 +161,4 @@ def differences_to(method: str, counts: dict[str, np.ndarray], basis: str = "poo
     If the method is not among ``counts``, the first takes its place. A method alone has no differences: no rows.
     """
     method = method if method in counts else next(iter(counts))
-    regions = (*BONES, BONE_AVERAGE)
-    return compare(counts, [Comparison(method, o, r) for r in regions for o in counts if o != method], basis)
+    return compare(counts, [Comparison(method, o, r) for r in BONE_REGIONS for o in counts if o != method], basis)

@@ -1,7 +1,7 @@
 """What ``make reproduce`` does, read off the notebooks: their order, what each must have trained, what goes first.
 
-A notebook that has parameters ``methods`` and ``seeds`` (or ``seed``) needs those methods trained, with every value of
-the lists in ``SWEPT``. So a new method, a new lambda or a new notebook is known here without another word.
+A notebook that has a parameter ``methods`` needs those trained, with every value of the lists in ``SWEPT`` and every
+seed of ``seeds``, or ``seed``, or 0. So a new method, lambda or notebook is known here without another word.
 """
 
 import hashlib

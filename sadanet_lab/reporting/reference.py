@@ -22,21 +22,21 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
 
     results: ``results/<data>-<profile>``; runs: the folder of runs. Raises ``BadInput`` before anything is written: for
     a folder without a notebook's results, for runs that are missing, and for results that are not of phantoms, whose
-    pictures must not leave the machine.
+    images must not leave the machine.
     """
     contents = {path: json.loads(path.read_text()) for path in sorted(Path(results).glob("[0-9]*.json"))}
     if not contents:
         raise BadInput(f"{results}: no notebook's results; expected a folder such as results/phantom-quick")
     for path, content in contents.items():
         if (data := content["parameters"]["data"]) != PHANTOM:
-            raise BadInput(f"{path}: made of data {data!r}; expected phantoms: patients' pictures must stay at home")
+            raise BadInput(f"{path}: made of data {data!r}; expected phantoms, not patients' images")
         image = content["parameters"].get("image", "")
         if image and not re.fullmatch(r"phantom_\d+", image):
-            raise BadInput(f"{path}: shows {image}; expected a phantom: patients' pictures must stay at home")
+            raise BadInput(f"{path}: shows {image}; expected a phantom, not a patient's image")
     names = sorted({name for content in contents.values() for name in content["findings"].get("runs", [])})
     folders = [open_run(Path(runs) / name).folder for name in names]
     if Path(out).exists():
-        raise BadInput(f"{out}: is there already; expected a new folder")
+        raise BadInput(f"{out}: already exists; expected a new folder")
     for path, content in contents.items():
         for name in (path.name, *content["files"]):
             _copy(path.parent / name, out / name)

@@ -11,6 +11,7 @@ from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.metrics.measures import angle_of
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.curve_angles import SEVERITIES, severity_of
+from sadanet_lab.studies.selection import phantom_truth
 from sadanet_lab.training.run_store import Run
 
 CLOSE = 5.0
@@ -20,9 +21,8 @@ EXPERT, SHIPPED = "expert's mask", "shipped model"
 
 def true_angles(data: VpiFolder) -> pd.Series | None:
     """Largest angle in degrees of each stem, of phantoms; None for real images, whose angles nobody knows."""
-    if not data.is_phantom:
-        return None
-    return pd.read_csv(data.root / "truth.csv", dtype={"stem": str}).set_index("stem").largest_angle_degrees
+    truth = phantom_truth(data)
+    return None if truth is None else truth.set_index("stem").largest_angle_degrees
 
 
 def angles(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> pd.DataFrame:

@@ -66,11 +66,11 @@ def averages() -> Finding:
     return Finding(
         'Is "Ave." of Table I one definition?',
         evidence,
-        f"No: {_listed(evidence.method[of_three])} average the 3 bones, the others 4 classes with a background of "
+        f"No: {_join(evidence.method[of_three])} average the 3 bones, the others 4 classes with a background of "
         f"{background.min():.1f} to {background.max():.1f} % Dice. On one basis SADANet gains "
         f"{bones.SADANet - bones.RSNU:+.2f} Dice on RSNU and {bones.SADANet - bones.SEAM:+.2f} on SEAM, and its IoU is "
         f"{iou.SADANet - iou.SEAM:+.2f} against SEAM. "
-        f"Off by themselves: {_listed(off.method + ' (' + off['cells off'] + ')')}.",
+        f"Off by themselves: {_join(off.method + ' (' + off['cells off'] + ')')}.",
     )
 
 
@@ -86,7 +86,7 @@ def iou_from_dice() -> Finding:
     return Finding(
         "Does IoU = Dice / (2 - Dice) hold?",
         evidence,
-        f"Not for {_listed(failing)}: these rows were averaged over images, or carried over from other papers; all "
+        f"Not for {_join(failing)}: these rows were averaged over images, or carried over from other papers; all "
         "others are pooled over the test set.",
     )
 
@@ -129,9 +129,9 @@ def operations(costs: pd.DataFrame) -> Finding:
     return Finding(
         "Which networks give the numbers of Table III?",
         evidence,
-        f"Nothing here gives both numbers of the row {_listed(nothing.flops_row)}, and DANet gives "
+        f"Nothing here gives both numbers of the row {_join(nothing.flops_row)}, and DANet gives "
         f"{len(danet) or 'no'} pair. With the FLOPs of the first two rows exchanged, "
-        f"{_listed(exchanged.configurations)} give both numbers of each. The SADANet row has {flops:.2f} G and "
+        f"{_join(exchanged.configurations)} give both numbers of each. The SADANet row has {flops:.2f} G and "
         f"{parameters:.2f} M beyond the text. No attention product is counted.",
     )
 
@@ -245,6 +245,6 @@ def verdicts(findings: Iterable[Finding]) -> pd.DataFrame:
     return pd.DataFrame([{"question": f.question, "verdict": f.verdict} for f in findings])
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join(names: Iterable[str]) -> str:
     *first, last = [*names] or ["none"]
     return f"{', '.join(first)} and {last}" if first else last

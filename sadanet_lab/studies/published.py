@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from sadanet_lab.metrics.scores import BONE_AVERAGE, PAPER_METRICS
+from sadanet_lab.metrics.claims import lambda_title
+from sadanet_lab.metrics.scores import BONE_AVERAGE, CLASS_AVERAGE, PAPER_METRICS
 from sadanet_lab.paths import PUBLISHED
 from sadanet_lab.spine.classes import BONES
 
@@ -17,7 +18,7 @@ def published_scores(table: str) -> pd.DataFrame:
     file, name = {
         "I": ("table1_methods.csv", str),
         "II": ("table2_ablation.csv", lambda row: row.replace("~", "SADANet")),
-        "IV": ("table4_lambda.csv", "λ = {:g}".format),
+        "IV": ("table4_lambda.csv", lambda_title),
     }[table]
     numbers = pd.read_csv(PUBLISHED / file)
     numbers.columns = ["method", "region", *PAPER_METRICS]
@@ -26,6 +27,6 @@ def published_scores(table: str) -> pd.DataFrame:
     printed = numbers[numbers.region == "average_as_published"].set_index("method")[list(PAPER_METRICS)]
     # The background's score is near 100: a printed average of four lies more than 2 points above that of the bones.
     of_four = printed[(printed.dice - bones.dice) > 2]
-    averages = [bones.assign(region=BONE_AVERAGE), of_four.assign(region="average_4_classes")]
+    averages = [bones.assign(region=BONE_AVERAGE), of_four.assign(region=CLASS_AVERAGE)]
     rows = [numbers[numbers.region.isin(BONES)], *(a.reset_index() for a in averages)]
     return pd.concat(rows).melt(["method", "region"], var_name="metric", value_name="mean").assign(source="paper")

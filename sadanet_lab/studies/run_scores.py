@@ -7,6 +7,7 @@ import pandas as pd
 
 from sadanet_lab import methods
 from sadanet_lab.metrics import calibration
+from sadanet_lab.metrics.claims import lambda_title
 from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, counts_array, scores_of
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.studies.published import published_scores
@@ -23,7 +24,7 @@ def method_label(run: Run) -> str:
 
 def lambda_label(run: Run) -> str:
     """ "λ = 3", as in Table IV."""
-    return f"λ = {run.recipe.lambda_dice:g}"
+    return lambda_title(run.recipe.lambda_dice)
 
 
 def normalisation_label(run: Run) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from sadanet_lab.errors import BadInput
 
+DEFAULT_PROFILE = "quick"
+
 
 @cache
 def profiles() -> dict[str, dict[str, Any]]:

@@ -92,7 +92,11 @@ class Run:
         weights = self.folder / "model.safetensors" if step is None else self.snapshots[step]
         if not weights.is_file():
             raise BadInput(f"{weights}: no such file; a run that is kept for the record has no weights")
-        network.load_state_dict(load_file(weights))
+        try:
+            network.load_state_dict(load_file(weights))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise BadInput(f"{weights}: not the weights of this version's {self.recipe.method} ({reason})") from None
         return network.eval().to(memory_format=torch.channels_last)
 
 
@@ -112,7 +116,7 @@ def open_run(folder: Path) -> Run:
 
 
 def list_runs(results: Path) -> list[Path]:
-    """The folder of every complete run in a results folder, by name; of other versions too, which do not open."""
+    """The folder of every complete run in a results folder, by name, whether it opens or not."""
     return [path.parent for path in sorted((Path(results) / "runs").glob("*/complete.json"))]
 
 

@@ -44,9 +44,7 @@ def ship(run: Run, out: Path = SHIPPED) -> None:
     if run.recipe.profile != "shipped" or run.recipe.weights == "file":
         raise BadInput(f"{run.folder}: a run of profile {run.recipe.profile!r}; expected one of profile 'shipped'")
     if run.recipe.data != open_data(PHANTOM, "shipped").fingerprint:
-        raise BadInput(
-            f"{run.folder}: trained on other data than the profile's phantoms; patients' data must stay at home"
-        )
+        raise BadInput(f"{run.folder}: trained on other data than the profile's phantoms; expected no patients' data")
     state = load_file(run.folder / "model.safetensors")
     halved = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
     size = sum(v.nbytes for v in halved.values())

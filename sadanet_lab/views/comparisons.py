@@ -6,7 +6,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from sadanet_lab.metrics.scores import METRICS, REGIONS
+from sadanet_lab.metrics.claims import lambda_of
+from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
 from sadanet_lab.spine.classes import CLASSES
 
 
@@ -44,7 +45,7 @@ def sweep(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Fig
     long: of ``run_scores.compare_with_paper`` with lambda labels; scores: of ``run_scores.scores_of_runs``. The band is
     the range of the seeds. Heights of the two rows are of different data; both axes of a region span as many points.
     """
-    regions = {region: title for region, title in REGIONS.items() if region != "average_4_classes"}
+    regions = {region: REGIONS[region] for region in BONE_REGIONS}
     figure, axes = plt.subplots(
         2, len(regions), figsize=(2.4 * len(regions) + 0.6, 4.2), sharex=True, layout="constrained"
     )
@@ -78,11 +79,11 @@ def sweep(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Fig
 
 
 def _lambda_of(labels: pd.Series) -> pd.Series:
-    return labels.str.removeprefix("λ = ").astype(float)
+    return labels.map(lambda_of)
 
 
 def confusion(shares: pd.DataFrame, title: str) -> Figure:
-    """Which class is taken for which, in percent of the true class; of ``tables.confusion_of_runs``."""
+    """Which class is taken for which, in percent of the true class; of ``run_scores.confusion_of_runs``."""
     names = [name.replace("_", " ") for name in CLASSES]
     figure, axis = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
     shown = 100 * shares.to_numpy(float)

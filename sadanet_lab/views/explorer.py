@@ -37,19 +37,19 @@ class Explorer:
         self.image = widgets.Dropdown(description="Image", options=list(self.images))
         self.upload = widgets.FileUpload(description="Own image", accept=".png", multiple=False)
         self.network = widgets.Dropdown(description="Network", options=list(self.runs), value=first)
-        self.beside = widgets.Dropdown(description="Beside it", options=[NONE, *self.runs], value=NONE)
+        self.second = widgets.Dropdown(description="Beside it", options=[NONE, *self.runs], value=NONE)
         self.step = widgets.SelectionSlider(description="Step", options=[LAST], value=LAST)
         self.row = widgets.IntSlider(description="Row", **slow)
         self.column = widgets.IntSlider(description="Column", **slow)
         self.opacity = widgets.FloatSlider(description="Opacity", value=0.7, min=0, max=1, step=0.05, **slow)
         self.channel = widgets.IntSlider(description="Channel", max=0, **slow)
         self.save = widgets.Button(description="Save as PNG", icon="download")
-        self.told = widgets.HTML()
+        self.message = widgets.HTML()
         self.picture = widgets.Image(format="jpeg")
         self.picture.add_class("attention-picture")
         self._new_network()
         self.network.observe(lambda _: self._new_network(), "value")
-        for control in (self.image, self.beside, self.step):
+        for control in (self.image, self.second, self.step):
             control.observe(lambda _: self._new_image(), "value")
         for control in (self.row, self.column, self.opacity, self.channel):
             control.observe(lambda _: self._draw(), "value")
@@ -57,11 +57,11 @@ class Explorer:
         self.save.on_click(lambda _: self._save())
         self.widget = widgets.VBox(
             [
-                widgets.HBox([self.image, self.upload, self.network, self.beside]),
+                widgets.HBox([self.image, self.upload, self.network, self.second]),
                 widgets.HBox([self.row, self.column]),
                 widgets.HBox([self.opacity, self.channel]),
                 widgets.HBox([self.step, self.save]),
-                self.told,
+                self.message,
                 self.picture,
             ]
         )
@@ -69,7 +69,7 @@ class Explorer:
     def sheet(self) -> Image.Image:
         """The picture that is shown now."""
         pixel = self.row.value, self.column.value
-        titles = dict.fromkeys([self._first(), str(self.beside.value)])
+        titles = dict.fromkeys([self._first(), str(self.second.value)])
         panels = [self._panels(self.image.value, title, self._step_of(title)) for title in titles if title != NONE]
         return stack_sheets([one.draw(*pixel, self.opacity.value, self._channel_of(one)) for one in panels])
 
@@ -97,7 +97,7 @@ class Explorer:
         self._new_image()
 
     def _new_image(self) -> None:
-        self.told.value = "computing ..."
+        self.message.value = "computing ..."
         title = self._first()
         features = self._panels(self.image.value, title, self._step_of(title)).maps.features
         height, width = self.images[str(self.image.value)].shape
@@ -108,7 +108,7 @@ class Explorer:
                 slider.max = length - 1
                 slider.value = round(share * (length - 1))
         self.channel.max = 0 if features is None else len(features) - 1
-        self.told.value = ""
+        self.message.value = ""
         self._draw()
 
     def _draw(self) -> None:
@@ -119,7 +119,7 @@ class Explorer:
             try:
                 image = decode_vpi(bytes(file["content"]), file["name"])
             except BadInput as error:
-                self.told.value = f"<b>{html.escape(str(error))}</b>"
+                self.message.value = f"<b>{html.escape(str(error))}</b>"
                 return
             title = UPLOADED + file["name"]
             self.images[title] = image
@@ -131,7 +131,7 @@ class Explorer:
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{self.image.value}_{self.network.value}")
         path = writable_folder(self.folder) / f"attention_{name}_{self.row.value}_{self.column.value}.png"
         write_atomically(path, encode(self.sheet(), "PNG"))
-        self.told.value = f"saved as {path}"
+        self.message.value = f"saved as {path}"
 
 
 def encode(picture: Image.Image, kind: str, **options) -> bytes:

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from sadanet_lab.images.vpi_folder import Sample
-from sadanet_lab.metrics.scores import METRICS, REGIONS
+from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
 from sadanet_lab.spine.curve_angles import SEVERITIES
 from sadanet_lab.views.overlays import overlay
@@ -58,7 +58,7 @@ def training_patches(pictures: Tensor, labels: Tensor, colours: np.ndarray = COL
 def real_among(table: pd.DataFrame) -> Figure:
     """Where a real image's value lies in the 5-95 % range of the images, one line per quantity.
 
-    table: of ``dataset.compare_with_real``. Every range is stretched to the same width.
+    table: of ``dataset_statistics.compare_with_real``. Every range is stretched to the same width.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9, 0.155 * len(table) / 2 + 0.8), layout="constrained", sharex=True)
     for axis, half in zip(axes, np.array_split(np.arange(len(table)), 2), strict=True):
@@ -94,10 +94,10 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
 def score_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
     """One panel per region: one bar per method (mean over seeds), one dot per seed, bars of one sd, the paper's number.
 
-    long: of ``tables.compare_with_paper``; scores: of ``tables.scores_of_runs``. The paper is about patients: only the
-    order of the methods can be compared, not the height.
+    long: of ``run_scores.compare_with_paper``; scores: of ``run_scores.scores_of_runs``. The paper is about
+    patients: only the order of the methods can be compared, not the height.
     """
-    regions = {region: title for region, title in REGIONS.items() if region != "average_4_classes"}
+    regions = {region: REGIONS[region] for region in BONE_REGIONS}
     order = list(long[long.source == "here"].method.unique())
     colours = sns.color_palette("colorblind", len(order))
     size = 2.5 * len(regions) + 0.8, 0.28 * len(order) + 1.1

@@ -1,4 +1,4 @@
-"""Bring your own image: segmentation, curve angles and overlay of one picture, in a notebook."""
+"""Bring your own image: segmentation, curve angles and overlay of one image, in a notebook."""
 
 import base64
 import html

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sadanet_lab import methods
 from sadanet_lab.metrics.scores import METRICS, PAPER_METRICS, REGIONS
-from sadanet_lab.studies.audit import Finding
 
 ONE_SEED = "One seed: these are differences between the networks that were trained, not between the methods."
+
+if TYPE_CHECKING:
+    from sadanet_lab.studies.audit import Finding
 
 
 def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
@@ -73,7 +76,7 @@ def outlines_markdown(table: pd.DataFrame) -> str:
         pixels, percent = table[key].map("{:.1f}".format), table[f"{key}_percent"].map("{:.1f} %".format)
         shown[f"{title} (pixels, of height)"] = (pixels + ", " + percent).where(table[key].notna(), "n/a")
     for key, title in (("bones", "Bones"), ("missed", "missed"), ("false", "false")):
-        shown[f"{title}, an image"] = table[key].map("{:.2f}".format)
+        shown[f"{title} per image"] = table[key].map("{:.2f}".format)
     return shown.to_markdown(index=False, disable_numparse=True)
 
 
@@ -164,7 +167,7 @@ def complexity_for_people(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def finding_markdown(finding: Finding) -> str:
+def finding_markdown(finding: "Finding") -> str:
     """One finding of the audit as Markdown: question, evidence, verdict."""
     evidence = finding.evidence.to_markdown(index=False, floatfmt=".2f")
     return f"### {finding.question}\n\n{evidence}\n\n**Verdict.** {finding.verdict}\n"

@@ -37,7 +37,10 @@ def test_it_is_found_in_module_constant_class_and_function():
 
 
 def test_the_page_is_what_the_code_says():
-    assert PAGE.read_text() == write_page(), "make assumptions"
+    page, now = (text.split("## Of the methods compared") for text in (PAGE.read_text(), write_page()))
+    assert page[0] == now[0], "make assumptions"
+    # One file is enough for a new method: its line may come later.
+    assert set(page[1].splitlines()) <= set(now[1].splitlines()), "make assumptions"
 
 
 def test_no_tag_is_missed():

@@ -10,14 +10,17 @@ import pytest
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT
+from sadanet_lab.reporting.parameters import parameters_of
 from sadanet_lab.reporting.reference import freeze
 from sadanet_lab.reporting.report import latex
-from sadanet_lab.studies import run_scores
+from sadanet_lab.studies import audit, run_scores, table3
+from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.run_store import open_run
 from sadanet_lab.views import tables
 from sadanet_lab.views.angle_figures import agreement_markdown
 
+HEIGHTS = parameters_of(ROOT / "notebooks" / "03_table3_complexity.ipynb")["heights"]
 REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
 
 
@@ -105,6 +108,24 @@ def test_angles_are_those_stored_with_the_runs(folder):
     assert_same_text(folder, "angles", agreement_markdown(shown))
 
 
+@pytest.mark.slow
+def test_what_needs_no_data_table_iii_the_costs_of_attention_and_the_audit(folder):
+    costs = complexity_table(count=paper_count)
+    rows, traced, attention = table3.compare_rows(costs), table3.trace_numbers(costs), attention_costs(HEIGHTS)
+    for name, table, markdown in (
+        ("table3", rows, tables.table3_markdown(rows)),
+        ("table3_traced", traced, tables.trace_markdown(traced)),
+        ("attention_costs", attention, tables.attention_costs_markdown(attention)),
+    ):
+        assert_same_csv(folder, name, table)
+        assert_same_text(folder, name, markdown)
+    findings = [audit.averages(), audit.iou_from_dice(), audit.acc_is_recall(), audit.lambdas()]
+    findings += [audit.operations(costs), audit.widths(), audit.equations()]
+    assert_same_text(folder, "paper_audit", "\n".join(map(tables.finding_markdown, findings)))
+    printed = pd.read_csv(folder / "paper_audit.csv").set_index("question").verdict
+    assert {f.question: f.verdict for f in findings}.items() <= printed.to_dict().items()
+
+
 def test_the_reference_on_a_cpu_is_there():
     assert "quick-cpu" in {folder.name for folder in REFERENCES}
 
@@ -133,7 +154,7 @@ def test_what_is_frozen_opens_and_gives_the_same_table(reproduced, tmp_path):
         run_scores.compare_with_paper(runs_of(tmp_path / "kept", "01_table1_comparison"), "I"),
     )
     assert not list((tmp_path / "kept").rglob("*.safetensors"))
-    with pytest.raises(BadInput, match="is there already"):
+    with pytest.raises(BadInput, match="already exists"):
         freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
 
 
@@ -145,7 +166,7 @@ def test_results_that_are_not_of_phantoms_are_refused_and_nothing_is_written(rep
     told = content(results / "phantom-smoke", "01_table1_comparison")
     told["parameters"]["data"] = "data/clinic"
     (folder / "01_table1_comparison.json").write_text(json.dumps(told))
-    with pytest.raises(BadInput, match="patients' pictures must stay at home"):
+    with pytest.raises(BadInput, match="expected phantoms, not patients' images"):
         freeze(folder, results / "runs", tmp_path / "kept")
     with pytest.raises(BadInput, match="no notebook's results"):
         freeze(tmp_path, results / "runs", tmp_path / "kept")

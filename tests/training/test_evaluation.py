@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
@@ -137,6 +138,14 @@ def test_all_goes_on_after_a_run_that_does_not_open(run, phantoms):
     assert told.exit_code == 0
     assert told.stderr.startswith(f"left as it is: {stranger}")
     assert told.stdout == f"{run.folder}: up to date\n"
+
+
+def test_weights_that_do_not_fit_are_named(run):
+    weights = load_file(run.folder / "model.safetensors")
+    weights.pop(next(name for name in weights if name.endswith(".weight")))
+    save_file(weights, run.folder / "model.safetensors")
+    with pytest.raises(BadInput, match=r"model\.safetensors: not the weights of this version's unet"):
+        run.network()
 
 
 @pytest.mark.parametrize("arguments", [[], ["some-run", "--all"]])

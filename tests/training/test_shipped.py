@@ -54,6 +54,13 @@ def test_a_run_is_found_by_folder_by_name_and_as_shipped(run, tmp_path):
         shipped.find_run("other", results=tmp_path)
 
 
+def test_what_was_measured_of_it_is_what_would_be_now_and_is_not_updated(run):
+    assert run.evaluation_is_current, "ship it again: sadanet ship"
+    told = CliRunner().invoke(main, ["evaluate", "shipped", "--update"])
+    assert told.exit_code == 2
+    assert "shipped: the model inside the package is not changed" in told.stderr
+
+
 def test_its_weights_take_at_most_16_mib():
     assert (shipped.SHIPPED / "model.safetensors").stat().st_size <= shipped.LARGEST_BYTES + 2**16
 
@@ -89,7 +96,7 @@ def test_other_runs_are_not_shipped(run, tmp_path):
 
 def test_a_model_of_other_data_than_the_profiles_phantoms_is_not_shipped(run, unseen, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "open_data", lambda data, profile: unseen)
-    with pytest.raises(BadInput, match="patients' data must stay at home"):
+    with pytest.raises(BadInput, match="expected no patients' data"):
         shipped.ship(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

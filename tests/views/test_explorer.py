@@ -180,13 +180,13 @@ def test_every_control_changes_the_picture(explorer):
         (explorer.opacity, 0.2),
         (explorer.channel, 7),
         (explorer.image, "b"),
-        (explorer.beside, "DANet"),
+        (explorer.second, "DANet"),
         (explorer.network, "DANet"),
     ):
         control.value = value
         assert explorer.picture.value != shown, control.description
         shown = explorer.picture.value
-    assert explorer.beside.options == (NONE, "SADANet", "DANet")
+    assert explorer.second.options == (NONE, "SADANet", "DANet")
     assert explorer.step.options == (LAST,)
 
 
@@ -205,7 +205,7 @@ def test_save_writes_what_is_shown(explorer, tmp_path):
     explorer._save()
     (path,) = (tmp_path / "shots").glob("*.png")
     np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(explorer.sheet()))
-    assert str(path) in explorer.told.value
+    assert str(path) in explorer.message.value
 
 
 def upload(name, content):
@@ -218,7 +218,7 @@ def test_an_uploaded_image_is_shown_and_a_bad_one_told(explorer):
     assert explorer.image.value == "uploaded: mine.png"
     assert explorer.column.max == 191
     explorer.upload.value = upload("bad.png", b"no picture")
-    assert "bad.png: not a PNG image" in explorer.told.value
+    assert "bad.png: not a PNG image" in explorer.message.value
     assert explorer.image.value == "uploaded: mine.png"
 
 
