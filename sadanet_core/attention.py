@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from sadanet_core.blocks import at_least_float32, conv_bn, full_precision
 
+NORMALISATIONS = ("softmax", "max-minus")
+"""Forms of the channel softmax: Eq. (3)'s, and DANet's released one; see ``channel_energy``."""
+
 
 class Softmax(nn.Module):
     """Softmax over ``dim`` in float32 or better; its output is the attention map."""
@@ -93,8 +96,8 @@ class GlobalChannelAttention(nn.Module):
 
     def __init__(self, normalisation: str = "softmax"):
         super().__init__()
-        if normalisation not in ("softmax", "max-minus"):
-            raise ValueError(f"normalisation is {normalisation!r}; expected 'softmax' or 'max-minus'")
+        if normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation is {normalisation!r}; expected one of {', '.join(NORMALISATIONS)}")
         self.normalisation = normalisation
         self.attend = Softmax(dim=-1)
         self.gamma = nn.Parameter(torch.zeros(1))

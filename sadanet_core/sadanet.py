@@ -9,6 +9,9 @@ from sadanet_core.attention import GlobalChannelAttention, SpatialCrissCrossAtte
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
 
+AUXILIARY_WEIGHT = 0.4
+"""Assumption: the weight of the auxiliary output's loss is MMSegmentation's default; the paper gives none."""
+
 
 class StructureAffinityHead(nn.Module):
     """Auxiliary head on layer3: 3 x 3 reduction, SAA, classifier. Runs in training only.
@@ -99,8 +102,6 @@ class SADANet(SegmentationNetwork):
     width: 512 in the paper (heads 512 wide, SAA ``width // 2`` = 256). ``loss_weights`` says how the outputs' losses
     are summed; ``key_weight`` is 0 as in the paper, 0.4 in the lab's later code, which supervises SAA's key too.
     ``structure_affinity=False`` is the ablation "w/o SAA": an FCN head takes its place.
-
-    Assumption: the auxiliary output's loss has weight 0.4, MMSegmentation's default; the paper gives none.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class SADANet(SegmentationNetwork):
         backbone: Backbone,
         width: int = 512,
         classes: int = 4,
-        auxiliary_weight: float = 0.4,
+        auxiliary_weight: float = AUXILIARY_WEIGHT,
         key_weight: float = 0.0,
         head: str = "text",
         normalisation: str = "softmax",

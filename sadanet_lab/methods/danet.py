@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sadanet_core.attention import GlobalChannelAttention, QueryKeyValueAttention
+from sadanet_core.attention import NORMALISATIONS, GlobalChannelAttention, QueryKeyValueAttention
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
 from sadanet_core.sadanet import StructureAffinityHead
@@ -64,7 +64,7 @@ class DANet(SegmentationNetwork):
         return outputs
 
 
-NORMALISATIONS = ("max-minus", "softmax")
+DANETS_FIRST = NORMALISATIONS[::-1]
 
 
 def build(settings: NetworkSettings, structure_affinity: bool = False) -> DANet:
@@ -73,7 +73,7 @@ def build(settings: NetworkSettings, structure_affinity: bool = False) -> DANet:
         settings.width,
         settings.classes,
         settings.auxiliary_weight,
-        settings.normalisation or NORMALISATIONS[0],
+        settings.normalisation or DANETS_FIRST[0],
         structure_affinity,
     )
 
@@ -85,5 +85,5 @@ METHOD = Method(
     known="Heads 512 wide; PAM's query and key 512 -> 64; channel attention softmax(max - energy); gamma from 0; "
     "three outputs of weight 1; FCN auxiliary head of weight 0.4 (MMSegmentation's configuration).",
     assumed="The loss of SADANet, Eq. (7), on each output in place of cross-entropy alone.",
-    normalisations=NORMALISATIONS,
+    normalisations=DANETS_FIRST,
 )

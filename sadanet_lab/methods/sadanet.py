@@ -1,10 +1,9 @@
 """SADANet itself as a row of the comparison; the network is ``sadanet_core.sadanet``."""
 
 from sadanet_core import SADANet
+from sadanet_core.attention import NORMALISATIONS
 from sadanet_core.sadanet import HEADS
 from sadanet_lab.methods.shared.method import Method, NetworkSettings
-
-NORMALISATIONS = ("softmax", "max-minus")
 
 
 def build(settings: NetworkSettings, structure_affinity: bool = True) -> SADANet:
@@ -13,7 +12,7 @@ def build(settings: NetworkSettings, structure_affinity: bool = True) -> SADANet
         settings.width,
         settings.classes,
         settings.auxiliary_weight,
-        head=settings.head or "text",
+        head=settings.head or next(iter(HEADS)),
         normalisation=settings.normalisation or NORMALISATIONS[0],
         structure_affinity=structure_affinity,
     )

@@ -12,5 +12,5 @@ METHOD = Method(
     known="DANet's position and channel attention with SAA as auxiliary head; its 51.03 M parameters and 199.35 G "
     "operations both stand in Table III.",
     assumed="DANet's three outputs of weight 1 and its form of the channel softmax; weight 0.4 of the auxiliary head.",
-    normalisations=danet.NORMALISATIONS,
+    normalisations=danet.DANETS_FIRST,
 )

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sadanet_core.sadanet import AUXILIARY_WEIGHT
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods.shared.method import NetworkSettings
@@ -57,7 +58,7 @@ class Recipe(BaseModel):
     final_learning_rate: float = Field(5e-6, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
     lambda_dice: float = Field(3.0, ge=0)
-    auxiliary_weight: float = Field(0.4, ge=0)
+    auxiliary_weight: float = Field(AUXILIARY_WEIGHT, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from torch import nn
 
 from sadanet_core import Backbone, BackboneError, SegmentationLoss
 from sadanet_core.blocks import SegmentationNetwork
+from sadanet_core.sadanet import AUXILIARY_WEIGHT
 from sadanet_lab.errors import BadInput
 
 
@@ -26,7 +27,7 @@ class NetworkSettings:
     width: int = 512
     head: str | None = None
     normalisation: str | None = None
-    auxiliary_weight: float = 0.4
+    auxiliary_weight: float = AUXILIARY_WEIGHT
     classes: int = 4
     image_height: int = 2048
     image_width: int = 512
