@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import PROFILE, main
+from sadanet_lab.cli.options import PROFILE, RESULTS, main
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.paths import PHANTOM
 
@@ -22,13 +22,13 @@ NOISE = re.compile(
 @main.command(context_settings={"ignore_unknown_options": True})
 @PROFILE
 @click.option("--data", default=PHANTOM, help='Dataset folder, or "phantom" for the profile\'s own.')
-@click.option("--results", default="results", help="Results folder.")
+@RESULTS
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="How many: 0, 1, ...")
 @click.option("--backbone", default="", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", default="", help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--cores", default="all", help='Number of cores to use, or "all".')
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
-def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
+def reproduce(cores: str, snakemake: tuple[str, ...], results: Path | None, **settings) -> None:
     """Train what is not trained yet, then execute every notebook: the graph of the Snakefile.
 
     Other options are handed on to SNAKEMAKE.
@@ -40,9 +40,9 @@ def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
 
     if not (ROOT / "Snakefile").is_file():
         raise BadInput(f"{ROOT}: no Snakefile; expected the project's folder, a checkout")
-    if Path.cwd() != ROOT:  # relative paths are the shell's; from the project's own folder they stay short
-        names = ["results", *(["data"] if settings["data"] != PHANTOM else [])]
-        settings |= {name: str(Path(settings[name]).absolute()) for name in names}
+    settings["results"] = "results" if results is None else _from_here(results)
+    if settings["data"] != PHANTOM:
+        settings["data"] = _from_here(settings["data"])
     check_settings(settings["profile"], settings["data"], settings["seeds"])
     where = [str(settings[key]) for key in ("results", "data", "profile")]
     first = [str(result_file(name, *where)) for name, notebook in plan_notebooks().items() if notebook.goes_first]
@@ -60,6 +60,13 @@ def reproduce(cores: str, snakemake: tuple[str, ...], **settings) -> None:
         raise
     if process.wait() != 0:
         raise Failed("reproduce: some jobs failed, see the lines above; run the same command again to continue")
+
+
+def _from_here(path: str | Path) -> str:
+    """A path of the shell's folder; in the project's own, where every job starts, it stays as it is."""
+    from sadanet_lab.paths import ROOT
+
+    return str(path if Path.cwd() == ROOT else Path(path).absolute())
 
 
 def show_progress(lines: Iterable[str]) -> None:

@@ -54,7 +54,7 @@ class Report:
         return text
 
     def figure(self, name: str, figure: Any, dots: int = 200) -> None:
-        """Write ``<name>.png`` of a matplotlib figure, at so many dots an inch."""
+        """Write ``<name>.png`` of a matplotlib figure, at so many dots per inch."""
         buffer = io.BytesIO()
         figure.savefig(buffer, dpi=dots, bbox_inches="tight", format="png")
         self._write(f"{name}.png", buffer.getvalue())
