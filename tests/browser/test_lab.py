@@ -136,12 +136,14 @@ def test_every_executed_notebook_opens_with_all_its_pictures_and_no_failed_cell(
     outputs = [output for cell in nbformat.read(executed, 4).cells for output in cell.get("outputs", [])]
     pictures = sum("image/png" in output.get("data", {}) for output in outputs)
     page = open_page(context, lab, f"executed_{name}")
-    selector = ".jp-OutputArea-output img"
-    page.wait_for_function(
-        f"() => [...document.querySelectorAll('{selector}')].filter(e => e.naturalWidth > 0).length >= {pictures}"
-    )
-    assert page.locator(".jp-RenderedMarkdown table, .jp-RenderedHTML table").count() >= sum(
+    tables = sum(
         len(re.findall(r"^\|[:|-]+$", output.get("data", {}).get("text/markdown", ""), re.M)) for output in outputs
+    )
+    # JupyterLab draws them one after the other: each is waited for.
+    page.wait_for_function(
+        "wanted => [...document.querySelectorAll('.jp-OutputArea-output img')].filter(e => e.naturalWidth > 0).length"
+        " >= wanted[0] && document.querySelectorAll('.jp-OutputArea-output table').length >= wanted[1]",
+        arg=[pictures, tables],
     )
     assert failures(page) == []
     screenshot(page, f"executed_{name}")
