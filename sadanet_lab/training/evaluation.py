@@ -31,11 +31,20 @@ their weights. A new entry of ``MEASURES`` needs no new version: a run without i
 
 ONE_HOT = 0.99
 """Weight of the heaviest entry from which a row of an attention map is called one-hot: it looks at one thing alone."""
-KNOCKED_OUT = {name: f"{name}_without" for name, measure in MEASURES.items() if measure.knocked_out}
-"""Measure -> its table of the network without each of its attention modules."""
-TABLES = (*MEASURES, *KNOCKED_OUT.values(), "attention", "validation")
-"""Every table of an evaluation. "attention": module (title), gamma (NaN without one) and one_hot, the share of one-hot
-rows in the module's maps of all images. "validation": counts of the validation images (see ``metrics.scores``)."""
+
+
+def table_names() -> list[str]:
+    """Every table of an evaluation.
+
+    Those of ``MEASURES``; "<measure>_without" for some, of the network without each of its attention modules;
+    "attention": module (title), gamma (NaN without one) and one_hot, the share of one-hot rows in the module's maps of
+    all images; "validation": counts of the validation images (see ``metrics.scores``).
+    """
+    return [*MEASURES, *_knocked_out_tables().values(), "attention", "validation"]
+
+
+def _knocked_out_tables() -> dict[str, str]:
+    return {name: f"{name}_without" for name, measure in MEASURES.items() if measure.knocked_out}
 
 
 def evaluate(
@@ -47,11 +56,12 @@ def evaluate(
 ) -> dict[str, pd.DataFrame]:
     """Segment images and compare with their masks; label maps go to the folder ``predictions`` if given.
 
-    Returns ``TABLES`` over all images in order.
+    Returns the tables of ``table_names`` over all images in order.
     """
     if predictions is not None:
         predictions.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in (*MEASURES, *KNOCKED_OUT.values())}
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in table_names()}
+    knocked_out_tables = _knocked_out_tables()
     attention = find_method(recipe.method).attention
     rows = {title: _OneHotRows(network, module) for title, module in attention.items()}
     bones = read_bones(samples[0].root) if samples else None
@@ -71,11 +81,11 @@ def evaluate(
                 for title, module in attention.items():
                     with knocked_out(network, module):
                         left = replace(prediction, **_labels(logits_of(network, image, recipe)))
-                    for name, table in KNOCKED_OUT.items():
+                    for name, table in knocked_out_tables.items():
                         tables[table].append(MEASURES[name].of_image(left).assign(without=title))
             bar.update()
     found = {name: measure.combine(tables[name]) for name, measure in MEASURES.items()}
-    for name, table in KNOCKED_OUT.items():
+    for name, table in knocked_out_tables.items():
         found[table] = stack_rows(tables[table] or [found[name][:0].assign(without="")])
     found["attention"] = pd.DataFrame(
         [{"module": title, "gamma": each.gamma, "one_hot": each.share} for title, each in rows.items()],

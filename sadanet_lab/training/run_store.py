@@ -7,7 +7,7 @@ results/runs/<method>-<digest of the recipe>/
     model.safetensors    the weights
     snapshots/*          weights on the way there, where training was asked to keep some
     predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
-    <table>.csv          what was measured of the test images, each of ``evaluation.TABLES``
+    <table>.csv          what was measured of the test images, each of ``evaluation.table_names``
     evaluation.json      version and tables of that evaluation; another version, and it is made again from the weights
     environment.json     versions, device, threads, commit, seconds
     complete.json        written last: without it the run is not done
@@ -34,8 +34,8 @@ from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.paths import resolve
 from sadanet_lab.training import trainer
 from sadanet_lab.training.environment import environment
-from sadanet_lab.training.evaluation import TABLES, evaluate
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
+from sadanet_lab.training.evaluation import evaluate, table_names
 from sadanet_lab.training.recipe import Recipe, make_recipe
 
 
@@ -55,7 +55,7 @@ class Run:
         return self.table("counts")
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables of ``evaluation.TABLES``."""
+        """One of the tables of ``evaluation.table_names``."""
         return pd.read_csv(self.folder / f"{name}.csv", dtype={"stem": str})
 
     @property
@@ -121,7 +121,7 @@ def list_runs(results: Path) -> list[Path]:
 
 def record_files() -> list[str]:
     """The small files of a complete run, all but its weights and predictions: every table is computed from them."""
-    measured = [f"{name}.csv" for name in TABLES]
+    measured = [f"{name}.csv" for name in table_names()]
     return ["recipe.json", *measured, "evaluation.json", "history.csv", "environment.json", "complete.json"]
 
 
@@ -254,4 +254,4 @@ def _evaluate(network: nn.Module, recipe: Recipe, data: VpiFolder, folder: Path)
 
 
 def _evaluation_record() -> dict:
-    return {"version": EVALUATION_VERSION, "tables": sorted(TABLES)}
+    return {"version": EVALUATION_VERSION, "tables": sorted(table_names())}
