@@ -91,14 +91,17 @@ def fewest_off(low: np.ndarray, high: np.ndarray) -> tuple[list[int], bool] | No
     if rows > MOST_ROWS:
         return None
     off = _fewest(low, high, None)
-    if off is None or not off:
+    if not off:
         return None if off is None else ([], True)
     other = _fewest(low, high, off)
-    return None if other is None else (off, len(other) > len(off))
+    return None if other is None else (off, len(other) != len(off))
 
 
 def _fewest(low: np.ndarray, high: np.ndarray, but_not: list[int] | None) -> list[int] | None:
-    """One unknown z_r in {0, 1} a row: |e_r| <= M z_r, the sum of z least; ``but_not``: a choice that is ruled out."""
+    """One unknown z_r in {0, 1} a row: |e_r| <= M z_r, the sum of z least; ``but_not``: a choice that is ruled out.
+
+    None where no answer is proven in time; [] where there is no other choice at all.
+    """
     program = Program(low, high, extra=len(low))
     left, right = program.rounding()
     largest = 2 * max(np.abs(high - 1).max(), np.abs(low - 1).max())
@@ -115,6 +118,8 @@ def _fewest(low: np.ndarray, high: np.ndarray, but_not: list[int] | None) -> lis
     if but_not is not None:
         constraints.append((marks[but_not].sum(0)[None], -np.inf, len(but_not) - 1))
     found = milp(whole, integrality=whole, constraints=constraints, options={"time_limit": SECONDS})
+    if found.status == 2:  # nothing meets the constraints
+        return []
     return np.flatnonzero(found.x[-len(low) :] > 0.5).tolist() if found.success else None
 
 

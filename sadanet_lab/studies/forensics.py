@@ -33,7 +33,7 @@ def averages(table: PrintedTable) -> Finding | None:
     off = found[found.off.map(len) > 0]
     cells = [f"{row} ({', '.join(METRICS[m] for m in metrics)})" for row, metrics in off.off.items()]
     flagged = found.index[(found.basis != usual) | (found.basis == "unknown") | (found.off.map(len) > 0)]
-    told = f"No: {told}." if len(kinds) > 1 else f"{'No' if usual == 'unknown' else 'Yes'}: {usual} in every row."
+    told = f"{'No' if len(kinds) > 1 or usual == 'unknown' else 'Yes'}: {told}."
     told += f" Off by themselves: {join(cells)}." if cells else ""
     return Finding("Are the printed averages of one definition?", pd.DataFrame(rows), told, tuple(map(str, flagged)))
 
@@ -185,10 +185,8 @@ def balance(table: PrintedTable) -> Finding | None:
     if least <= pixel_balance.TOLERANCE:
         told = f"Some shares of the classes balance all {len(rows)} rows: {_shares(classes, low, high)}."
         return Finding(question, evidence, told)
-    told = (
-        f"No: whatever the classes' shares, in one row of {len(rows)} at least {100 * least:.2f} % of all pixels are "
-    )
-    told += "predicted too many or too few."
+    told = f"No: whatever the classes' shares, at least one of {len(rows)} rows predicts {100 * least:.2f} % of all "
+    told += "pixels or more too many or too few."
     fewest = pixel_balance.fewest_off(low, high)
     if fewest is None:
         return Finding(question, evidence, told, tuple(rows))
@@ -200,10 +198,8 @@ def balance(table: PrintedTable) -> Finding | None:
     ranges = 100 * pixel_balance.imbalance_ranges(low, high, kept)
     evidence["pixels too many (%), at least"], evidence["at most"] = ranges.T
     names = [f"{rows[place]} ({ranges[place, 0]:+.2f} to {ranges[place, 1]:+.2f} %)" for place in off]
-    told += (
-        f" The other {len(kept)} balance together without {join(names)}, and no other choice of as few rows does it;"
-    )
-    told += f" their shares are then {_shares(classes, low[kept], high[kept])}."
+    told += f" The other {len(kept)} balance together without {join(names)}, and no other choice of as few rows does "
+    told += f"it; their shares are then {_shares(classes, low[kept], high[kept])}."
     return Finding(question, evidence, told, tuple(rows[place] for place in off))
 
 

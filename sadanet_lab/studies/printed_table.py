@@ -19,6 +19,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ LONGEST = 2000
 LARGEST_BYTES = 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PrintedTable:
     """Numbers of rows and classes as printed, in percent; NaN where none is printed.
 
@@ -48,15 +49,15 @@ class PrintedTable:
     value: pd.DataFrame
     half: pd.DataFrame
 
-    @property
+    @cached_property
     def rows(self) -> list[str]:
         return list(self.value.index.unique("row"))
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         return [name for name in self.value.index.unique("class") if name != AVERAGE]
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
         return [metric for metric in METRICS if self.value[metric].notna().any()]
 
@@ -66,13 +67,22 @@ class PrintedTable:
 
     def of_classes(self, row: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """(values, halves) of a row's classes, in the order of ``classes``; NaN where not printed."""
-        places = [(row, name) for name in self.classes]
-        return self.value[metric].reindex(places).to_numpy(), self.half[metric].reindex(places).to_numpy()
+        value, half = self._grid[row, metric]
+        return value[:-1], half[:-1]
 
     def average(self, row: str, metric: str) -> tuple[float, float]:
         """(value, half) of a row's printed average; NaN where there is none."""
-        value, half = (part[metric].get((row, AVERAGE), np.nan) for part in (self.value, self.half))
-        return float(value), float(half)
+        value, half = self._grid[row, metric]
+        return float(value[-1]), float(half[-1])
+
+    @cached_property
+    def _grid(self) -> dict[tuple[str, str], np.ndarray]:
+        """(row, metric) -> (value and half, classes and the average)."""
+        places = pd.MultiIndex.from_product([self.rows, [*self.classes, AVERAGE]])
+        shape = len(self.rows), -1, len(METRICS)
+        both = [part[list(METRICS)].reindex(places).to_numpy().reshape(shape) for part in (self.value, self.half)]
+        grid = np.stack(both).transpose(1, 3, 0, 2)
+        return {(row, metric): grid[r, m] for r, row in enumerate(self.rows) for m, metric in enumerate(METRICS)}
 
     def bounds(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """(low, high) of every number, as fractions within 0..1."""
