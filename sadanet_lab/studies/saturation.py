@@ -154,7 +154,7 @@ def _saturation_of(energy: Tensor) -> dict[str, float]:
     return {
         "one_hot": float((weights.amax(-1) > ONE_HOT).double().mean()),
         "relative_entropy": float(relative_entropy(weights).mean()),
-        "gap": float((two[..., 0] - two[..., 1]).median()),
+        "gap": float((two[..., 0] - two[..., 1]).flatten().quantile(0.5)),
     }
 
 
