@@ -169,7 +169,7 @@ def attention_costs(costs: pd.DataFrame) -> Figure:
 
 
 def affinity_entropies(table: pd.DataFrame) -> Figure:
-    """Entropy of every row of g, trained and at the start, one panel per normalisation; of ``audit.affinity_rows``."""
+    """Entropy of every row of g, trained and at the start, a panel per form; of ``saturation.affinity_rows``."""
     forms = list(table.normalisation.unique())
     figure, axes = plt.subplots(1, len(forms), figsize=(3.6 * len(forms), 2.8), sharey=True, layout="constrained")
     for axis, form in zip(np.atleast_1d(axes), forms, strict=True):
@@ -185,6 +185,27 @@ def affinity_entropies(table: pd.DataFrame) -> Figure:
             ax=axis,
         )
         axis.set(title=form, xlabel="entropy of a row of g / log C", ylabel="share of rows")
+    sns.move_legend(np.atleast_1d(axes)[-1], "center left", bbox_to_anchor=(1, 0.5), title=None, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def saturation_by_size(table: pd.DataFrame) -> Figure:
+    """Share of one-hot rows against the picture's pixels, one panel an equation; of ``saturation.by_size``."""
+    equations = list(table.equation.unique())
+    figure, axes = plt.subplots(
+        1, len(equations), figsize=(3.4 * len(equations), 2.8), sharey=True, layout="constrained"
+    )
+    table = table.assign(pixels=table.height * table.width, percent=100 * table.one_hot)
+    for axis, equation in zip(np.atleast_1d(axes), equations, strict=True):
+        rows = table[table.equation == equation]
+        style = {"marker": "o", "palette": "colorblind", "hue_order": list(table.network.unique())}
+        sns.lineplot(rows, x="pixels", y="percent", hue="network", ax=axis, errorbar=("pi", 100), **style)
+        axis.set(
+            title=equation, xscale="log", ylim=(-3, 103), xlabel="pixels of the picture", ylabel="one-hot rows (%)"
+        )
+        if equation != equations[-1]:
+            axis.get_legend().remove()
     sns.move_legend(np.atleast_1d(axes)[-1], "center left", bbox_to_anchor=(1, 0.5), title=None, frameon=False)
     sns.despine(figure)
     return figure

@@ -13,7 +13,7 @@ from sadanet_lab.metrics.scores import METRICS, PAPER_METRICS, REGIONS
 ONE_SEED = "One seed: these are differences between the networks that were trained, not between the methods."
 
 if TYPE_CHECKING:
-    from sadanet_lab.studies.audit import Finding
+    from sadanet_lab.studies.finding import Finding
 
 
 def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:

@@ -13,7 +13,7 @@ from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.parameters import parameters_of
 from sadanet_lab.reporting.reference import freeze
 from sadanet_lab.reporting.report import latex
-from sadanet_lab.studies import audit, run_scores, table3
+from sadanet_lab.studies import audit, audit_networks, run_scores, table3
 from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.run_store import open_run
@@ -119,8 +119,9 @@ def test_what_needs_no_data_table_iii_the_costs_of_attention_and_the_audit(folde
     ):
         assert_same_csv(folder, name, table)
         assert_same_text(folder, name, markdown)
-    findings = [audit.averages(), audit.iou_from_dice(), audit.acc_is_recall(), audit.lambdas()]
-    findings += [audit.operations(costs), audit.widths(), audit.equations()]
+    scores = run_scores.scores_of_runs(runs_of(folder, "08_paper_audit"), label=run_scores.normalisation_label)
+    of_networks = [audit_networks.operations(costs), audit_networks.widths(), audit_networks.equations()]
+    findings = [*audit.of_tables(), *of_networks, audit.lambdas(scores)]
     assert_same_text(folder, "paper_audit", "\n".join(map(tables.finding_markdown, findings)))
     printed = pd.read_csv(folder / "paper_audit.csv").set_index("question").verdict
     assert {f.question: f.verdict for f in findings}.items() <= printed.to_dict().items()
