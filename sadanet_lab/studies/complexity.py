@@ -99,10 +99,10 @@ def complexity_table(
 def paper_macs(network: nn.Module, picture: Tensor) -> int:
     """Operations as Table III counts them: MMCV's ``get_model_complexity_info``.
 
-    Modules that run are counted, all but the auxiliary head's: convolutions (MACs, plus one per output for a bias),
-    linear layers, batch and layer norm (2 per input), activations and pooling (1 per input), ``nn.Upsample`` (1 per
-    output). What is no module is not: attention products, softmax, interpolation. A branch's own classifier
-    (DANet's) is.
+    Modules that run are counted, all but the auxiliary head's: convolutions, transposed ones too (MACs, plus one per
+    output for a bias), linear layers, batch and layer norm (2 per input), activations and pooling (1 per input),
+    ``nn.Upsample`` (1 per output). What is no module is not: attention products, softmax, interpolation. A branch's own
+    classifier (DANet's) is.
     """
     total = 0
 
@@ -122,13 +122,15 @@ def paper_macs(network: nn.Module, picture: Tensor) -> int:
 _ACTIVATIONS = (nn.ReLU, nn.GELU)
 _POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 _NORMS = (nn.BatchNorm2d, nn.LayerNorm)
-_COUNTED = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.Upsample, *_NORMS, *_ACTIVATIONS, *_POOLING)
+_COUNTED = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Upsample, *_NORMS, *_ACTIVATIONS, *_POOLING)
 
 
 def _module_operations(module: nn.Module, input: Tensor, output: Tensor) -> int:
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         per_output = module.weight[0].numel() + (module.bias is not None)
         return output.numel() * per_output
+    if isinstance(module, nn.ConvTranspose2d):
+        return input.numel() * module.weight[0].numel() + (output.numel() if module.bias is not None else 0)
     if isinstance(module, nn.Linear):
         return output.numel() * module.in_features + (output.shape[-1] if module.bias is not None else 0)
     if isinstance(module, nn.Upsample):

@@ -38,13 +38,16 @@ def test_the_papers_convention_written_out_for_a_small_network():
         {
             "body": nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
             "up": nn.Upsample(scale_factor=2),
+            "transposed": nn.ConvTranspose2d(8, 5, 2, stride=2),
             "auxiliary": nn.Conv2d(8, 4, 1),
         }
     )
-    network.forward = lambda f: network["auxiliary"](network["up"](network["body"](f))) @ torch.ones(10, 7)
+    both = lambda f: (network["transposed"](f), network["up"](f))[1]  # noqa: E731
+    network.forward = lambda f: network["auxiliary"](both(network["body"](f))) @ torch.ones(10, 7)
     pixels = 20 * 10
     conv, norm, relu, pooling, up = pixels * 8 * (27 + 1), 2 * 8 * pixels, 8 * pixels, 8 * pixels, 8 * pixels
-    assert paper_macs(network, torch.ones(1, 3, 20, 10)) == conv + norm + relu + pooling + up
+    transposed = pixels // 4 * 8 * 4 * 5 + 5 * pixels
+    assert paper_macs(network, torch.ones(1, 3, 20, 10)) == conv + norm + relu + pooling + up + transposed
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (256, 64), (5, 7)])
