@@ -87,20 +87,23 @@ class GlobalChannelAttention(nn.Module):
         g  = softmax(q k^T)        Eq. (3)             (B, C, C)
         f' = gamma * (g v) + f
 
-    Assumption: gamma, a learned scalar that starts at 0, as in the code family; the paper writes a plain sum.
+    gamma: first value of the learned scalar. 1, where training starts with the plain sum that the paper prints; the
+    code family (DANet, CCNet) starts at 0, where the map gets no gradient until gamma has moved.
+
+    Assumption: gamma is learned, as in the code family; the paper prints a plain sum.
 
     ``normalisation="softmax"`` is Eq. (3) as printed: sums over thousands of products, which
     can saturate to one-hot rows. ``"max-minus"`` is DANet's released form, softmax(max_j(e_ij) - e_ij), which
     prefers *unlike* channels.
     """
 
-    def __init__(self, normalisation: str = "softmax"):
+    def __init__(self, normalisation: str = "softmax", gamma: float = 1.0):
         super().__init__()
         if normalisation not in NORMALISATIONS:
             raise ValueError(f"normalisation is {normalisation!r}; expected one of {', '.join(NORMALISATIONS)}")
         self.normalisation = normalisation
         self.attend = Softmax(dim=-1)
-        self.gamma = nn.Parameter(torch.zeros(1))
+        self.gamma = nn.Parameter(torch.full((1,), float(gamma)))
 
     def forward(self, f: Tensor) -> Tensor:
         v = f.flatten(2)
@@ -109,15 +112,18 @@ class GlobalChannelAttention(nn.Module):
 
 
 class QueryKeyValueAttention(nn.Module):
-    """What attention between pixels learns: 1 x 1 convolutions q and k to C / ``reduction``, v to C; gamma, from 0."""
+    """What attention between pixels learns: 1 x 1 convolutions q and k to C / ``reduction``, v to C, and gamma.
 
-    def __init__(self, channels: int, reduction: int = 8):
+    gamma: its first value, see ``GlobalChannelAttention``.
+    """
+
+    def __init__(self, channels: int, reduction: int = 8, gamma: float = 1.0):
         super().__init__()
         self.query = nn.Conv2d(channels, channels // reduction, 1)
         self.key = nn.Conv2d(channels, channels // reduction, 1)
         self.value = nn.Conv2d(channels, channels, 1)
         self.attend = Softmax(dim=-1)
-        self.gamma = nn.Parameter(torch.zeros(1))
+        self.gamma = nn.Parameter(torch.full((1,), float(gamma)))
 
 
 class SpatialCrissCrossAttention(QueryKeyValueAttention):
@@ -133,8 +139,8 @@ class SpatialCrissCrossAttention(QueryKeyValueAttention):
     column j). The pixel itself stands in both; its copy in the column is masked, so s[b, h, w, h] = 0 and
     H + W - 1 positions remain.
 
-    Assumption: the energies of column and row are concatenated, as the text says, where Eq. (4) prints "+"; gamma is a
-    learned scalar from 0, as in the code family; one module applied twice shares its weights, as the parameter count
+    Assumption: the energies of column and row are concatenated, as the text says, where Eq. (4) prints "+"; gamma is
+    learned, where a plain sum is printed; one module applied twice shares its weights, as the parameter count
     demands.
     """
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sadanet_core.attention import GlobalChannelAttention, SpatialCrissCrossAttention, StructureAffinityAttention
 from sadanet_core.backbone import Backbone
-from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
+from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn, to_classes
 
 AUXILIARY_WEIGHT = 0.4
 """Assumption: the weight of the auxiliary output's loss is MMSegmentation's default; the paper gives none."""
@@ -23,7 +23,7 @@ class StructureAffinityHead(nn.Module):
         super().__init__()
         self.reduce = conv_bn(inputs, channels, 3)
         self.attention = StructureAffinityAttention(channels, classes)
-        self.classify = nn.Conv2d(channels, classes, 1)
+        self.classify = to_classes(channels, classes)
 
     def forward(self, f: Tensor) -> dict[str, Tensor]:
         f, key = self.attention(self.reduce(f))
@@ -36,18 +36,20 @@ class DualAttentionHead(nn.Module):
     layer4 (B, C4, h, w) -> {"main": logits (B, N, h, w)}. Each branch is a 3 x 3 convolution to ``channels``, its
     attention, a 3 x 3 convolution; the branches are summed and one 1 x 1 convolution classifies. SCA is applied twice
     with one set of weights. "C = 2048" in the text is the width entering this head; the counts fit a working width
-    of 512. normalisation: see ``GlobalChannelAttention``.
+    of 512. normalisation, gamma: see ``GlobalChannelAttention``.
     """
 
     loss_weights: ClassVar[dict[str, float]] = {"main": 1.0}
 
-    def __init__(self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax"):
+    def __init__(
+        self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax", gamma: float = 1.0
+    ):
         super().__init__()
         self.channel_in = conv_bn(inputs, channels, 3)
-        self.channel_attention = GlobalChannelAttention(normalisation)
+        self.channel_attention = GlobalChannelAttention(normalisation, gamma)
         self.channel_out = conv_bn(channels, channels, 3)
         self.spatial_in = conv_bn(inputs, channels, 3)
-        self.spatial_attention = SpatialCrissCrossAttention(channels)
+        self.spatial_attention = SpatialCrissCrossAttention(channels, gamma=gamma)
         self.spatial_out = conv_bn(channels, channels, 3)
         self.classify = classifier(channels, classes)
 
@@ -74,8 +76,10 @@ class FusedDualAttentionHead(DualAttentionHead):
 
     loss_weights: ClassVar[dict[str, float]] = {"main": 1.0, "channel": 1.0, "spatial": 1.0}
 
-    def __init__(self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax"):
-        super().__init__(inputs, channels, classes, normalisation)
+    def __init__(
+        self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax", gamma: float = 1.0
+    ):
+        super().__init__(inputs, channels, classes, normalisation, gamma)
         self.spatial_fuse = conv_bn(inputs + channels, channels, 3)
         self.spatial_last = conv_bn(channels, channels, 3)
         self.classify_channel = classifier(channels, classes)
@@ -101,7 +105,8 @@ class SADANet(SegmentationNetwork):
 
     width: 512 in the paper (heads 512 wide, SAA ``width // 2`` = 256). ``loss_weights`` says how the outputs' losses
     are summed; ``key_weight`` is 0 as in the paper, 0.4 in the lab's later code, which supervises SAA's key too.
-    ``structure_affinity=False`` is the ablation "w/o SAA": an FCN head takes its place.
+    ``structure_affinity=False`` is the ablation "w/o SAA": an FCN head takes its place. gamma: first value of GCA's and
+    SCA's scalar; see ``GlobalChannelAttention``.
     """
 
     def __init__(
@@ -114,11 +119,12 @@ class SADANet(SegmentationNetwork):
         head: str = "text",
         normalisation: str = "softmax",
         structure_affinity: bool = True,
+        gamma: float = 1.0,
     ):
         super().__init__()
         self.backbone = backbone
         layer3, layer4 = backbone.channels
-        self.head = HEADS[head](layer4, width, classes, normalisation)
+        self.head = HEADS[head](layer4, width, classes, normalisation, gamma)
         auxiliary = StructureAffinityHead if structure_affinity else FCNHead
         self.auxiliary = auxiliary(layer3, width // 2, classes)
         self.loss_weights = self.head.loss_weights | {"auxiliary": auxiliary_weight}

@@ -47,10 +47,13 @@ class TrainingPatch:
 
     Assumption: each flip has probability 1/2, and every second patch is rotated by up to ``rotation_degrees`` either
     way; the paper names the three augmentations without figures.
+
+    upright: without the vertical flip, which shows the network spines upside down.
     """
 
-    def __init__(self, height: int, width: int, rotation_degrees: float = 20.0):
+    def __init__(self, height: int, width: int, rotation_degrees: float = 20.0, upright: bool = False):
         self.height, self.width = height, width
+        self.upright = upright
         self.rotation_degrees = rotation_degrees
 
     def __call__(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -68,7 +71,7 @@ class TrainingPatch:
             pair = [TF.center_crop(part, [self.height, self.width]) for part in pair]
         if flip_x < 0.5:
             pair = [TF.horizontal_flip(part) for part in pair]
-        if flip_y < 0.5:
+        if flip_y < 0.5 and not self.upright:
             pair = [TF.vertical_flip(part) for part in pair]
         return pair[0].as_subclass(Tensor), pair[1].as_subclass(Tensor)
 

@@ -1,8 +1,9 @@
 """The published dataset layout, read and checked:
 
-FOLDER/dataset/{train,test}/<stem>.png             8-bit grey VPI images of any size
-FOLDER/groundtruth/{train,test}/<stem>_bone_3.png  masks of the same size: ids 0..3, or black, red, green, blue
-FOLDER/train.txt, FOLDER/test.txt                  one stem per line
+FOLDER/dataset/{train,test,val}/<stem>.png             8-bit grey VPI images of any size
+FOLDER/groundtruth/{train,test,val}/<stem>_bone_3.png  masks of the same size: ids 0..3, or black, red, green, blue
+FOLDER/train.txt, FOLDER/test.txt                      one stem per line
+FOLDER/val.txt                                         may be absent: images on which settings are chosen
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,8 @@ import numpy as np
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_image, read_mask, read_vpi
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "val")
+REQUIRED = SPLITS[:2]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Sample:
         """Expert's label map, uint8 (H, W), ids 0..3."""
         return read_mask(self.mask_path)
 
+    def bone_numbers(self) -> np.ndarray | None:
+        """Which bone of ``bones.csv`` each pixel belongs to, uint8 (H, W), 0 none; None where no such is known."""
+        path = self.image_path.parents[2] / "bones" / self.split / f"{self.stem}.png"
+        return read_image(path) if path.is_file() else None
+
 
 @dataclass(frozen=True)
 class VpiFolder:
@@ -45,12 +53,13 @@ class VpiFolder:
     root: Path
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
+    val: tuple[Sample, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hex digits over every listed stem, image and mask: another pixel is another fingerprint."""
         digest = hashlib.sha256()
-        for sample in (*self.train, *self.test):
+        for sample in (*self.train, *self.test, *self.val):
             digest.update(f"{sample.split}/{sample.stem}\n".encode())
             for path in (sample.image_path, sample.mask_path):
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -69,8 +78,10 @@ def _sample(root: Path, split: str, stem: str) -> Sample:
 
 
 def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
-    """(usable stems, problems) of train.txt or test.txt."""
+    """(usable stems, problems) of train.txt, test.txt or val.txt."""
     path = root / f"{split}.txt"
+    if split not in REQUIRED and not path.exists():
+        return [], []
     try:
         stems = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except FileNotFoundError:
@@ -112,11 +123,13 @@ def find_problems(root: Path) -> list[str]:
     for split in SPLITS:
         stems[split], found = _list_problems(root, split)
         problems += found
-    problems += [
-        f"{root}: stem {stem!r} is in both train.txt and test.txt; expected in one"
-        for stem in stems["train"]
-        if stem in set(stems["test"])
-    ]
+    for one, other in combinations(SPLITS, 2):
+        listed = set(stems[other])
+        problems += [
+            f"{root}: stem {stem!r} is in both {one}.txt and {other}.txt; expected in one"
+            for stem in stems[one]
+            if stem in listed
+        ]
     for split in SPLITS:
         for stem in stems[split]:
             problems += _sample_problems(_sample(root, split, stem))
@@ -134,6 +147,6 @@ def open_folder(root: Path) -> VpiFolder:
 
 
 def read_lists(root: Path) -> VpiFolder:
-    """The dataset in ``root`` as its two lists say, unchecked: for those who know that it is sound."""
-    train, test = (tuple(_sample(root, split, stem) for stem in _list_problems(root, split)[0]) for split in SPLITS)
-    return VpiFolder(root, train, test)
+    """The dataset in ``root`` as its lists say, unchecked: for those who know that it is sound."""
+    listed = (tuple(_sample(root, split, stem) for stem in _list_problems(root, split)[0]) for split in SPLITS)
+    return VpiFolder(root, *listed)

@@ -6,18 +6,19 @@ from torch import Tensor
 from sadanet_core.attention import SpatialCrissCrossAttention
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
-from sadanet_lab.methods.shared.method import Method, NetworkSettings
+from sadanet_lab.methods.danet import RELEASED
+from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
 
 
 class CCNet(SegmentationNetwork):
     """Backbone, 3 x 3, criss-cross attention twice, 3 x 3, fusion with the input by 3 x 3, FCN auxiliary head."""
 
-    def __init__(self, backbone: Backbone, width: int, classes: int, auxiliary_weight: float):
+    def __init__(self, backbone: Backbone, width: int, classes: int, auxiliary_weight: float, gamma: float = 0.0):
         super().__init__()
         self.backbone = backbone
         layer3, layer4 = backbone.channels
         self.spatial_in = conv_bn(layer4, width, 3)
-        self.spatial_attention = SpatialCrissCrossAttention(width)
+        self.spatial_attention = SpatialCrissCrossAttention(width, gamma=gamma)
         self.spatial_out = conv_bn(width, width, 3)
         self.fuse = conv_bn(layer4 + width, width, 3)
         self.classify = classifier(width, classes)
@@ -34,7 +35,8 @@ class CCNet(SegmentationNetwork):
 
 
 def build(settings: NetworkSettings) -> CCNet:
-    return CCNet(settings.make_backbone(), settings.width, settings.classes, settings.auxiliary_weight)
+    gamma = RELEASED if settings.gamma is None else settings.gamma
+    return CCNet(settings.make_backbone(), settings.width, settings.classes, settings.auxiliary_weight, gamma)
 
 
 METHOD = Method(
@@ -42,6 +44,8 @@ METHOD = Method(
     places={"table-1": 6},
     build=build,
     known="Head 512 wide; recurrence 2 with shared weights; query and key C / 8; convolutions before and after, "
-    "concatenation with the input; FCN auxiliary head of weight 0.4 (MMSegmentation's configuration).",
+    "concatenation with the input; gamma from 0; FCN auxiliary head of weight 0.4 (MMSegmentation's configuration).",
     assumed="The loss of SADANet, Eq. (7), in place of cross-entropy alone.",
+    gamma=RELEASED,
+    attention={"SCA": Attention("spatial_attention", ("spatial_attention.attend",))},
 )

@@ -1,12 +1,12 @@
 """DANet (Fu et al., CVPR 2019): position and channel attention in parallel. SADANet's baseline."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sadanet_core.attention import NORMALISATIONS, GlobalChannelAttention, QueryKeyValueAttention
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
 from sadanet_core.sadanet import StructureAffinityHead
-from sadanet_lab.methods.shared.method import Method, NetworkSettings
+from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
 
 
 class PositionAttention(QueryKeyValueAttention):
@@ -15,6 +15,12 @@ class PositionAttention(QueryKeyValueAttention):
     Its map s (B, HW, HW), s[b, p, :] the weights of pixel p = h * W + w, grows with the square of the number of
     pixels; its parameters are exactly those of SCA, which replaces it in SADANet.
     """
+
+    def __init__(self, channels: int, reduction: int = 8, gamma: float = 1.0):
+        super().__init__(channels, reduction, gamma)
+        for layer in (self.query, self.key, self.value):  # as in released code
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
 
     def forward(self, f: Tensor) -> Tensor:
         q, k, v = (layer(f).flatten(2) for layer in (self.query, self.key, self.value))
@@ -36,15 +42,16 @@ class DANet(SegmentationNetwork):
         auxiliary_weight: float,
         normalisation: str = "max-minus",
         structure_affinity: bool = False,
+        gamma: float = 0.0,
     ):
         super().__init__()
         self.backbone = backbone
         layer3, layer4 = backbone.channels
         self.position_in = conv_bn(layer4, width, 3)
-        self.position_attention = PositionAttention(width)
+        self.position_attention = PositionAttention(width, gamma=gamma)
         self.position_out = conv_bn(width, width, 3)
         self.channel_in = conv_bn(layer4, width, 3)
-        self.channel_attention = GlobalChannelAttention(normalisation)
+        self.channel_attention = GlobalChannelAttention(normalisation, gamma)
         self.channel_out = conv_bn(width, width, 3)
         self.classify = classifier(width, classes)
         self.classify_position = classifier(width, classes)
@@ -65,9 +72,15 @@ class DANet(SegmentationNetwork):
 
 
 DANETS_FIRST = NORMALISATIONS[::-1]
+RELEASED = 0.0
+"""First value of gamma in the released code of DANet, CCNet and SA2Net."""
+ATTENTION = {
+    "PAM": Attention("position_attention", ("position_attention.attend",)),
+    "GCA": Attention("channel_attention", ("channel_attention.attend",)),
+}
 
 
-def build(settings: NetworkSettings, structure_affinity: bool = False) -> DANet:
+def build(settings: NetworkSettings, structure_affinity: bool = False, gamma: float = RELEASED) -> DANet:
     return DANet(
         settings.make_backbone(),
         settings.width,
@@ -75,6 +88,7 @@ def build(settings: NetworkSettings, structure_affinity: bool = False) -> DANet:
         settings.auxiliary_weight,
         settings.normalisation or DANETS_FIRST[0],
         structure_affinity,
+        gamma if settings.gamma is None else settings.gamma,
     )
 
 
@@ -86,4 +100,6 @@ METHOD = Method(
     "three outputs of weight 1; FCN auxiliary head of weight 0.4 (MMSegmentation's configuration).",
     assumed="The loss of SADANet, Eq. (7), on each output in place of cross-entropy alone.",
     normalisations=DANETS_FIRST,
+    gamma=RELEASED,
+    attention=ATTENTION,
 )

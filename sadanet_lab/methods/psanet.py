@@ -8,7 +8,7 @@ from sadanet_core.attention import Softmax
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn, upsample
 from sadanet_lab.errors import BadInput
-from sadanet_lab.methods.shared.method import Method, NetworkSettings
+from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
 
 SHRINK = 2
 
@@ -128,4 +128,5 @@ METHOD = Method(
     "0.4 (MMSegmentation's configuration).",
     assumed="The mask covers the whole test image; MMSegmentation's 97 x 97 would cut off at 48 positions. "
     "Loss Eq. (7).",
+    attention={"masks": Attention("project", ("collect.attend", "distribute.attend"), left="zeros")},
 )

@@ -1,5 +1,7 @@
 """RSNU (Huang et al., SMC 2020): U-Net against speckle and regular occlusion, by a total-variation loss."""
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from sadanet_core import SegmentationLoss
@@ -7,10 +9,8 @@ from sadanet_core.blocks import SegmentationNetwork, at_least_float32
 from sadanet_lab.methods import unet
 from sadanet_lab.methods.shared.method import Method
 
-TOTAL_VARIATION_WEIGHT = 1.0
-"""Assumption: RSNU's own weight is not known to us. Swept once, in decades, on the quick phantoms with seeds 0 and 1:
-mean bone Dice of the test images 75.6 with none, then 74.8 (0.01), 75.8 (0.1), 76.1 (1) and 10.6 (10, where the network
-gives up on bones). Seeds alone differ by up to 1.9 there: up to 1 the weight makes no difference that this can tell."""
+WEIGHTS = (1.0, 0.1, 0.01, 10.0)
+"""Of the total variation, the one that is used first. Assumption: RSNU's own weight is not known to us."""
 
 
 def total_variation(logits: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def total_variation(logits: Tensor) -> Tensor:
 class TotalVariationLoss(nn.Module):
     """Eq. (7) plus ``weight`` times the total variation of the main output."""
 
-    def __init__(self, segmentation_loss: SegmentationLoss, weight: float = TOTAL_VARIATION_WEIGHT):
+    def __init__(self, segmentation_loss: SegmentationLoss, weight: float):
         super().__init__()
         self.segmentation_loss = segmentation_loss
         self.weight = weight
@@ -38,8 +38,8 @@ class TotalVariationLoss(nn.Module):
         return self.segmentation_loss(outputs, labels) + self.weight * total_variation(outputs["main"])
 
 
-def loss(network: SegmentationNetwork, lambda_dice: float) -> TotalVariationLoss:
-    return TotalVariationLoss(SegmentationLoss(network.loss_weights, lambda_dice))
+def loss(network: SegmentationNetwork, lambda_dice: float, weight: float) -> TotalVariationLoss:
+    return TotalVariationLoss(SegmentationLoss(network.loss_weights, lambda_dice), weight)
 
 
 METHOD = Method(
@@ -48,7 +48,7 @@ METHOD = Method(
     build=unet.build,
     known="U-Net with a total-variation loss (abstract; Sec. II-A of the SADANet paper).",
     assumed="UNet as in its own row; isotropic total variation of the class probabilities, weight "
-    f"{TOTAL_VARIATION_WEIGHT}, added to Eq. (7).",
-    losses={"total-variation": loss},
+    f"{WEIGHTS[0]:g}, added to Eq. (7).",
+    losses={f"total-variation-{weight:g}": partial(loss, weight=weight) for weight in WEIGHTS},
     uses_backbone=False,
 )

@@ -9,7 +9,8 @@ from sadanet_core import Backbone, SpatialCrissCrossAttention, StructureAffinity
 from sadanet_core.attention import Softmax, channel_energy
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
 from sadanet_lab.errors import BadInput
-from sadanet_lab.methods.shared.method import Method, NetworkSettings, equation_7
+from sadanet_lab.methods.danet import RELEASED
+from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings, equation_7
 from sadanet_lab.methods.shared.pyramids import UPerNet
 from sadanet_lab.methods.shared.transformer import DecoderBlock
 
@@ -20,17 +21,17 @@ class ReducedChannelAttention(nn.Module):
     """Channel attention between C / 8 projected channels; f (B, C, H, W) -> (B, C, H, W).
 
     softmax(max - q k^T) v with q, k, v 1 x 1 convolutions to C / 8, a 3 x 3 convolution back to C, GELU; times
-    gamma, a learned scalar from 0, plus f.
+    gamma, a learned scalar, plus f.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, gamma: float = 0.0):
         super().__init__()
         self.query = nn.Conv2d(channels, channels // 8, 1)
         self.key = nn.Conv2d(channels, channels // 8, 1)
         self.value = nn.Conv2d(channels, channels // 8, 1)
         self.attend = Softmax(dim=-1)
         self.expand = nn.Sequential(nn.Conv2d(channels // 8, channels, 3, padding=1, bias=False), nn.GELU())
-        self.gamma = nn.Parameter(torch.zeros(1))
+        self.gamma = nn.Parameter(torch.full((1,), float(gamma)))
 
     def forward(self, f: Tensor) -> Tensor:
         q, k, v = (layer(f).flatten(2) for layer in (self.query, self.key, self.value))
@@ -88,15 +89,15 @@ class SA2Net(SegmentationNetwork):
     Its released loss is cross-entropy: main + 0.4 key + 0.5 channel + 0.5 spatial + 0.4 auxiliary.
     """
 
-    def __init__(self, backbone: Backbone, width: int, classes: int, auxiliary_weight: float):
+    def __init__(self, backbone: Backbone, width: int, classes: int, auxiliary_weight: float, gamma: float = 0.0):
         super().__init__()
         if width // 4 < HEADS:
             raise BadInput(f"sa2net: found width {width}; expected {4 * HEADS} or more, for its {HEADS} heads")
         self.backbone = backbone
         self.trunk = UPerNet(backbone.channels, width)
-        self.channel_attention = ReducedChannelAttention(width)
+        self.channel_attention = ReducedChannelAttention(width, gamma)
         self.channel_out = conv_bn(width, width, 3)
-        self.spatial_attention = SpatialCrissCrossAttention(width)
+        self.spatial_attention = SpatialCrissCrossAttention(width, gamma=gamma)
         self.spatial_out = conv_bn(width, width, 3)
         self.structure_affinity = StructureAffinityTransformation(width, classes)
         self.classify = classifier(width, classes)
@@ -150,7 +151,8 @@ def mixed_loss(network: SegmentationNetwork, lambda_dice: float) -> MixedLoss:
 
 def build(settings: NetworkSettings) -> SA2Net:
     backbone = settings.make_backbone(stages=4, output_stride=32)
-    return SA2Net(backbone, settings.width, settings.classes, settings.auxiliary_weight)
+    gamma = RELEASED if settings.gamma is None else settings.gamma
+    return SA2Net(backbone, settings.width, settings.classes, settings.auxiliary_weight, gamma)
 
 
 METHOD = Method(
@@ -163,4 +165,10 @@ METHOD = Method(
     assumed="Eq. (7) in place of cross-entropy (lambda 0 is the released loss / 4); the training recipe of the other "
     "rows in place of its own (AdamW 1e-4, 512 x 512 crops, photometric distortion); padding 1 in rho.",
     losses={"equation-7": equation_7, "mixed": mixed_loss},
+    gamma=RELEASED,
+    attention={
+        "channel": Attention("channel_attention", ("channel_attention.attend",)),
+        "SCA": Attention("spatial_attention", ("spatial_attention.attend",)),
+        "SAT": Attention("structure_affinity.delta", ("structure_affinity.affinity",), left="zeros"),
+    },
 )

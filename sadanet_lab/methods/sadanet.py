@@ -3,7 +3,14 @@
 from sadanet_core import SADANet
 from sadanet_core.attention import NORMALISATIONS
 from sadanet_core.sadanet import HEADS
-from sadanet_lab.methods.shared.method import Method, NetworkSettings
+from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
+
+PRINTED = 1.0
+"""First value of gamma with which training starts from the plain sums that the paper prints."""
+ATTENTION = {
+    "GCA": Attention("head.channel_attention", ("head.channel_attention.attend",)),
+    "SCA": Attention("head.spatial_attention", ("head.spatial_attention.attend",)),
+}
 
 
 def build(settings: NetworkSettings, structure_affinity: bool = True) -> SADANet:
@@ -15,6 +22,7 @@ def build(settings: NetworkSettings, structure_affinity: bool = True) -> SADANet
         head=settings.head or next(iter(HEADS)),
         normalisation=settings.normalisation or NORMALISATIONS[0],
         structure_affinity=structure_affinity,
+        gamma=PRINTED if settings.gamma is None else settings.gamma,
     )
 
 
@@ -24,8 +32,10 @@ METHOD = Method(
     build=build,
     known="Sec. III: ResNet-50 v1c at stride 8; GCA and SCA (twice, shared weights) in parallel, summed; SAA on layer3 "
     "in training; loss Eq. (7) with lambda 3.",
-    assumed="Weight 0.4 of the auxiliary head, gamma from 0 in GCA and SCA, softmax over the classes in Eq. (1). The "
-    'second head, "table3", is inferred from Table III alone.',
+    assumed="Weight 0.4 of the auxiliary head; a learned gamma in GCA and SCA, from 1, the plain sum as printed; "
+    'softmax over the classes in Eq. (1). The second head, "table3", is inferred from Table III alone.',
     heads=tuple(HEADS),
     normalisations=NORMALISATIONS,
+    gamma=PRINTED,
+    attention=ATTENTION,
 )

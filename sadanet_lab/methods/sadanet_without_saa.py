@@ -11,5 +11,7 @@ METHOD = Method(
     build=partial(sadanet.build, structure_affinity=False),
     known="GCA and SCA (twice, shared weights) in parallel, without SAA (Sec. IV-E).",
     assumed="An FCN auxiliary head of weight 0.4 in SAA's place, as DANet's and CCNet's.",
+    gamma=sadanet.PRINTED,
+    attention=sadanet.ATTENTION,
     normalisations=sadanet.NORMALISATIONS,
 )

@@ -5,7 +5,7 @@ from torch import Tensor
 from sadanet_core import StructureAffinityAttention
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import SegmentationNetwork, classifier
-from sadanet_lab.methods.shared.method import Method, NetworkSettings
+from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
 from sadanet_lab.methods.shared.pyramids import SemanticFPN
 
 
@@ -40,4 +40,5 @@ METHOD = Method(
     known="Self-attention whose key carries structural knowledge, under structure supervision (abstract).",
     assumed="The block is SAA's, with its key of one channel per class, on the features of the FPN row, supervised "
     "with weight 0.4; loss Eq. (7).",
+    attention={"SAA": Attention("attention.delta", ("attention.affinity",), left="zeros")},
 )

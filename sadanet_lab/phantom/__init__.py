@@ -2,13 +2,15 @@
 
 from sadanet_lab.phantom.anatomy import Spine, draw_spine
 from sadanet_lab.phantom.appearance import render
-from sadanet_lab.phantom.ranges import SPREADS, Body, Spread, Style, draw
+from sadanet_lab.phantom.ranges import CASES, SPREADS, Body, Cases, Spread, Style, draw
 from sadanet_lab.phantom.writer import write_folder
 
 __all__ = [
+    "CASES",
     "SPREADS",
     "VERSION",
     "Body",
+    "Cases",
     "Spine",
     "Spread",
     "Style",

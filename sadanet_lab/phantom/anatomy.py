@@ -4,7 +4,7 @@ Everything is drawn in reference pixels (those of a real picture, 640 x 2574) an
 the very end. No random draw depends on the size, so one stream gives one patient at any size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter1d
 from sadanet_lab.phantom import shapes
 from sadanet_lab.phantom.axis import USUAL_PITCH, Axis, draw_axis, reference_rows
 from sadanet_lab.phantom.fields import wave
-from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH, Body, Spread, draw
+from sadanet_lab.phantom.hiding import draw_hidden
+from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH, Body, Cases, Spread, draw
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.spine.levels import Level
 
@@ -27,6 +28,12 @@ class BoneOutline:
     polygon: np.ndarray
     turned_away: float = 0.0
     """Sine of the axial rotation that turns this bone from the probe; negative: toward it."""
+    level: int = 0
+    """0 on top."""
+    side: int = 0
+    """-1 left, 1 right, 0 of a lump."""
+    hidden: str = ""
+    """Why it cannot be seen: one of ``hiding.KINDS``, or "" where it can."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +68,33 @@ class Spine:
 
     def labels(self) -> np.ndarray:
         """Label map (H, W) of ids 0..3, uint8; nothing is annotated outside the strip."""
-        labels = np.zeros((self.height, self.width), dtype=np.uint8)
-        for bone in self.bones:
-            rows, columns = shapes.pixels_inside(bone.polygon, labels.shape)
-            labels[rows, columns] = bone.class_id
-        return np.where(self.strip_mask(), labels, 0).astype(np.uint8)
+        class_ids = np.array([0, *(bone.class_id for bone in self.bones)], dtype=np.uint8)
+        return class_ids[self.bone_numbers()]
+
+    def bone_numbers(self) -> np.ndarray:
+        """Which bone each pixel of the mask belongs to (H, W), uint8: 1 is the first of ``bones``, 0 none."""
+        numbers = np.zeros((self.height, self.width), dtype=np.uint8)
+        for number, bone in enumerate(self.bones, start=1):
+            rows, columns = shapes.pixels_inside(bone.polygon, numbers.shape)
+            numbers[rows, columns] = number
+        return np.where(self.strip_mask(), numbers, 0).astype(np.uint8)
 
 
-def draw_spine(rng: np.random.Generator, width: int, height: int, spread: Spread = "usual") -> Spine:
+def draw_spine(
+    rng: np.random.Generator, width: int, height: int, spread: Spread = "usual", cases: Cases = "usual"
+) -> Spine:
     """A random patient in a picture of ``width`` x ``height`` pixels."""
     body = draw(Body, rng, spread)
     pairs = int(rng.choice([10, 11, 12], p=[0.1, 0.75, 0.15]))
     lumps = int(rng.choice([4, 5, 6], p=[0.1, 0.35, 0.55]))
-    axis = draw_axis(rng, body, pairs, lumps)
+    axis = draw_axis(rng, body, pairs, lumps, cases)
+    hidden = draw_hidden(rng, pairs, lumps) if cases == "demanding" else {}
     steps = axis.steps
     across = steps.mean() / USUAL_PITCH * body.breadth
     left, right = _strip_edges(rng, body, axis, 160 * across)
     sizes = across * (np.append(steps, steps[-1]) / steps.mean()) ** 0.5
 
-    bones: list[tuple[int, np.ndarray, float]] = []
+    bones: list[BoneOutline] = []
     ends: list[tuple[np.ndarray, np.ndarray]] = []
     for i in range(pairs):
         half = body.processes_apart * across * np.cos(axis.rotations[i])
@@ -88,15 +103,17 @@ def draw_spine(rng: np.random.Generator, width: int, height: int, spread: Spread
             edge = np.interp(end[1], reference_rows(), left if side < 0 else right)
             rib_tilt = _rib_tilt(rng, i, pairs, axis.tilts[i], side)
             turned_away = float(side * np.sin(axis.rotations[i]))
-            bones.append((RIB, _rib(rng, body, end, side * (edge - end[0]), side, rib_tilt, sizes[i]), turned_away))
-            bones.append((PROCESS, oval, turned_away))
+            rib = _rib(rng, body, end, side * (edge - end[0]), side, rib_tilt, sizes[i])
+            why = hidden[i].kind if i in hidden and side in hidden[i].sides else ""
+            bones.append(BoneOutline(RIB, rib, turned_away, i, side, why))
+            bones.append(BoneOutline(PROCESS, oval, turned_away, i, side, why))
         ends.append(pair_ends)
     for i in range(pairs, pairs + lumps):
         depth = (i - pairs) / (lumps - 1)
         outline, lump_ends = _lump(rng, body, depth, axis.centres[i], axis.tilts[i], sizes[i])
-        bones.append((LUMP, outline, 0.0))
+        bones.append(BoneOutline(LUMP, outline, level=i, hidden=hidden[i].kind if i in hidden else ""))
         ends.append(lump_ends)
-    bones.sort(key=lambda bone: bone[0])  # a process lies over its rib
+    bones.sort(key=lambda bone: bone.class_id)  # a process lies over its rib
 
     scale = height / REFERENCE_HEIGHT
     shift = np.array([width / 2 - scale * REFERENCE_WIDTH / 2, 0])
@@ -112,7 +129,7 @@ def draw_spine(rng: np.random.Generator, width: int, height: int, spread: Spread
     return Spine(
         width=width,
         height=height,
-        bones=tuple(BoneOutline(class_id, scale * polygon + shift, turned) for class_id, polygon, turned in bones),
+        bones=tuple(replace(bone, polygon=scale * bone.polygon + shift) for bone in bones),
         levels=tuple(levels),
         midline=midline,
         strip_left=strip_left,

@@ -66,6 +66,8 @@ def halo(spine: Spine, reach: float = 14.0) -> np.ndarray:
     height, width = _canvas_shape(spine)
     layer = Image.new("F", (width, height))
     for bone in spine.bones:
+        if bone.hidden:
+            continue
         ImageDraw.Draw(layer).polygon([tuple(p) for p in _on_canvas(spine, bone.polygon)], fill=1)
     inside = gaussian_filter(np.asarray(layer), reach / CELL, truncate=2.5)
     return 4 * inside * (1 - inside)
@@ -154,7 +156,8 @@ def _smoothed(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[flo
 
 
 def _bone_depths(rng: np.random.Generator, spine: Spine, style: Style, alike: float = 0.6) -> list[float]:
-    """Optical depth of each of ``spine.bones``; a rib and its process form one stub and are ``alike`` (0..1)."""
+    """Optical depth of each of ``spine.bones``, 0 of hidden ones; a rib and its process form one stub and are ``alike``
+    (0..1)."""
     classes = np.array([bone.class_id for bone in spine.bones])
     of_stub = rng.random((classes == RIB).sum())
     share = rng.random(len(classes))
@@ -165,6 +168,7 @@ def _bone_depths(rng: np.random.Generator, spine: Spine, style: Style, alike: fl
     contrast = np.where(classes == LUMP, style.lump_contrast, style.bone_contrast)
     # A bone that turns away from the probe throws a weaker echo from its surface, and so a paler shadow.
     contrast = contrast * np.exp([-0.6 * bone.turned_away for bone in spine.bones])
+    contrast = contrast * [not bone.hidden for bone in spine.bones]
     return (contrast * (ranges[:, 0] + share * (ranges[:, 1] - ranges[:, 0]))).tolist()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH, Body
+from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH, Body, Cases
 
 LARGEST_ANGLE = 60.0
 """Degrees of the largest curve; the beta distribution that draws it favours small ones, as a clinic does."""
@@ -18,6 +18,17 @@ USUAL_PITCH = 140.0
 """Distance of levels in a patient of usual size."""
 WIDEST_SWAY = 250.0
 """Between the axis's leftmost and rightmost point among the levels, at most."""
+LARGEST_DEMANDING_ANGLE, WIDEST_DEMANDING_SWAY = 72.0, 330.0
+"""The same of demanding cases, whose angles are drawn evenly."""
+PATTERNS = {"straight": 0.12, "thoracic": 0.35, "lumbar": 0.2, "double": 0.33}
+DEMANDING_PATTERNS = {"thoracic": 0.4, "lumbar": 0.2, "double": 0.4}
+"""Where the curves lie, and the share of each."""
+DRAWS = 20
+"""Curves tried for one that stays within that sway."""
+BENDS = {"smooth": 0.6, "piecewise-straight": 0.25, "wedged": 0.15}
+"""Shapes of demanding curves, and the share of each. Piecewise-straight: straight stretches that meet within about one
+level. Wedged: one vertebra is wedge-shaped, so that two neighbouring levels differ by ``WEDGE`` degrees at once."""
+WEDGE = (12.0, 30.0)
 SPINOUS_DEPTH = 55.0
 """From the axis of rotation to the tip of the spinous process: turned by r, it shows depth * sin(r) aside."""
 
@@ -48,21 +59,12 @@ def reference_rows() -> np.ndarray:
     return np.arange(REFERENCE_HEIGHT) + 0.5
 
 
-def draw_axis(rng: np.random.Generator, body: Body, pairs: int, lumps: int) -> Axis:
+def draw_axis(rng: np.random.Generator, body: Body, pairs: int, lumps: int, cases: Cases = "usual") -> Axis:
     """A random axis through ``pairs`` thoracic and ``lumps`` lumbar levels."""
     steps = _level_steps(rng, body, pairs, lumps)
-    places, turns = _tilt_turns(rng)
     at_levels = np.concatenate([[0], np.cumsum(steps)])
     along = np.arange(-400, at_levels[-1] + 900)
-    profile = PchipInterpolator(places, np.radians(turns))(np.clip(along / at_levels[-1], 0, 1))
-    # A spine hangs about plumb: most of the mean tilt would lead it out of the picture.
-    within = (along >= 0) & (along <= at_levels[-1])
-    profile -= 0.9 * profile[within].mean()
-    # Beyond the last levels the line straightens, or it would leave the strip.
-    profile *= np.exp(-np.maximum(np.maximum(-along, along - at_levels[-1]), 0) / 150)
-    # A spine that would sway out of the frame is straightened as a whole.
-    sideways = np.ptp(np.cumsum(np.sin(profile))[within])
-    profile *= min(1, WIDEST_SWAY / max(sideways, 1))
+    profile = (_demanding_profile if cases == "demanding" else _usual_profile)(rng, at_levels, along)
     x, y = np.cumsum(-np.sin(profile)), np.cumsum(np.cos(profile))
     y += body.top - np.interp(0, along, y)
     centre_y = np.interp(at_levels, along, y)
@@ -89,11 +91,61 @@ def _level_steps(rng: np.random.Generator, body: Body, pairs: int, lumps: int) -
     return profile / profile.mean() * min(pitch, 2270 / count)
 
 
-def _tilt_turns(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Turning points of the tilt: their places (0 top level .. 1 lowest) and tilts in degrees."""
-    angle = LARGEST_ANGLE * rng.beta(1.3, 2.2)
+def _usual_profile(rng: np.random.Generator, at_levels: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Tilt in radians at the places ``along`` the axis, of a patient as a clinic sees them."""
+    places, turns = _tilt_turns(rng, LARGEST_ANGLE * rng.beta(1.3, 2.2), PATTERNS)
+    tilts = PchipInterpolator(places, np.radians(turns))(np.clip(along / at_levels[-1], 0, 1))
+    profile, sway = _hung(tilts, at_levels, along)
+    # A spine that would sway out of the frame is straightened as a whole.
+    return profile * min(1, WIDEST_SWAY / max(sway, 1))
+
+
+def _demanding_profile(rng: np.random.Generator, at_levels: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """The same, of a curve of any angle and of one of the shapes ``BENDS``."""
+    angle = rng.uniform(0, LARGEST_DEMANDING_ANGLE)
+    for _ in range(DRAWS):  # another curve of that angle, before a straightened one
+        profile, sway = _hung(np.radians(_demanding_tilts(rng, angle, at_levels, along)), at_levels, along)
+        if sway <= WIDEST_DEMANDING_SWAY:
+            break
+    return profile * min(1, WIDEST_DEMANDING_SWAY / max(sway, 1))
+
+
+def _hung(tilts: np.ndarray, at_levels: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, float]:
+    """(tilts of a spine that hangs about plumb, how far it sways from side to side)."""
+    # Most of the mean tilt would lead it out of the picture.
+    within = (along >= 0) & (along <= at_levels[-1])
+    profile = tilts - 0.9 * tilts[within].mean()
+    # Beyond the last levels the line straightens, or it would leave the strip.
+    profile *= np.exp(-np.maximum(np.maximum(-along, along - at_levels[-1]), 0) / 150)
+    return profile, float(np.ptp(np.cumsum(np.sin(profile))[within]))
+
+
+def _demanding_tilts(rng: np.random.Generator, angle: float, at_levels: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Tilts in degrees at the places ``along`` the axis."""
+    bend = rng.choice(list(BENDS), p=list(BENDS.values()))
+    place = np.clip(along / at_levels[-1], 0, 1)
+    wedge = min(rng.uniform(*WEDGE), angle) if bend == "wedged" else 0.0
+    places, turns = _tilt_turns(rng, angle - wedge, DEMANDING_PATTERNS)
+    if bend == "piecewise-straight":
+        # Each turning point's tilt is held; from one to the next it changes within a level, half-way.
+        level = 1 / len(at_levels)
+        halfway = (places[1:] + places[:-1]) / 2
+        ends = np.stack([halfway - level / 2, halfway + level / 2], axis=1).ravel()
+        return np.interp(place, ends, np.repeat(turns, 2)[1:-1])
+    tilts = PchipInterpolator(places, turns)(place)
+    if bend == "wedged":
+        upper = rng.integers(3, len(at_levels) - 4)
+        inside = at_levels[upper] + np.array([0.25, 0.75]) * (at_levels[upper + 1] - at_levels[upper])
+        # Below the wedge the body comes back to plumb little by little.
+        tilts = tilts + rng.choice([-1, 1]) * np.interp(along, [*inside, at_levels[-1] + 300], [0, wedge, 0])
+    return tilts
+
+
+def _tilt_turns(rng: np.random.Generator, angle: float, patterns: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Turning points of the tilt, ``angle`` degrees apart (of a "straight" spine, a tenth of that): places (0 top level
+    .. 1 lowest) and tilts in degrees."""
     upper = rng.uniform(0.35, 0.65)
-    pattern = rng.choice(["straight", "thoracic", "lumbar", "double"], p=[0.12, 0.35, 0.2, 0.33])
+    pattern = rng.choice(list(patterns), p=list(patterns.values()))
     if pattern == "double":
         places = [rng.uniform(0.06, 0.18), rng.uniform(0.42, 0.54), rng.uniform(0.82, 0.95)]
         # One of the two swings spans the whole angle, the other half of it or more.

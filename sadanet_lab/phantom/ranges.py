@@ -15,6 +15,12 @@ REFERENCE_WIDTH, REFERENCE_HEIGHT = 640, 2574
 Spread = Literal["usual", "wide"]
 SPREADS: tuple[Spread, ...] = ("usual", "wide")
 
+Cases = Literal["usual", "demanding"]
+CASES: tuple[Cases, ...] = ("usual", "demanding")
+"""Whose spines: "usual", as a clinic sees them, small curves more often than large ones, all of them smooth; or
+"demanding", for comparisons that must tell methods apart: as many of every severity, some bent at single levels, and
+bones that cannot be seen (see ``axis`` and ``hiding``)."""
+
 
 def _drawn(usual: tuple[float, float], wide: tuple[float, float]):
     return field(metadata={"usual": usual, "wide": wide})

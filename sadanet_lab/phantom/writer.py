@@ -1,11 +1,13 @@
 """Write a folder of phantoms in the published data set's layout, with the truth beside it.
 
-    dataset/{train,test}/<stem>.png              8-bit grey
-    groundtruth/{train,test}/<stem>_bone_3.png   8-bit ids 0..3
-    train.txt, test.txt                          one stem a line
+    dataset/{train,test,val}/<stem>.png              8-bit grey
+    groundtruth/{train,test,val}/<stem>_bone_3.png   8-bit ids 0..3
+    train.txt, test.txt, val.txt                     one stem a line; "val" only where there are such
     truth.csv                                    one row per image
     curves.csv                                   one row per curve, from top to bottom
     levels.csv                                   one row per level, from top to bottom
+    bones.csv, bones/<split>/<stem>.png          of demanding cases: one row per bone with its class, level, side and
+                                                 whether it is hidden (see ``hiding``); which bone a pixel belongs to
 
 In the tables levels are named by their index within the image, 0 on top: the thoracic pairs, then the lumps. x and y
 are in pixels from the picture's upper left corner.
@@ -18,31 +20,35 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.phantom.anatomy import draw_spine
+from sadanet_lab.phantom.anatomy import Spine, draw_spine
 from sadanet_lab.phantom.appearance import render
-from sadanet_lab.phantom.ranges import SPREADS, Spread, Style, draw
+from sadanet_lab.phantom.ranges import CASES, SPREADS, Cases, Spread, Style, draw
+from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.spine.levels import Level, curves_of, largest_angle
 
 FIRST_TEST_INDEX = 100_000
 """Test images are counted from here, so that they stay the same whatever the number of training images."""
+FIRST_VAL_INDEX = 200_000
 SMALLEST_WIDTH, SMALLEST_HEIGHT = 64, 256
 TALLEST = 4.2
 """Height to width, at most: in a narrower picture the sides of the spine would be cut off."""
 
 TRUTH_COLUMNS = ("stem", "split", "largest_angle_degrees", "curves", "pairs", "lumps")
 CURVES_COLUMNS = ("stem", "curve", "angle_degrees", "side", "apex", "upper_end", "lower_end")
+BONES_COLUMNS = ("stem", "bone", "class", "level", "side", "hidden")
 LEVELS_COLUMNS = ("stem", "level", "region", "left_x", "left_y", "right_x", "right_y", "tilt_degrees")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image to be made; its bytes depend on ``seed``, ``index``, the size and the spread alone."""
+    """One image to be made; its bytes depend on ``seed``, ``index``, the size, the spread and the cases alone."""
 
     seed: int
     index: int
@@ -50,6 +56,7 @@ class Job:
     width: int
     height: int
     spread: Spread
+    cases: Cases = "usual"
 
     @property
     def stem(self) -> str:
@@ -64,20 +71,25 @@ def write_folder(
     width: int = 512,
     height: int = 2048,
     spread: Spread = "usual",
+    cases: Cases = "usual",
+    val: int = 0,
     on_image_done: Callable[[], object] | None = None,
 ) -> None:
-    """Write ``train`` + ``test`` phantoms of ``width`` x ``height`` pixels to the folder ``out``, all or nothing.
+    """Write phantoms of ``width`` x ``height`` pixels to the folder ``out``, all or nothing.
 
-    ``spread`` is that of the training images (see ``ranges``); test images always have the usual one.
+    ``train``, ``test``, ``val``: how many, the last for choosing what must not be chosen on test images. ``spread`` is
+    that of the training images (see ``ranges``), all others have the usual one; ``cases`` are those of all images.
     ``on_image_done`` is called after each image, in the caller's thread. Raises ``BadInput`` if ``out`` exists and is
     not an empty folder, or if a number is out of range.
     """
     out = Path(out)
-    _check(out, train, test, seed, width, height)
-    if spread not in SPREADS:
-        raise BadInput(f"{out}: spread {spread!r}; expected {' or '.join(SPREADS)}")
-    jobs = [Job(seed, i, "train", width, height, spread) for i in range(train)]
-    jobs += [Job(seed, FIRST_TEST_INDEX + i, "test", width, height, "usual") for i in range(test)]
+    _check(out, train, test, val, seed, width, height)
+    for name, found, known in (("spread", spread, SPREADS), ("cases", cases, CASES)):
+        if found not in known:
+            raise BadInput(f"{out}: {name} {found!r}; expected {' or '.join(known)}")
+    jobs = [Job(seed, i, "train", width, height, spread, cases) for i in range(train)]
+    for split, first, number in (("test", FIRST_TEST_INDEX, test), ("val", FIRST_VAL_INDEX, val)):
+        jobs += [Job(seed, first + i, split, width, height, "usual", cases) for i in range(number)]
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
@@ -89,12 +101,13 @@ def write_folder(
         raise
 
 
-def _check(out: Path, train: int, test: int, seed: int, width: int, height: int) -> None:
+def _check(out: Path, train: int, test: int, val: int, seed: int, width: int, height: int) -> None:
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise BadInput(f"{out}: exists already; expected a new or an empty folder")
     for name, value, smallest, largest in (
         ("train", train, 1, FIRST_TEST_INDEX),
         ("test", test, 1, FIRST_TEST_INDEX),
+        ("val", val, 0, FIRST_TEST_INDEX),
         ("seed", seed, 0, 2**32 - 1),
         ("width", width, SMALLEST_WIDTH, 4096),
         ("height", height, SMALLEST_HEIGHT, 16384),
@@ -106,9 +119,9 @@ def _check(out: Path, train: int, test: int, seed: int, width: int, height: int)
 
 
 def _write_all(folder: Path, jobs: list[Job], on_image_done: Callable[[], object] | None) -> None:
-    for kind in ("dataset", "groundtruth"):
-        for split in ("train", "test"):
-            (folder / kind / split).mkdir(parents=True)
+    kinds = ("dataset", "groundtruth", "bones") if _is_demanding(jobs) else ("dataset", "groundtruth")
+    for kind, split in product(kinds, _splits(jobs)):
+        (folder / kind / split).mkdir(parents=True)
     # Threads, not processes: the work is numpy's and PIL's, which release the lock, and threads are safe in a notebook.
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -122,14 +135,24 @@ def _write_all(folder: Path, jobs: list[Job], on_image_done: Callable[[], object
     _write_tables(folder, jobs, [future.result() for future in futures])
 
 
-def _write_image(folder: Path, job: Job) -> tuple[Level, ...]:
+def _splits(jobs: list[Job]) -> list[str]:
+    return list(dict.fromkeys(job.split for job in jobs))
+
+
+def _is_demanding(jobs: list[Job]) -> bool:
+    return jobs[0].cases == "demanding"
+
+
+def _write_image(folder: Path, job: Job) -> Spine:
     for_anatomy, for_appearance = np.random.default_rng([job.seed, job.index]).spawn(2)
-    spine = draw_spine(for_anatomy, job.width, job.height, job.spread)
+    spine = draw_spine(for_anatomy, job.width, job.height, job.spread, job.cases)
     picture = Image.fromarray(render(for_appearance, spine, draw(Style, for_appearance, job.spread)))
     # Speckle hardly compresses: a higher level would only cost time.
     picture.save(folder / "dataset" / job.split / f"{job.stem}.png", compress_level=1)
     Image.fromarray(spine.labels()).save(folder / "groundtruth" / job.split / f"{job.stem}_bone_3.png")
-    return tuple(_as_written(level) for level in spine.levels)
+    if job.cases == "demanding":
+        Image.fromarray(spine.bone_numbers()).save(folder / "bones" / job.split / f"{job.stem}.png")
+    return spine
 
 
 def _as_written(level: Level) -> Level:
@@ -138,9 +161,10 @@ def _as_written(level: Level) -> Level:
     return Level(level.region, (round(x0, 3), round(y0, 3)), (round(x1, 3), round(y1, 3)))
 
 
-def _write_tables(folder: Path, jobs: list[Job], levels_of_jobs: list[tuple[Level, ...]]) -> None:
-    truth, curve_rows, level_rows = [], [], []
-    for job, levels in zip(jobs, levels_of_jobs, strict=True):
+def _write_tables(folder: Path, jobs: list[Job], spines: list[Spine]) -> None:
+    truth, curve_rows, level_rows, bone_rows = [], [], [], []
+    for job, spine in zip(jobs, spines, strict=True):
+        levels = [_as_written(level) for level in spine.levels]
         curves = curves_of(levels)
         pairs = sum(level.region == "thoracic" for level in levels)
         truth.append((job.stem, job.split, f"{largest_angle(levels):.3f}", len(curves), pairs, len(levels) - pairs))
@@ -149,10 +173,15 @@ def _write_tables(folder: Path, jobs: list[Job], levels_of_jobs: list[tuple[Leve
         for i, level in enumerate(levels):
             ends = [f"{value:.3f}" for value in (*level.left, *level.right)]
             level_rows.append((job.stem, i, level.region, *ends, f"{level.tilt:.3f}"))
+        for i, bone in enumerate(spine.bones, start=1):
+            side = {-1: "left", 0: "middle", 1: "right"}[bone.side]
+            bone_rows.append((job.stem, i, CLASSES[bone.class_id], bone.level, side, bone.hidden))
     _write_csv(folder / "truth.csv", TRUTH_COLUMNS, truth)
     _write_csv(folder / "curves.csv", CURVES_COLUMNS, curve_rows)
     _write_csv(folder / "levels.csv", LEVELS_COLUMNS, level_rows)
-    for split in ("train", "test"):
+    if _is_demanding(jobs):
+        _write_csv(folder / "bones.csv", BONES_COLUMNS, bone_rows)
+    for split in _splits(jobs):
         stems = [job.stem for job in jobs if job.split == split]
         (folder / f"{split}.txt").write_text("\n".join(stems) + "\n", encoding="utf-8", newline="\n")
 

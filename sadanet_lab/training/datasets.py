@@ -14,9 +14,9 @@ from sadanet_lab.training.profiles import find_profile
 def open_data(data: str | Path, profile_name: str) -> VpiFolder:
     """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
 
-    They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "-wide" at the end if
-    the training images are. Raises ``BadInput`` if the folder is not a sound dataset; of phantoms, which were written
-    by us and whole, only once a file is read.
+    They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "+<val>" where there
+    are such, "-wide" if the training images are, "-demanding" if the cases are. Raises ``BadInput`` if the folder is
+    not a sound dataset; of phantoms, which were written by us and whole, only once a file is read.
     """
     return read_lists(_phantom_folder(profile_name)) if data == PHANTOM else open_folder(resolve(data))
 
@@ -24,11 +24,12 @@ def open_data(data: str | Path, profile_name: str) -> VpiFolder:
 def _phantom_folder(profile_name: str) -> Path:
     size = find_profile(profile_name)["phantom"]
     name = "phantom-v{version}-{width}x{height}-{train}+{test}".format(version=PHANTOM_VERSION, **size)
-    folder = ROOT / "data" / (name if size["spread"] == "usual" else f"{name}-{size['spread']}")
+    name += f"+{size['val']}" if size["val"] else ""
+    folder = ROOT / "data" / "-".join([name, *(size[key] for key in ("spread", "cases") if size[key] != "usual")])
     if not folder.exists():
         writable_folder(folder.parent)
         with lock(folder.with_name(f".{folder.name}.lock"), folder.name):
             if not folder.exists():
-                with progress(size["train"] + size["test"], folder.name, "images") as bar:
+                with progress(size["train"] + size["test"] + size["val"], folder.name, "images") as bar:
                     write_folder(folder, **size, seed=0, on_image_done=bar.update)
     return folder

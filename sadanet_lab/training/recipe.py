@@ -4,7 +4,7 @@ gives the same weights bit for bit."""
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,13 +14,15 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.methods.shared.method import NetworkSettings
 from sadanet_lab.training.profiles import find_profile
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the code changes so that an old recipe would give other weights or files; they are not used then."""
 
 
 class Recipe(BaseModel):
     """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B.
-    rotation_degrees: see ``images.transforms``; auxiliary_weight: see ``sadanet_core.sadanet``.
+    augmentation, rotation_degrees: see ``images.transforms``; auxiliary_weight: see ``sadanet_core.sadanet``.
+    gamma: first value of the attention's learned scalar (1: as printed, 0: as the code family); None: there is none.
+    test_scales: of the picture that a trained network is shown; of several the probabilities are averaged.
 
     data: fingerprint of the dataset folder. weights_file: where ``weights="file"`` was read from; the file's hash,
     not its place, is part of the digest. Make one with ``make_recipe``, which turns a fault into one line.
@@ -32,6 +34,7 @@ class Recipe(BaseModel):
     method: str
     head: str | None = None
     normalisation: str | None = None
+    gamma: float | None = None
     loss: str = "equation-7"
     profile: str
     data: str
@@ -49,7 +52,7 @@ class Recipe(BaseModel):
     patch_height: int = Field(512, ge=32)
     patch_width: int = Field(256, ge=32)
     framing: Literal["stretch", "fit"] = "stretch"
-    augmentation: Literal["paper", "randomised"] = "paper"
+    augmentation: Literal["paper", "upright", "randomised"] = "paper"
     rotation_degrees: float = Field(20.0, ge=0, le=90)
 
     batch: int = Field(4, ge=2)
@@ -60,6 +63,15 @@ class Recipe(BaseModel):
     lambda_dice: float = Field(3.0, ge=0)
     auxiliary_weight: float = Field(AUXILIARY_WEIGHT, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
+    test_scales: tuple[float, ...] = (1.0,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_version(cls, settings: Any) -> Any:
+        """Runs of versions before 4 had no setting of this name: gamma started at 0 in all of them."""
+        if isinstance(settings, dict) and settings.get("version", VERSION) < 4 and "gamma" not in settings:
+            return settings | {"gamma": None if methods.find_method(settings["method"]).gamma is None else 0.0}
+        return settings
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -70,6 +82,11 @@ class Recipe(BaseModel):
                 raise ValueError(f"{what} {found!r} is unknown to {self.method}; expected {' or '.join(choices)}")
             if not choices and found is not None:
                 raise ValueError(f"{what} {found!r}: {self.method} has no choice of it; expected none")
+        if (self.gamma is None) != (method.gamma is None):
+            expected = "none: it has no such scalar" if method.gamma is None else "a number"
+            raise ValueError(f"gamma {self.gamma}: {self.method} expected {expected}")
+        if not self.test_scales or not all(0.25 <= scale <= 4 for scale in self.test_scales):
+            raise ValueError(f"test_scales {self.test_scales}: expected one or more, each from 0.25 to 4")
         if self.patch_height > self.image_height or self.patch_width > self.image_width:
             raise ValueError(
                 f"patch of {self.patch_width} x {self.patch_height} pixels; expected one no larger than the image, "
@@ -101,6 +118,7 @@ class Recipe(BaseModel):
             self.width,
             self.head,
             self.normalisation,
+            self.gamma,
             self.auxiliary_weight,
             image_height=self.image_height,
             image_width=self.image_width,
@@ -125,7 +143,7 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
     if weights_file is not None:
         settings |= {"weights": "file", "weights_file": str(weights_file), "weights_sha256": _sha256(weights_file)}
     found = methods.find_method(method)
-    settings |= {what: choices[0] for what, choices in found.choices.items() if choices}
+    settings |= {what: choices[0] for what, choices in found.choices.items() if choices} | {"gamma": found.gamma}
     settings |= {what: value for what, value in changes.items() if value is not None}
     if not found.uses_backbone:
         settings |= {"backbone": None, "weights": "none", "weights_file": None, "weights_sha256": None}

@@ -56,7 +56,7 @@ class TrainingSet:
         self.patch = (
             transforms.RandomisedView(*patch)
             if recipe.augmentation == "randomised"
-            else transforms.TrainingPatch(*patch, recipe.rotation_degrees)
+            else transforms.TrainingPatch(*patch, recipe.rotation_degrees, upright=recipe.augmentation == "upright")
         )
         self.recipe = recipe
 
@@ -116,9 +116,7 @@ def train(
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
     network.train()
     loss_of = methods.find_method(recipe.method).losses[recipe.loss](network, recipe.lambda_dice)
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    optimizer = torch.optim.Adam(_parameter_groups(network, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
     model, optimizer = fabric.setup(network, optimizer)
     checkpoint = _Checkpoint(folder / "checkpoint.pt", network, optimizer)
     step, history, losses, seconds_before = checkpoint.load(fabric.device)
@@ -153,6 +151,15 @@ def train(
                 saved = time.monotonic()
                 checkpoint.save(step, history, losses, seconds_before + saved - start)
     return pd.DataFrame(history), seconds_before + time.monotonic() - start
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
+    """All parameters decay but gamma: L2 within Adam's scaled steps would draw that scalar to 0, its attention off."""
+    gammas, others = [], []
+    for name, parameter in network.named_parameters():
+        (gammas if name.rpartition(".")[2] == "gamma" else others).append(parameter)
+    groups = [{"params": others, "weight_decay": weight_decay}, {"params": gammas, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def _keep_snapshot(network: nn.Module, path: Path) -> None:

@@ -20,7 +20,7 @@ from sadanet_core.blocks import FCNHead
 from sadanet_core.sadanet import FusedDualAttentionHead, StructureAffinityHead
 from sadanet_lab.methods import find_method
 from sadanet_lab.methods.danet import PositionAttention
-from sadanet_lab.methods.rsnu import TOTAL_VARIATION_WEIGHT, total_variation
+from sadanet_lab.methods.rsnu import WEIGHTS, total_variation
 from sadanet_lab.methods.sa2net import ReducedChannelAttention, StructureAffinityTransformation
 from sadanet_lab.methods.shared.method import NetworkSettings
 from sadanet_lab.methods.shared.transformer import DecoderBlock, MultiHeadAttention
@@ -208,7 +208,7 @@ def test_rsnus_loss_is_equation_7_plus_the_weighted_total_variation_of_the_main_
     network = build("rsnu")
     outputs, labels = outputs_of(network)
     expected = SegmentationLoss({"main": 1.0, "auxiliary": 0.4}, 2.0)(outputs, labels)
-    expected = expected + TOTAL_VARIATION_WEIGHT * total_variation(outputs["main"])
+    expected = expected + WEIGHTS[0] * total_variation(outputs["main"])
     (loss,) = find_method("rsnu").losses.values()
     torch.testing.assert_close(loss(network, 2.0)(outputs, labels), expected)
 

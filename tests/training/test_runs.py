@@ -142,7 +142,7 @@ class TestRecipe:
 
         assert chosen("sadanet") == ("text", "softmax", "equation-7")
         assert chosen("danet") == (None, "max-minus", "equation-7")
-        assert chosen("rsnu") == (None, None, "total-variation")
+        assert chosen("rsnu") == (None, None, "total-variation-1")
         assert chosen("sa2net", loss="mixed", head=None) == (None, None, "mixed")
         with pytest.raises(BadInput, match="head 'text': fpn has no choice of it"):
             chosen("fpn", head="text")

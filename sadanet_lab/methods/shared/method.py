@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from torch import nn
 
@@ -18,7 +19,8 @@ class NetworkSettings:
 
     width: 512 in the paper: attention heads ``width``, auxiliary heads ``width // 2``, UNet's base ``width // 8``.
     weights: of the backbone, see ``sadanet_core.Backbone``. head and normalisation: one of the
-    method's, None the first. image_height, image_width: the largest picture in pixels; only PSANet needs it.
+    method's, None the first. gamma: first value of the scalars of that name, None the method's own. image_height,
+    image_width: the largest picture in pixels; only PSANet needs it.
     """
 
     backbone: str | None = "resnet50c"
@@ -27,6 +29,7 @@ class NetworkSettings:
     width: int = 512
     head: str | None = None
     normalisation: str | None = None
+    gamma: float | None = None
     auxiliary_weight: float = AUXILIARY_WEIGHT
     classes: int = 4
     image_height: int = 2048
@@ -51,6 +54,20 @@ def equation_7(network: SegmentationNetwork, lambda_dice: float) -> Segmentation
 
 
 @dataclass(frozen=True)
+class Attention:
+    """An attention module of a network: where it is, where its maps are, and what is left when it is taken out.
+
+    module: name of the submodule that is knocked out. Without it the network goes on with ``left``: "input", what went
+    in (of a module that adds to its input), or "zeros" (of one whose output is joined to other features).
+    maps: names of its softmax submodules (see ``sadanet_core.record_attention``).
+    """
+
+    module: str
+    maps: tuple[str, ...]
+    left: Literal["input", "zeros"] = "input"
+
+
+@dataclass(frozen=True)
 class Method:
     """One row of the comparison.
 
@@ -62,7 +79,8 @@ class Method:
     comparison) and "table-2" (the ablation), counted from 1; all notebooks and ``make reproduce`` follow.
 
     heads, normalisations (of the channel attention): the choices that this method offers, its own first; empty where
-    there is none. losses: name -> builder, its own first.
+    there is none. losses: name -> builder, its own first. gamma: first value of its attention's learned scalar, None if
+    it has none. attention: title -> each attention module that runs in testing, for ``inference.knockouts``.
     """
 
     title: str
@@ -73,6 +91,8 @@ class Method:
     heads: tuple[str, ...] = ()
     normalisations: tuple[str, ...] = ()
     losses: Mapping[str, LossBuilder] = field(default_factory=lambda: MappingProxyType({"equation-7": equation_7}))
+    gamma: float | None = None
+    attention: Mapping[str, Attention] = field(default_factory=lambda: MappingProxyType({}))
     uses_backbone: bool = True
     name: str = ""
 

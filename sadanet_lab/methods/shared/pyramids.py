@@ -10,13 +10,16 @@ from sadanet_core.blocks import conv_bn, upsample
 class FeaturePyramid(nn.Module):
     """FPN (Lin et al., CVPR 2017): 1 x 1 to ``channels``, added top-down by nearest enlargement, then 3 x 3 each.
 
-    maps (B, C_i, H_i, W_i), finest first -> as many (B, channels, H_i, W_i).
+    maps (B, C_i, H_i, W_i), finest first -> as many (B, channels, H_i, W_i). Starts Xavier uniform, as released.
     """
 
     def __init__(self, inputs: list[int], channels: int):
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(i, channels, 1) for i in inputs)
         self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in inputs)
+        for layer in (*self.lateral, *self.smooth):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         maps = [layer(f) for layer, f in zip(self.lateral, maps, strict=True)]
