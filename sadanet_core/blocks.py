@@ -1,6 +1,8 @@
 """The pieces that networks share: convolution with batch norm, classifier, FCN auxiliary head, and their frame."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,24 +19,32 @@ def full_precision(like: Tensor) -> AbstractContextManager:
     return nullcontext() if like.is_meta else torch.autocast(like.device.type, enabled=False)
 
 
+kaiming_normal = partial(nn.init.kaiming_normal_, mode="fan_out", nonlinearity="relu")
+"""First weights of a convolution in the code family's heads (mmcv's ConvModule)."""
+
+
+def started(convolution: nn.Conv2d, first_weights: Callable[[Tensor], Tensor]) -> nn.Conv2d:
+    """The convolution with its weights set by ``first_weights`` in place, and a bias, if it has one, of 0."""
+    first_weights(convolution.weight)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution
+
+
 def conv_bn(inputs: int, outputs: int, kernel: int, relu: bool = True, stride: int = 1) -> nn.Sequential:
     """Convolution without bias, "same" padding, batch norm and, unless told otherwise, ReLU.
 
-    Starts as the code family's does (mmcv's ConvModule): Kaiming normal by fan out, whose larger weights make Adam's
-    steps relatively smaller than PyTorch's default.
+    It starts as the code family's do. Under batch norm the scale of the weights does not matter, but that of Adam's
+    steps against it does: PyTorch's own first weights are 2.5 to 5.5 times smaller.
     """
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    layers = [convolution, nn.BatchNorm2d(outputs)]
+    layers = [started(convolution, kaiming_normal), nn.BatchNorm2d(outputs)]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 
 
 def to_classes(channels: int, classes: int = 4) -> nn.Conv2d:
-    """The 1 x 1 convolution to the logits of each class; starts as the code family's does: N(0, 0.01), no bias yet."""
-    convolution = nn.Conv2d(channels, classes, 1)
-    nn.init.normal_(convolution.weight, std=0.01)
-    nn.init.zeros_(convolution.bias)
-    return convolution
+    """The 1 x 1 convolution to the logits of each class; it starts as the code family's do, from N(0, 0.01)."""
+    return started(nn.Conv2d(channels, classes, 1), partial(nn.init.normal_, std=0.01))
 
 
 def classifier(channels: int, classes: int = 4, dropout: float = 0.1) -> nn.Sequential:

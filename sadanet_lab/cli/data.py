@@ -8,7 +8,7 @@ import click
 from sadanet_lab.cli.options import FOLDER, Size, main
 
 if TYPE_CHECKING:
-    from sadanet_lab.phantom import Spread
+    from sadanet_lab.phantom import Cases, Spread
 
 
 @main.command()
@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 @click.option("--test", type=int, default=29, help="Test images.")
 @click.option("--seed", type=int, default=0, help="Seed of all draws.")
 @click.option("--size", type=Size(), default="512x2048", help="Width x height in pixels.")
+@click.option("--val", type=int, default=0, help="Validation images.")
 @click.option("--spread", type=click.Choice(["usual", "wide"]), default="usual", help="Spread of the training images.")
-def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], spread: "Spread") -> None:
+@click.option(
+    "--cases",
+    type=click.Choice(["usual", "demanding"]),
+    default="usual",
+    help="Spines as a clinic sees them, or of every severity, with bones that cannot be seen.",
+)
+def phantom(
+    out: Path, train: int, test: int, seed: int, size: tuple[int, int], val: int, spread: "Spread", cases: "Cases"
+) -> None:
     """Write phantom images with known masks and angles to OUT, a new folder in the published layout.
 
     Example: sadanet phantom data/my-phantoms --train 80 --test 29 --seed 1 --size 512x2048
@@ -27,9 +36,10 @@ def phantom(out: Path, train: int, test: int, seed: int, size: tuple[int, int], 
     from sadanet_lab.progress import progress
 
     width, height = size
-    with progress(train + test, "phantoms", "images") as bar:
-        write_folder(out, train, test, seed, width, height, spread, on_image_done=bar.update)
-    click.echo(f"{out}: {train} training and {test} test phantoms of {width} x {height} pixels")
+    with progress(train + test + val, "phantoms", "images") as bar:
+        write_folder(out, train, test, seed, width, height, spread, cases, val, on_image_done=bar.update)
+    numbers = f"{train} training and {test} test" if val == 0 else f"{train} training, {test} test and {val} validation"
+    click.echo(f"{out}: {numbers} phantoms of {width} x {height} pixels")
 
 
 @main.command()

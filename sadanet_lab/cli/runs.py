@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, help="Seed of the first weights and of the patches.")
 @click.option("--learning-rate", type=float, help="First learning rate.  [default: the paper's]")
 @click.option("--lambda-dice", type=float, help="Weight of the Dice loss, Eq. (7).  [default: the paper's]")
+@click.option("--gamma", type=float, help="First value of the attention's learned scalar.  [default: the method's]")
+@click.option("--augmentation", help="paper, upright or randomised.  [default: the profile's]")
+@click.option("--length", type=click.FloatRange(min=0, min_open=True), help="Share of the profile's iterations.")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--checkpoint-seconds", type=float, default=30.0, help="Seconds between checkpoints.")
@@ -52,6 +55,9 @@ def train(
     seed: int,
     learning_rate: float | None,
     lambda_dice: float | None,
+    gamma: float | None,
+    augmentation: str | None,
+    length: float | None,
     backbone: str | None,
     backbone_weights: Path | None,
     checkpoint_seconds: float,
@@ -71,10 +77,9 @@ def train(
 
     # Made before the data is read, so that a fault shows at once.
     choices = {"head": head, "normalisation": normalisation, "loss": loss, "backbone": backbone}
-    choices |= {"learning_rate": learning_rate}
-    recipe = make_recipe(
-        method, profile, "not read yet", backbone_weights, seed=seed, lambda_dice=lambda_dice, **choices
-    )
+    choices |= {"learning_rate": learning_rate, "lambda_dice": lambda_dice, "gamma": gamma}
+    choices |= {"augmentation": augmentation, "length": length}
+    recipe = make_recipe(method, profile, "not read yet", backbone_weights, seed=seed, **choices)
     check_network(recipe)
     results = writable_folder(results_folder(results))
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)

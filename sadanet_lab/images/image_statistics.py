@@ -17,6 +17,7 @@ from scipy.ndimage import (
 )
 
 from sadanet_lab.images import transforms
+from sadanet_lab.images.strip import scanned_strip
 from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import CLASSES
@@ -43,7 +44,7 @@ def measure_image(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     width = round(image.shape[1] * REFERENCE_HEIGHT / image.shape[0])
     image = transforms.resize(image, REFERENCE_HEIGHT, width)[0].numpy()
     mask = transforms.resize_mask(mask, REFERENCE_HEIGHT, width).numpy()
-    strip = _strip(image)
+    strip = scanned_strip(image)
     found = {"grey_mean": image.mean(), "grey_sd": image.std()}
     for part in (_of_strip(strip), _of_greys(image[strip]), _of_texture(image, strip, mask), _of_levels(mask)):
         found |= part
@@ -63,12 +64,6 @@ def _mean(values: np.ndarray) -> float:
 
 def _sd(values: np.ndarray) -> float:
     return float(values.std()) if values.size else np.nan
-
-
-def _strip(image: np.ndarray) -> np.ndarray:
-    """The scanned strip: in each row everything between the first and the last pixel that is not black."""
-    lit = gaussian_filter((image > 0).astype(np.float32), 1.5) > 0.5
-    return (lit.cumsum(1) > 0) & (lit[:, ::-1].cumsum(1)[:, ::-1] > 0)
 
 
 def _of_strip(strip: np.ndarray) -> dict[str, float]:

@@ -32,6 +32,11 @@ class Sample:
     image_path: Path
     mask_path: Path
 
+    @property
+    def root(self) -> Path:
+        """The dataset's folder."""
+        return self.image_path.parents[2]
+
     def image(self) -> np.ndarray:
         """Grey image, uint8 (H, W)."""
         return read_image(self.image_path)
@@ -42,7 +47,7 @@ class Sample:
 
     def bone_numbers(self) -> np.ndarray | None:
         """Which bone of ``bones.csv`` each pixel belongs to, uint8 (H, W), 0 none; None where no such is known."""
-        path = self.image_path.parents[2] / "bones" / self.split / f"{self.stem}.png"
+        path = self.root / "bones" / self.split / f"{self.stem}.png"
         return read_image(path) if path.is_file() else None
 
 

@@ -1,5 +1,6 @@
 """From an image to its label map with a trained network, at the image's own resolution."""
 
+from itertools import product
 from typing import Literal, Protocol
 
 import numpy as np
@@ -23,23 +24,50 @@ class PictureSettings(Protocol):
     def input_channels(self) -> int: ...
     @property
     def precision(self) -> Literal["float32", "bfloat16"]: ...
+    @property
+    def test_scales(self) -> tuple[float, ...]: ...
 
 
 SCALES = (0.9, 1.0, 1.1)
-"""Of the picture that the network sees, when several views are averaged."""
+"""Of the picture that the network sees, when several views are averaged on request."""
 
 
-def logits_of(network: nn.Module, image: np.ndarray, settings: PictureSettings, scale: float = 1.0) -> Tensor:
-    """Logits (classes, H, W) in float32 of a grey image uint8 (H, W) of any size.
+def logits_of(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> Tensor:
+    """Logits (classes, H, W) in float32 of a grey image uint8 (H, W) of any size, as the settings say it is tested.
 
     As in Sec. IV-A: the whole image is resized to the settings' size (framing "fit": to its height, keeping the
     image's proportions), segmented, and the logits are brought back to the image's own resolution (bilinear).
-    ``network`` is in evaluation mode, on any device. ``scale``: of what the network sees, against the settings' size.
+    Where the settings ask for several scales: the logarithm of their mean probability.
+    ``network`` is in evaluation mode, on any device.
     """
+    return _averaged(network, image, settings, [(scale, False) for scale in settings.test_scales])
+
+
+def average_logits(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> Tensor:
+    """As ``logits_of``, the logarithm of the mean probability over sideways flips and ``SCALES``: six views."""
+    return _averaged(network, image, settings, list(product(SCALES, (False, True))))
+
+
+def _averaged(
+    network: nn.Module, image: np.ndarray, settings: PictureSettings, views: list[tuple[float, bool]]
+) -> Tensor:
+    """views: (scale against the settings' size, whether flipped sideways) of each."""
+    if len(views) == 1:
+        return _logits_of_view(network, image, settings, *views[0])
+    probability = torch.zeros(())
+    for view in views:
+        probability = probability + _logits_of_view(network, image, settings, *view).softmax(0)
+    return (probability / len(views)).log()
+
+
+def _logits_of_view(
+    network: nn.Module, image: np.ndarray, settings: PictureSettings, scale: float, flipped: bool
+) -> Tensor:
     device = next(network.parameters()).device
-    picture, width = network_input(image, settings, scale)
+    picture, width = network_input(np.ascontiguousarray(image[:, ::-1]) if flipped else image, settings, scale)
     with torch.inference_mode(), in_precision_of(settings, device):
-        return at_full_size(network(picture.to(device))[..., :width], image.shape)
+        logits = at_full_size(network(picture.to(device))[..., :width], image.shape)
+    return logits.flip(-1) if flipped else logits
 
 
 def in_precision_of(settings: PictureSettings, device: torch.device) -> torch.autocast:
@@ -62,16 +90,6 @@ def network_input(image: np.ndarray, settings: PictureSettings, scale: float = 1
         resized = transforms.resize(image, height, width)
     picture = transforms.normalise(resized[None], settings.input_channels)
     return picture.contiguous(memory_format=torch.channels_last), width
-
-
-def average_logits(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> Tensor:
-    """As ``logits_of``, the logarithm of the mean probability over sideways flips and ``SCALES``: six views."""
-    probability = torch.zeros(())
-    for scale in SCALES:
-        probability = probability + logits_of(network, image, settings, scale).softmax(0)
-        flipped = logits_of(network, np.ascontiguousarray(image[:, ::-1]), settings, scale)
-        probability = probability + flipped.flip(-1).softmax(0)
-    return (probability / (2 * len(SCALES))).log()
 
 
 def labels_of(network: nn.Module, image: np.ndarray, settings: PictureSettings, averaged: bool = False) -> np.ndarray:

@@ -1,10 +1,10 @@
 """DANet (Fu et al., CVPR 2019): position and channel attention in parallel. SADANet's baseline."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from sadanet_core.attention import NORMALISATIONS, GlobalChannelAttention, QueryKeyValueAttention
 from sadanet_core.backbone import Backbone
-from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
+from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn, kaiming_normal, started
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
 
@@ -18,9 +18,8 @@ class PositionAttention(QueryKeyValueAttention):
 
     def __init__(self, channels: int, reduction: int = 8, gamma: float = 1.0):
         super().__init__(channels, reduction, gamma)
-        for layer in (self.query, self.key, self.value):  # as in released code
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+        for layer in (self.query, self.key, self.value):
+            started(layer, kaiming_normal)  # as in released code
 
     def forward(self, f: Tensor) -> Tensor:
         q, k, v = (layer(f).flatten(2) for layer in (self.query, self.key, self.value))

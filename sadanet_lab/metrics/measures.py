@@ -12,9 +12,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from sadanet_lab.images.strip import scanned_strip
 from sadanet_lab.metrics import calibration
-from sadanet_lab.metrics.scores import confusion, counts_of
+from sadanet_lab.metrics.hidden import COLUMNS as HIDDEN_COLUMNS
+from sadanet_lab.metrics.hidden import found_bones
+from sadanet_lab.metrics.scores import confusion, count, counts_of
 from sadanet_lab.metrics.surfaces import surfaces
+from sadanet_lab.spine.bones import connected_bones
+from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.spine.curve_angles import measure_curves
 
 
@@ -31,6 +36,9 @@ class Prediction:
     """Predicted ids, uint8."""
     confidence: np.ndarray
     """Probability of the predicted class, float32."""
+    bones: pd.DataFrame | None = None
+    bone_numbers: np.ndarray | None = None
+    """Of demanding phantoms: which bones there are, hidden ones too, and whose a pixel is: see ``metrics.hidden``."""
 
     @cached_property
     def confusion(self) -> pd.DataFrame:
@@ -45,10 +53,15 @@ def stack_rows(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Measure:
-    """A table: its rows of one image, and how those of all images are brought together."""
+    """A table: its rows of one image, and how those of all images are brought together.
+
+    knocked_out: measured, too, of the network without each of its attention modules, in a table "<name>_without" of the
+    same columns and ``without``, the module's title.
+    """
 
     of_image: Callable[[Prediction], pd.DataFrame]
     combine: Callable[[Sequence[pd.DataFrame]], pd.DataFrame] = stack_rows
+    knocked_out: bool = False
 
 
 def angle_of(labels: np.ndarray, stem: str) -> pd.DataFrame:
@@ -58,10 +71,36 @@ def angle_of(labels: np.ndarray, stem: str) -> pd.DataFrame:
     return pd.DataFrame([{"stem": stem, "measured": measured, "confidence": found.confidence, "reason": found.reason}])
 
 
+def in_strip(prediction: Prediction) -> pd.DataFrame:
+    """Counts inside the scanned strip alone, and ``invented``: predicted bones of which most lies in the frame.
+
+    Columns as ``counts``, then invented; what ``counts`` has beyond them lies in the frame.
+    """
+    strip = scanned_strip(prediction.image)
+    inside = count(prediction.truth[strip], prediction.labels[strip], prediction.stem)
+    invented = [0]
+    for class_id in range(1, len(CLASSES)):
+        pieces, bones = connected_bones(prediction.labels == class_id)
+        areas, areas_inside = (
+            np.bincount(where.ravel(), minlength=pieces.max() + 1) for where in (pieces, pieces[strip])
+        )
+        invented.append(int((2 * areas_inside[bones] < areas[bones]).sum()))
+    return inside.assign(invented=invented)
+
+
+def hidden_bones(prediction: Prediction) -> pd.DataFrame:
+    """See ``metrics.hidden``; no rows where it is not known which bones are hidden."""
+    if prediction.bones is None or prediction.bone_numbers is None:
+        return pd.DataFrame(columns=list(HIDDEN_COLUMNS))
+    return found_bones(prediction.bones, prediction.bone_numbers, prediction.labels, prediction.stem)
+
+
 MEASURES = {
-    "counts": Measure(lambda p: counts_of(p.confusion)),
+    "counts": Measure(lambda p: counts_of(p.confusion), knocked_out=True),
     "confusion": Measure(lambda p: p.confusion),
     "surfaces": Measure(lambda p: surfaces(p.truth, p.labels, p.stem)),
+    "strip": Measure(in_strip),
+    "hidden": Measure(hidden_bones, knocked_out=True),
     "angles": Measure(lambda p: angle_of(p.labels, p.stem)),
     "calibration": Measure(lambda p: calibration.calibration(p.truth, p.labels, p.confidence), calibration.pool),
 }

@@ -103,10 +103,11 @@ def _usual_profile(rng: np.random.Generator, at_levels: np.ndarray, along: np.nd
 def _demanding_profile(rng: np.random.Generator, at_levels: np.ndarray, along: np.ndarray) -> np.ndarray:
     """The same, of a curve of any angle and of one of the shapes ``BENDS``."""
     angle = rng.uniform(0, LARGEST_DEMANDING_ANGLE)
-    for _ in range(DRAWS):  # another curve of that angle, before a straightened one
-        profile, sway = _hung(np.radians(_demanding_tilts(rng, angle, at_levels, along)), at_levels, along)
+    profile, sway = _hung(_demanding_tilts(rng, angle, at_levels, along), at_levels, along)
+    for _ in range(DRAWS - 1):  # another curve of that angle, before a straightened one
         if sway <= WIDEST_DEMANDING_SWAY:
             break
+        profile, sway = _hung(_demanding_tilts(rng, angle, at_levels, along), at_levels, along)
     return profile * min(1, WIDEST_DEMANDING_SWAY / max(sway, 1))
 
 
@@ -121,7 +122,7 @@ def _hung(tilts: np.ndarray, at_levels: np.ndarray, along: np.ndarray) -> tuple[
 
 
 def _demanding_tilts(rng: np.random.Generator, angle: float, at_levels: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """Tilts in degrees at the places ``along`` the axis."""
+    """Tilts in radians at the places ``along`` the axis."""
     bend = rng.choice(list(BENDS), p=list(BENDS.values()))
     place = np.clip(along / at_levels[-1], 0, 1)
     wedge = min(rng.uniform(*WEDGE), angle) if bend == "wedged" else 0.0
@@ -131,14 +132,14 @@ def _demanding_tilts(rng: np.random.Generator, angle: float, at_levels: np.ndarr
         level = 1 / len(at_levels)
         halfway = (places[1:] + places[:-1]) / 2
         ends = np.stack([halfway - level / 2, halfway + level / 2], axis=1).ravel()
-        return np.interp(place, ends, np.repeat(turns, 2)[1:-1])
+        return np.radians(np.interp(place, ends, np.repeat(turns, 2)[1:-1]))
     tilts = PchipInterpolator(places, turns)(place)
     if bend == "wedged":
         upper = rng.integers(3, len(at_levels) - 4)
         inside = at_levels[upper] + np.array([0.25, 0.75]) * (at_levels[upper + 1] - at_levels[upper])
         # Below the wedge the body comes back to plumb little by little.
         tilts = tilts + rng.choice([-1, 1]) * np.interp(along, [*inside, at_levels[-1] + 300], [0, wedge, 0])
-    return tilts
+    return np.radians(tilts)
 
 
 def _tilt_turns(rng: np.random.Generator, angle: float, patterns: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:

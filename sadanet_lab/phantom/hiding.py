@@ -29,7 +29,7 @@ def draw_hidden(rng: np.random.Generator, pairs: int, lumps: int) -> dict[int, H
     """
     levels = pairs + lumps
     bones = np.where(np.arange(levels) < pairs, 4, 1)
-    wanted = 0.0 if rng.random() < NOTHING_HIDDEN else rng.uniform(0, LARGEST_SHARE) * bones.sum()
+    wanted = 0 if rng.random() < NOTHING_HIDDEN else round(rng.uniform(0, LARGEST_SHARE) * bones.sum())
     hidden: dict[int, Hidden] = {}
     count = 0
     for kind in rng.permutation(np.repeat(KINDS, levels)):
@@ -40,7 +40,7 @@ def draw_hidden(rng: np.random.Generator, pairs: int, lumps: int) -> dict[int, H
         added = int(bones[first : first + length].sum() * len(sides) / 2)
         # A hidden neighbour above or below would make another kind of it.
         taken = any(level in hidden for level in range(first - 1, first + length + 1))
-        if not taken and count + added <= wanted + 1:
+        if not taken and count + added <= wanted:
             hidden |= {level: Hidden(sides, str(kind)) for level in chosen}
             count += added
     return hidden

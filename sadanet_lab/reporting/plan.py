@@ -19,8 +19,9 @@ from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read
 from sadanet_lab.training.profiles import find_profile
 from sadanet_lab.training.recipe import Recipe
 
-SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation"}
-"""Parameter of a notebook -> the recipe's setting that its list sweeps."""
+SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation", "lengths": "length"}
+"""Parameter of a notebook -> the setting of ``make_recipe`` that its list sweeps."""
+WHOLE_LENGTH = 1.0
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -109,6 +110,8 @@ def code_digest() -> str:
 
 
 def _is_own(method: str, setting: str, value: str | float) -> bool:
+    if setting == "length":
+        return value == WHOLE_LENGTH
     choices = find_method(method).choices.get(setting)
     return value == (choices[0] if choices else Recipe.model_fields[setting].default)
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from sadanet_lab.files import lock, writable_folder
 from sadanet_lab.images.vpi_folder import VpiFolder, open_folder, read_lists
 from sadanet_lab.paths import PHANTOM, ROOT, resolve
@@ -19,6 +21,15 @@ def open_data(data: str | Path, profile_name: str) -> VpiFolder:
     not a sound dataset; of phantoms, which were written by us and whole, only once a file is read.
     """
     return read_lists(_phantom_folder(profile_name)) if data == PHANTOM else open_folder(resolve(data))
+
+
+def read_bones(folder: Path) -> pd.DataFrame | None:
+    """``bones.csv`` of a folder of demanding phantoms (see ``phantom.writer``), hidden "" for a bone that is seen.
+
+    None of any other folder.
+    """
+    path = Path(folder) / "bones.csv"
+    return pd.read_csv(path, dtype={"stem": str, "hidden": str}, keep_default_na=False) if path.is_file() else None
 
 
 def _phantom_folder(profile_name: str) -> Path:

@@ -128,7 +128,8 @@ class Recipe(BaseModel):
 def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | None = None, **changes) -> Recipe:
     """The recipe of a method in a profile, with single settings changed; raises ``BadInput`` with the first fault.
 
-    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting.
+    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting; one
+    more than the recipe has is ``length``, the share of the profile's iterations.
     """
     chosen = find_profile(profile_name)
     settings = {
@@ -145,6 +146,7 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
     found = methods.find_method(method)
     settings |= {what: choices[0] for what, choices in found.choices.items() if choices} | {"gamma": found.gamma}
     settings |= {what: value for what, value in changes.items() if value is not None}
+    settings["iterations"] = max(1, round(settings["iterations"] * settings.pop("length", 1)))
     if not found.uses_backbone:
         settings |= {"backbone": None, "weights": "none", "weights_file": None, "weights_sha256": None}
     try:

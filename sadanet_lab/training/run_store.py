@@ -7,7 +7,7 @@ results/runs/<method>-<digest of the recipe>/
     model.safetensors    the weights
     snapshots/*          weights on the way there, where training was asked to keep some
     predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
-    <measure>.csv        what was measured of the test images, a table for each of ``metrics.measures.MEASURES``
+    <table>.csv          what was measured of the test images, each of ``evaluation.table_names``
     evaluation.json      version and tables of that evaluation; another version, and it is made again from the weights
     environment.json     versions, device, threads, commit, seconds
     complete.json        written last: without it the run is not done
@@ -31,12 +31,11 @@ from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import lock, writable_folder, write_atomically
 from sadanet_lab.images.vpi_folder import VpiFolder
-from sadanet_lab.metrics.measures import MEASURES
 from sadanet_lab.paths import resolve
 from sadanet_lab.training import trainer
 from sadanet_lab.training.environment import environment
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
-from sadanet_lab.training.evaluation import evaluate
+from sadanet_lab.training.evaluation import evaluate, table_names
 from sadanet_lab.training.recipe import Recipe, make_recipe
 
 
@@ -56,7 +55,7 @@ class Run:
         return self.table("counts")
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables of ``metrics.measures.MEASURES``."""
+        """One of the tables of ``evaluation.table_names``."""
         return pd.read_csv(self.folder / f"{name}.csv", dtype={"stem": str})
 
     @property
@@ -122,7 +121,7 @@ def list_runs(results: Path) -> list[Path]:
 
 def record_files() -> list[str]:
     """The small files of a complete run, all but its weights and predictions: every table is computed from them."""
-    measured = [f"{name}.csv" for name in MEASURES]
+    measured = [f"{name}.csv" for name in table_names()]
     return ["recipe.json", *measured, "evaluation.json", "history.csv", "environment.json", "complete.json"]
 
 
@@ -249,10 +248,10 @@ def _train_and_test(
 
 
 def _evaluate(network: nn.Module, recipe: Recipe, data: VpiFolder, folder: Path) -> None:
-    for name, table in evaluate(network, data.test, recipe, folder / "predictions").items():
+    for name, table in evaluate(network, data.test, recipe, folder / "predictions", data.val).items():
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     write_atomically(folder / "evaluation.json", json.dumps(_evaluation_record()) + "\n")
 
 
 def _evaluation_record() -> dict:
-    return {"version": EVALUATION_VERSION, "tables": sorted(MEASURES)}
+    return {"version": EVALUATION_VERSION, "tables": sorted(table_names())}

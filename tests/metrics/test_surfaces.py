@@ -114,19 +114,24 @@ def test_bones_found_missed_and_invented_are_counted():
     assert patches(NO_BONE, NO_BONE) == [0, 0, 0]
 
 
-def test_a_blob_over_two_bones_finds_both():
-    truth = drawn((10, 10, 10, 30), (50, 10, 10, 30))
-    assert patches(truth, drawn((10, 20, 50, 5))) == [2, 0, 0]
+def test_two_bones_predicted_as_one_are_not_both_found():
+    truth = drawn((10, 10, 10, 30), (22, 10, 10, 30))
+    assert patches(truth, drawn((10, 10, 22, 30))) == [2, 2, 1]
+    assert patches(truth, drawn((10, 10, 15, 30))) == [2, 1, 0]
 
 
-def test_a_bone_found_in_two_pieces_is_one_bone_and_none_is_false():
-    assert patches(drawn((10, 10, 10, 60)), drawn((10, 10, 10, 20), (10, 50, 10, 20))) == [1, 0, 0]
+def test_a_bone_found_in_two_pieces_is_found_once_and_the_smaller_piece_is_false():
+    assert patches(drawn((10, 10, 10, 60)), drawn((10, 10, 10, 40), (10, 52, 10, 18))) == [1, 0, 1]
 
 
-def test_one_common_pixel_is_a_touch_and_a_neighbouring_one_is_not():
-    truth = drawn((10, 10, 10, 10))
-    assert patches(truth, drawn((19, 19, 10, 10))) == [1, 0, 0]
-    assert patches(truth, drawn((20, 10, 10, 10))) == [1, 1, 1]
+@pytest.mark.parametrize(("shift", "found"), [(3, True), (4, False)])
+def test_bones_match_from_an_iou_above_a_half(shift, found):
+    """10 x 10 shifted by s: IoU (10 - s) / (10 + s), 7 / 13 and 6 / 14."""
+    assert patches(drawn((10, 10, 10, 10)), drawn((10, 10 + shift, 10, 10))) == [1, 1 - found, 1 - found]
+
+
+def test_an_iou_of_exactly_a_half_is_no_match():
+    assert patches(drawn((10, 10, 10, 30)), drawn((10, 20, 10, 30))) == [1, 1, 1]
 
 
 def test_a_bone_of_another_class_is_both_missed_and_false():
@@ -144,10 +149,10 @@ def test_specks_are_no_bones_on_either_side_but_patches_from_that_size_are():
     assert patches(patch, NO_BONE) == [1, 1, 0]
 
 
-def test_a_speck_is_enough_to_find_a_bone_and_a_speck_of_the_mask_to_justify_one():
+def test_a_speck_finds_no_bone_and_justifies_none():
     bone, speck = drawn((10, 10, 10, 10)), drawn((15, 15, 1, 1))
-    assert patches(bone, speck) == [1, 0, 0]
-    assert patches(speck, bone) == [0, 0, 0]
+    assert patches(bone, speck) == [1, 1, 0]
+    assert patches(speck, bone) == [0, 0, 1]
 
 
 def test_pieces_that_meet_at_a_corner_are_one_bone_and_pieces_a_pixel_apart_are_two():

@@ -86,9 +86,9 @@ def test_a_metric_from_counts_is_one_line_and_nothing_is_evaluated_for_it(run, m
     precision = Metric("Precision", lambda tp, fp, fn, tn: (tp, tp + fp))
     monkeypatch.setitem(scores.METRICS, "precision", precision)
     told = CliRunner().invoke(main, ["evaluate", str(run.folder), "--format", "json"])
-    counts = run.counts.query("`class` == 'lump'")
+    counts = run.counts.query("`class` == 'background'")
     expected = counts.tp.sum() / (counts.tp.sum() + counts.fp.sum())
-    assert json.loads(told.stdout)["lump"]["precision"] == pytest.approx(expected)
+    assert json.loads(told.stdout)["background"]["precision"] == pytest.approx(expected)
     assert run.evaluation_is_current
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sadanet_core.blocks import conv_bn, upsample
+from sadanet_core.blocks import conv_bn, started, upsample
 
 
 class FeaturePyramid(nn.Module):
@@ -15,11 +15,11 @@ class FeaturePyramid(nn.Module):
 
     def __init__(self, inputs: list[int], channels: int):
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(i, channels, 1) for i in inputs)
-        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in inputs)
-        for layer in (*self.lateral, *self.smooth):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        layers = [nn.Conv2d(i, channels, 1) for i in inputs]
+        layers += [nn.Conv2d(channels, channels, 3, padding=1) for _ in inputs]
+        layers = [started(layer, nn.init.xavier_uniform_) for layer in layers]
+        self.lateral = nn.ModuleList(layers[: len(inputs)])
+        self.smooth = nn.ModuleList(layers[len(inputs) :])
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         maps = [layer(f) for layer, f in zip(self.lateral, maps, strict=True)]
