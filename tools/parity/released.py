@@ -46,6 +46,7 @@ def _psamask() -> ModuleType:
     sources = SITE / "mmcv" / "ops" / "csrc"
     folder = FOLDER / "psamask"
     folder.mkdir(exist_ok=True)
+    (folder / "lock").unlink(missing_ok=True)  # of a compilation that was cut: the next would wait for it for ever
     os.environ["PATH"] += os.pathsep + str(SITE / "bin")  # ninja
     try:
         return cpp_extension.load(

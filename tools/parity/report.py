@@ -24,17 +24,21 @@ def keep_others(found: pd.DataFrame, file: str) -> pd.DataFrame:
 
 
 def power(value: float) -> str:
-    """0, or one digit and a power of ten; plain from 0.01."""
-    return "0" if value == 0 else f"{value:.1e}" if value < 0.01 else f"{value:.2g}"
+    """Two digits; with a power of ten below 0.01."""
+    return "0" if value == 0 else f"{value:.1e}" if value < 0.01 else f"{float(f'{value:.2g}'):g}"
 
 
 def comparison_markdown(table: pd.DataFrame) -> str:
     """One line a row of the comparison."""
-    lines = ["| network | released, changed | picture | parameters | logits | loss | gradients | running statistics |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines = [
+        "| network | released, changed | picture | parameters | logits | largest | loss | gradients | statistics |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for row in table.itertuples():
         same = "=" if row.parameters == row.released_parameters else f"(released {row.released_parameters:,})"
-        figures = [power(getattr(row, name)) for name in ("logits", "loss", "gradient", "running_statistics")]
+        figures = [
+            power(getattr(row, name)) for name in ("logits", "largest_logit", "loss", "gradient", "running_statistics")
+        ]
         cells = [row.network, row.changed or "-", f"{row.height} x {row.width}", f"{row.parameters:,} {same}", *figures]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -42,14 +46,17 @@ def comparison_markdown(table: pd.DataFrame) -> str:
 
 def short_markdown(table: pd.DataFrame) -> str:
     """One line a network and change: the largest of each figure over the sizes of pictures."""
-    lines = ["| network | released, changed | parameters | logits | loss | gradients |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| network | released, changed | parameters | logits | largest | loss | gradients |",
+        "|---|---|---|---|---|---|---|",
+    ]
     worst = table.assign(size=table.height.astype(str) + " x " + table.width.astype(str))
     # Where a size of picture makes another network of it, that size is a line of its own.
     worst["apart"] = worst["size"].where(worst.logits > 1e-6, "")
     for (network, changed, apart), part in worst.groupby(["network", "changed", "apart"], sort=False):
         row = part.iloc[0]
         same = "=" if row.parameters == row.released_parameters else f"(released {row.released_parameters:,})"
-        figures = [power(part[name].max()) for name in ("logits", "loss", "gradient")]
+        figures = [power(part[name].max()) for name in ("logits", "largest_logit", "loss", "gradient")]
         what = ", ".join(filter(None, [changed, apart and f"{apart} pixels"])) or "-"
         lines.append(f"| {network} | {what} | {row.parameters:,} {same} | " + " | ".join(figures) + " |")
     return "\n".join(lines)
@@ -64,8 +71,12 @@ def starts_markdown(table: pd.DataFrame) -> str:
 
 
 def layers_markdown(table: pd.DataFrame) -> str:
-    """Every weight outside the backbone that is no norm's and no gamma, released beside ours."""
-    shown = table[~table.weight.str.startswith("backbone.") & (table.kind == "layer")]
+    """Every weight outside the backbone that is no norm's and no gamma, released beside ours.
+
+    Of the token decoder's blocks, alike but for their number, those alone that differ.
+    """
+    repeated = table.weight.str.contains(".blocks.", regex=False) & ~table.differs
+    shown = table[~table.weight.str.startswith("backbone.") & (table.kind == "layer") & ~repeated]
     lines = ["| network | weight | released | ours | |", "|---|---|---|---|---|"]
     for row in shown.itertuples():
         cells = [
@@ -84,9 +95,9 @@ INTRODUCTION = """# Parity with released code
 Written by `make parity`. Each network is built from its released configuration in MMSegmentation {MMSegmentation}, at
 full width with its own initial weights; then every norm is moved away from the identity and every gamma set to 0.5. Its
 weights are given to ours name by name, each used once, and both see the same two pictures in float64 ({device};
-mmcv {mmcv}, PyTorch {PyTorch}). Figures are the largest absolute difference of any logit in evaluation, of the training
-loss (cross-entropy: lambda 0, times the 4 classes), of any batch norm's running mean or variance after that step, and
-of any gradient, as a fraction of its weight's largest.
+mmcv {mmcv}, PyTorch {PyTorch}). Figures are the largest absolute difference of any logit in evaluation, beside the
+largest logit; of the training loss (cross-entropy: lambda 0, times the 4 classes); of any gradient, as a fraction of
+its weight's largest; and of any batch norm's running mean or variance after that step.
 
 mmcv is built without its compiled operators; the one stub is `mmcv._ext`. PSAMask is mmcv's own C++ for CPUs, compiled
 alone. Criss-cross attention is mmcv's own Python. Released batch norms for several processes are ordinary ones here.
@@ -109,6 +120,12 @@ its form (constant, uniform, normal) differs, or its standard deviation by more 
 """
 
 
+LAYERS = """The layers outside the backbone (of SA2Net's token decoder only what differs; all weights are in
+parity_initial_weights.csv):
+
+"""
+
+
 def kinds(table: pd.DataFrame) -> pd.DataFrame:
     """Adds "kind": layer, norm or gamma, by the released name."""
     norms = table.released_weight.str.contains(r"\.bn\d?\.|\.norm|stem\.[147]\.|downsample\.1\.")
@@ -117,13 +134,19 @@ def kinds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(found: pd.DataFrame, starts: pd.DataFrame, versions: dict[str, str]) -> None:
-    """The three files, and the section of the README between its two marks."""
+    """Both tables, then what is read off them."""
     found = keep_others(found.assign(**versions), "docs/parity.csv")
     starts = keep_others(kinds(starts), "docs/parity_initial_weights.csv")
     found.to_csv(TABLE, index=False, float_format="%.3g")
     starts.to_csv(STARTS, index=False, float_format="%.5g")
-    text = INTRODUCTION.format(**versions) + comparison_markdown(found) + "\n" + NOT_HAD + starts_markdown(starts)
-    PAGE.write_text(text + "\n\nThe layers of the heads:\n\n" + layers_markdown(starts) + "\n")
+    render()
+
+
+def render() -> None:
+    """The page, and the section of the README between its two marks, from the two tables."""
+    found, starts = (pd.read_csv(path, keep_default_na=False) for path in (TABLE, STARTS))
+    text = INTRODUCTION.format(**found.iloc[0]) + comparison_markdown(found) + "\n" + NOT_HAD + starts_markdown(starts)
+    PAGE.write_text(text + "\n\n" + LAYERS + layers_markdown(starts) + "\n")
     whole = README.read_text()
     if BEGIN in whole:
         before, _, rest = whole.partition(BEGIN)
