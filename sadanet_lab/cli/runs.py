@@ -155,7 +155,8 @@ def _test_on(trained: "Run", data: Path, basis: str, form: str) -> None:
         (found,) = agreement(angles).to_dict("records")
         click.echo(
             f"largest curve angle: mean absolute error {found['mae']:.2f} degrees, "
-            f"{100 * found['share_close']:.1f} % of {found['images']} images within {CLOSE:g} degrees"
+            f"{100 * found['share_close']:.1f} % of {found['images']} images within {CLOSE:g} degrees, "
+            f"{100 * tables['angles'].flagged.mean():.1f} % flagged"
         )
 
 

@@ -65,10 +65,13 @@ class Measure:
 
 
 def angle_of(labels: np.ndarray, stem: str) -> pd.DataFrame:
-    """One row: stem, measured (largest curve angle in degrees, NaN if not measurable), confidence, reason."""
+    """One row: stem, measured (largest curve angle in degrees, NaN if not measurable), raw (the same before levels are
+    smoothed), flagged (bool: these two differ), confidence, reason. See ``curve_angles.Measurement``."""
     found = measure_curves(labels)
-    measured = np.nan if found.largest_angle_degrees is None else found.largest_angle_degrees
-    return pd.DataFrame([{"stem": stem, "measured": measured, "confidence": found.confidence, "reason": found.reason}])
+    angles = {"measured": found.largest_angle_degrees, "raw": found.raw_angle_degrees}
+    row = {name: np.nan if angle is None else angle for name, angle in angles.items()}
+    told = {"flagged": found.flagged, "confidence": found.confidence, "reason": found.reason}
+    return pd.DataFrame([{"stem": stem, **row, **told}])
 
 
 def in_strip(prediction: Prediction) -> pd.DataFrame:

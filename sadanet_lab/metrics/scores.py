@@ -151,6 +151,11 @@ def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
     return _divide(np.where(there, values, 0).sum(axis), there.sum(axis))
 
 
+def bone_dice(counts: pd.DataFrame) -> float:
+    """Mean Dice of the bones in percent, pooled over the images of a table of counts."""
+    return 100 * float(score_of(BONE_AVERAGE, "dice")(counts_array([counts]))[0])
+
+
 def scores_of(counts: pd.DataFrame, basis: str = "pooled") -> pd.DataFrame:
     """All scores of a table of counts: one row per class and average (``AVERAGES``), one column per metric."""
     (array,) = counts_array([counts])

@@ -1,10 +1,11 @@
 """From a label map to the curve angles of the spine: bones -> levels -> curves -> ultrasound curve angle (UCA).
 
 A level is a line across the spine: through the centres of a left and a right thoracic process, or along a lump. The
-angle of a curve is that between the two most tilted lines at its ends, as on a coronal X-ray for the Cobb angle.
+angle of a curve is that between the two most tilted lines at its ends, as on a coronal X-ray for the Cobb angle. Single
+levels scatter, so angles are those of smoothed levels; the raw ones stand beside them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -12,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from sadanet_lab.spine.bones import Bone, find_bones
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.spine.levels import Curve, Level, curves_of, largest_angle
+from sadanet_lab.spine.smoothing import smooth, without_outliers
 
 FEWEST_LEVELS = 4
 """Levels below which there is no curve to speak of."""
@@ -19,11 +21,8 @@ SEVERITIES = ((10.0, "none"), (25.0, "mild"), (45.0, "moderate"), (float("inf"),
 """Degrees below which a largest angle has this name: the bands in use for the Cobb angle. The UCA runs a little lower
 than the Cobb angle; no correction is made."""
 PROCESS, LUMP = CLASSES.index("thoracic_process"), CLASSES.index("lump")
-STIFFNESS = 0.1
-"""Weight of the squared second differences of neighbouring tilts against the squared errors of single levels, in
-degrees: chosen on phantoms between single levels' scatter, which makes angles too large, and flattened true bends."""
-LARGEST_BEND = 18.0
-"""Degrees by which a level may stand off its neighbours before it is taken for a wrong pair."""
+RAW_DIFFERS = 3.0
+"""Degrees beyond which a raw angle that differs from the smoothed one is worth a look at the levels."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +32,27 @@ class Measurement:
     measurable: bool
     reason: str | None
     largest_angle_degrees: float | None
+    raw_angle_degrees: float | None
+    """The largest angle of all levels as they are found: none left out, none smoothed."""
+    flagged: bool
+    """Whether these two differ by more than ``RAW_DIFFERS``: a sharp bend or a wrong level; a person must look."""
     severity: str | None
     confidence: float | None
     """0..1: the share of the bones found that lie in a level, times the share of the spine's length without a gap."""
     curves: tuple[Curve, ...]
+    """Of the smoothed levels, each with its raw angle."""
     levels: tuple[Level, ...]
+    """Smoothed, without those that stand off their neighbours."""
 
 
 def severity_of(degrees: float) -> str:
     """Name of the band that an angle lies in."""
     return next(name for limit, name in SEVERITIES if degrees < limit)
+
+
+def differs(raw: float, smoothed: float) -> bool:
+    """Whether two angles in degrees lie more than ``RAW_DIFFERS`` apart, by the two decimals that are told."""
+    return round(abs(raw - smoothed), 2) > RAW_DIFFERS
 
 
 def measure_curves(labels: np.ndarray) -> Measurement:
@@ -58,20 +68,28 @@ def measure_curves(labels: np.ndarray) -> Measurement:
         return _not_measurable(f"no pair among the {len(processes)} thoracic processes: none lies across from another")
     thoracic = [Level("thoracic", tuple(a.centre.tolist()), tuple(b.centre.tolist())) for a, b in pairs]
     lumbar = [_lump_level(lump) for lump in _lumps_on(axis, lumps, thoracic)]
-    levels = _without_outliers(sorted(thoracic + lumbar, key=lambda level: level.centre[1]))
-    if len(levels) < FEWEST_LEVELS:
-        return _not_measurable(f"{len(levels)} levels found; at least {FEWEST_LEVELS} are needed for a curve")
-    levels = _in_keeping(levels)
-    angle = round(largest_angle(levels), 2)
+    found = sorted(thoracic + lumbar, key=lambda level: level.centre[1])
+    kept = without_outliers(found)
+    if len(kept) < FEWEST_LEVELS:
+        return _not_measurable(f"{len(kept)} levels found; at least {FEWEST_LEVELS} are needed for a curve")
+    levels = smooth([found[i] for i in kept])
+    angle, raw = round(largest_angle(levels), 2), round(largest_angle(found), 2)
     in_levels = sum(2 if level.region == "thoracic" else 1 for level in levels)
     confidence = in_levels / (len(processes) + len(lumps)) * _without_gaps(levels)
     severity = severity_of(round(angle, 1))  # of the angle as it is read: a table that says 10.0 does not say "none"
-    curves, confidence = tuple(curves_of(levels)), round(min(confidence, 1.0), 3)
-    return Measurement(True, None, angle, severity, confidence, curves, tuple(levels))
+    curves, confidence = curves_of(levels), round(min(confidence, 1.0), 3)
+    curves = tuple(_with_raw_angle(curve, found, kept) for curve in curves)
+    return Measurement(True, None, angle, raw, differs(raw, angle), severity, confidence, curves, tuple(levels))
+
+
+def _with_raw_angle(curve: Curve, found: list[Level], kept: list[int]) -> Curve:
+    """A curve of smoothed levels, with the angle between the most tilted of all levels found from end to end."""
+    tilts = [level.tilt for level in found[kept[curve.upper_end] : kept[curve.lower_end] + 1]]
+    return replace(curve, raw_angle_degrees=max(tilts) - min(tilts))
 
 
 def _not_measurable(reason: str) -> Measurement:
-    return Measurement(False, reason, None, None, None, (), ())
+    return Measurement(False, reason, None, None, False, None, None, (), ())
 
 
 @dataclass(frozen=True)
@@ -176,39 +194,6 @@ def _lumps_on(axis: _Axis, lumps: list[Bone], thoracic: list[Level]) -> list[Bon
 
 def _lump_level(lump: Bone) -> Level:
     return Level("lumbar", tuple(lump.ends[0].tolist()), tuple(lump.ends[1].tolist()))
-
-
-def _without_outliers(levels: list[Level]) -> list[Level]:
-    """Levels whose tilt fits their neighbours': a wrong pair stands off both."""
-    tilts = np.array([level.tilt for level in levels])
-    kept = []
-    for i, level in enumerate(levels):
-        around = np.delete(tilts[max(0, i - 2) : i + 3], min(i, 2))
-        if len(around) == 0 or abs(level.tilt - np.median(around)) < LARGEST_BEND:
-            kept.append(level)
-    return kept
-
-
-def _in_keeping(levels: list[Level]) -> list[Level]:
-    """Each level turned about its centre to the tilt that a supple spine through all of them would have there.
-
-    An angle between the two most tilted of 17 levels picks out the largest errors. Penalised least squares
-    (Whittaker's graduation), with levels far off counted less.
-    """
-    tilts = np.array([level.tilt for level in levels])
-    bends = np.diff(np.eye(len(tilts)), 2, axis=0)
-    weight = np.ones(len(tilts))
-    for _ in range(5):
-        smooth = np.linalg.solve(np.diag(weight) + STIFFNESS * bends.T @ bends, weight * tilts)
-        off = np.abs(smooth - tilts)
-        weight = np.minimum(1, (2 * np.median(off) + 0.3) / np.maximum(off, 1e-9))
-    return [_turned_to(level, np.radians(tilt)) for level, tilt in zip(levels, smooth, strict=True)]
-
-
-def _turned_to(level: Level, tilt: float) -> Level:
-    half = np.hypot(level.right[0] - level.left[0], level.right[1] - level.left[1]) / 2
-    (x, y), dx, dy = level.centre, float(half * np.cos(tilt)), float(half * np.sin(tilt))
-    return Level(level.region, (x - dx, y - dy), (x + dx, y + dy))
 
 
 def _without_gaps(levels: list[Level]) -> float:

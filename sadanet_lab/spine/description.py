@@ -7,19 +7,28 @@ from typing import Any
 from sadanet_lab.spine.curve_angles import Measurement
 from sadanet_lab.spine.levels import SMALLEST_ANGLE
 
+FLAG = " (flagged: a sharp bend or a wrong level, look at the levels)"
+"""What a line says where the raw angle differs; see ``curve_angles.Measurement``."""
+
 
 def describe(file: str, found: Measurement) -> dict[str, Any]:
-    """Plain values of one file. Levels are named by their index from the top; angles in degrees, lengths in pixels."""
+    """Plain values of one file. Levels are named by their index from the top; angles in degrees, lengths in pixels.
+
+    Levels, and angles but the raw ones, are smoothed; flagged: see ``curve_angles.Measurement``.
+    """
     return {
         "file": file,
         "measurable": found.measurable,
         "reason": found.reason,
         "largest_angle_degrees": _rounded(found.largest_angle_degrees),
+        "raw_angle_degrees": _rounded(found.raw_angle_degrees),
+        "flagged": found.flagged,
         "severity": found.severity,
         "confidence": found.confidence,
         "curves": [
             {
                 "angle_degrees": _rounded(curve.angle_degrees),
+                "raw_angle_degrees": _rounded(curve.raw_angle_degrees),
                 "side": curve.side,
                 "apex": curve.apex,
                 "upper_end": curve.upper_end,
@@ -45,7 +54,7 @@ def as_json(entries: Iterable[dict[str, Any]]) -> str:
 
 
 def as_table(entries: Iterable[dict[str, Any]]) -> str:
-    """One line per file: largest angle, severity, confidence, and every curve from top to bottom."""
+    """One line per file: largest angle, severity, confidence, raw angle, and every curve from top to bottom."""
     lines = []
     for found in entries:
         if not found["measurable"]:
@@ -57,7 +66,8 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
         )
         lines.append(
             f"{found['file']}: {found['largest_angle_degrees']:.1f}° {found['severity']}, "
-            f"confidence {found['confidence']:.2f}; {curves or f'no curve of {SMALLEST_ANGLE:g}° or more'}"
+            f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
+            f"{curves or f'no curve of {SMALLEST_ANGLE:g}° or more'}"
         )
     return "\n".join(lines)
 

@@ -40,6 +40,8 @@ class Curve:
     apex: int
     upper_end: int
     lower_end: int
+    raw_angle_degrees: float | None = None
+    """Where the levels were smoothed: the angle between the most tilted of those that were found along this curve."""
 
 
 def curves_of(levels: Sequence[Level], smallest: float = SMALLEST_ANGLE) -> list[Curve]:

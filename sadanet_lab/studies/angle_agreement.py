@@ -28,8 +28,8 @@ def true_angles(data: VpiFolder) -> pd.Series | None:
 def angles(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> pd.DataFrame:
     """Angles of the test images from the experts' masks, from each run's predictions, from the shipped model.
 
-    Columns source, stem, measured (degrees, NaN if not measurable), confidence, reason, true: known of phantoms; of
-    real images the angle in the expert's mask stands for it.
+    Columns source, stem, measured (degrees, NaN if not measurable), raw, flagged, confidence, reason (see
+    ``measures.angle_of``), true: known of phantoms; of real images the angle in the expert's mask stands for it.
     """
     tables = {EXPERT: pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test])}
     tables |= {methods.find_method(run.recipe.method).title: run.table("angles") for run in runs}
@@ -76,6 +76,28 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
                 "share_same_severity": np.mean(same),
             }
         )
+    return pd.DataFrame(rows)
+
+
+def raw_agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """What smoothing does: one row per source of ``angles``.
+
+    Columns source; of the smoothed and of the raw angles their mae, bias and 95 % limits of agreement (low, high) with
+    the true ones, as smoothed_mae, raw_mae, ...; share_flagged; mae_flagged and mae_others: of the smoothed angles of
+    those flagged and of the others. All are of the measurable images, NaN where there are none.
+    """
+    rows = []
+    for source, part in table.dropna(subset="true").groupby("source", sort=False):
+        part = part[part.measured.notna()]
+        row: dict[str, object] = {"source": source}
+        for name, angle in (("smoothed", part.measured), ("raw", part.raw)):
+            off = angle - part.true
+            reach = 1.96 * off.std()
+            found = {"mae": off.abs().mean(), "bias": off.mean(), "low": off.mean() - reach, "high": off.mean() + reach}
+            row |= {f"{name}_{key}": value for key, value in found.items()}
+        flagged, off = part.flagged.astype(bool), (part.measured - part.true).abs()
+        row |= {"share_flagged": flagged.mean(), "mae_flagged": off[flagged].mean(), "mae_others": off[~flagged].mean()}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

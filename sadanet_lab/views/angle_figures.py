@@ -11,8 +11,8 @@ from sadanet_lab import methods
 from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
-from sadanet_lab.spine.curve_angles import SEVERITIES, measure_curves
-from sadanet_lab.studies.angle_agreement import CLOSE, agreement, severity_table
+from sadanet_lab.spine.curve_angles import RAW_DIFFERS, SEVERITIES, measure_curves
+from sadanet_lab.studies.angle_agreement import CLOSE, agreement, raw_agreement, severity_table
 from sadanet_lab.training.run_store import Run
 from sadanet_lab.views.overlays import overlay, with_levels
 
@@ -20,22 +20,38 @@ from sadanet_lab.views.overlays import overlay, with_levels
 def agreement_markdown(table: pd.DataFrame) -> str:
     """``angle_agreement.agreement`` as Markdown."""
     rows = agreement(table)
-
-    def number(value: float, form: str) -> str:
-        return "n/a" if value != value else format(value, form)
-
     shown = pd.DataFrame(
         {
             "Angle from": rows.source,
             "Measurable": [f"{m} of {n}" for m, n in zip(rows.measurable, rows.images, strict=True)],
-            "MAE (°)": [number(v, ".2f") for v in rows.mae],
-            "Bias (°)": [number(v, "+.2f") for v in rows.bias],
-            "SD (°)": [number(v, ".2f") for v in rows.sd],
-            f"Within {CLOSE:g}°": [number(100 * v, ".0f") + " %" for v in rows.share_close],
-            "Same severity": [number(100 * v, ".0f") + " %" for v in rows.share_same_severity],
+            "MAE (°)": [_number(v, ".2f") for v in rows.mae],
+            "Bias (°)": [_number(v, "+.2f") for v in rows.bias],
+            "SD (°)": [_number(v, ".2f") for v in rows.sd],
+            f"Within {CLOSE:g}°": [_number(100 * v, ".0f") + " %" for v in rows.share_close],
+            "Same severity": [_number(100 * v, ".0f") + " %" for v in rows.share_same_severity],
         }
     )
     return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def raw_agreement_markdown(table: pd.DataFrame) -> str:
+    """``angle_agreement.raw_agreement`` as Markdown: smoothed beside raw, and the flagged apart."""
+    rows = raw_agreement(table)
+    columns = {"Angle from": list(rows.source)}
+    for name in ("smoothed", "raw"):
+        mae, bias, low, high = (rows[f"{name}_{key}"] for key in ("mae", "bias", "low", "high"))
+        columns[f"MAE, {name} (°)"] = [_number(v, ".2f") for v in mae]
+        columns[f"Bias, {name} (°)"] = [_number(v, "+.2f") for v in bias]
+        limits = [f"{v:+.1f} to {w:+.1f}" if v == v else "n/a" for v, w in zip(low, high, strict=True)]
+        columns[f"95 % limits, {name} (°)"] = limits
+    columns["Flagged (%)"] = [_number(100 * v, ".0f") for v in rows.share_flagged]
+    columns["MAE, flagged (°)"] = [_number(v, ".2f") for v in rows.mae_flagged]
+    columns["MAE, others (°)"] = [_number(v, ".2f") for v in rows.mae_others]
+    return pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True)
+
+
+def _number(value: float, form: str) -> str:
+    return "n/a" if value != value else format(value, form)
 
 
 def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, list[Axes]]:
@@ -55,7 +71,10 @@ def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, 
 
 
 def scatter(table: pd.DataFrame) -> Figure:
-    """Measured against true angle, one panel per source: the identity line, and +-5 degrees around it."""
+    """Measured against true angle, one panel per source: the identity line, and +-5 degrees around it.
+
+    Angles that are flagged have a ring.
+    """
     sources = list(table.source.unique())
     figure, axes = _panels(len(sources))
     top = 1.05 * np.nanmax(table[["true", "measured"]].to_numpy())
@@ -65,8 +84,11 @@ def scatter(table: pd.DataFrame) -> Figure:
         axis.fill_between(line, line - CLOSE, line + CLOSE, color="0.9")
         axis.plot(line, line, color="0.5", linewidth=0.8)
         axis.scatter(part.true, part.measured, s=12, color=COLOUR_BLIND_SAFE[3] / 255, linewidth=0)
-        axis.set(title=source, xlim=(0, top), ylim=(0, top), aspect="equal")
-    figure.supxlabel("true angle (°)")
+        flagged = part[part.flagged.astype(bool)]
+        axis.scatter(flagged.true, flagged.measured, s=45, facecolors="none", edgecolors="0.2", linewidth=0.8)
+        share = 100 * len(flagged) / max(part.measured.notna().sum(), 1)
+        axis.set(title=f"{source}\n{share:.0f} % flagged", xlim=(0, top), ylim=(0, top), aspect="equal")
+    figure.supxlabel(f"true angle (°); ring: the raw angle differs by more than {RAW_DIFFERS:g}°")
     figure.supylabel("measured angle (°)")
     return figure
 

@@ -5,6 +5,8 @@ from math import cos, pi
 import numpy as np
 from PIL import Image, ImageDraw
 
+from sadanet_lab.spine.levels import Level
+
 PROCESS, LUMP = 2, 3
 PITCH, APART = 60, 52
 """Pixels from one level to the next, and from the midline to the middle of a process."""
@@ -21,6 +23,13 @@ def centres_of(tilts: list[float]) -> np.ndarray:
     centres = np.concatenate([[[0.0, 0.0]], steps.cumsum(0)])
     centres[:, 0] += 200 - (centres[:, 0].min() + centres[:, 0].max()) / 2
     return centres + np.array([0, 70])
+
+
+def levels_of(tilts: list[float]) -> list[Level]:
+    """The levels themselves, exact: what ``spine_of`` draws bones on."""
+    halves = APART * np.stack([np.cos(np.radians(tilts)), np.sin(np.radians(tilts))], axis=1)
+    ends = zip(centres_of(tilts) - halves, centres_of(tilts) + halves, strict=True)
+    return [Level("thoracic", tuple(left.tolist()), tuple(right.tolist())) for left, right in ends]
 
 
 def spine_of(tilts: list[float], pairs: int) -> list[tuple[int, np.ndarray]]:
@@ -44,6 +53,22 @@ def painted(bones: list[tuple[int, np.ndarray]]) -> np.ndarray:
         ImageDraw.Draw(picture).polygon([tuple(point) for point in np.rint(polygon - 0.5)], fill=class_id)
     return np.asarray(picture)
 
+
+def bent_at(places: list[int], tilts: list[float]) -> list[float]:
+    """17 tilts that run straight from one of ``places`` to the next."""
+    return np.interp(np.arange(17), places, tilts).tolist()
+
+
+SHARP = {
+    "piecewise linear": (35, bent_at([0, 3, 15, 16], [0, -17.5, 17.5, 0])),
+    "within two levels": (36, bent_at([0, 7, 9, 16], [0, -18, 18, 0])),
+    "within two levels, straight beyond": (36, bent_at([0, 7, 9, 16], [-18, -18, 18, 18])),
+    "wedge": (30, bent_at([0, 7, 8, 16], [0, -15, 15, 0])),
+    "wedge, straight beyond": (30, bent_at([0, 7, 8, 16], [-15, -15, 15, 15])),
+    "kink": (28, bent_at([0, 6, 7, 8, 9, 16], [0, 0, 14, -14, 0, 0])),
+}
+"""(true angle, tilts) of spines with sharp bends. A smoother by squared bends that counts levels less where they stand
+off made of the first, second, fourth and last 29.8, 27.3, 21.8 and 0.7 degrees."""
 
 NOT_MEASURABLE = {
     "empty": np.zeros((1200, 400), np.uint8),

@@ -21,6 +21,9 @@ def test_an_entry_survives_json_and_holds_what_was_measured():
     first, second = entries
     assert (first["file"], first["measurable"], first["reason"]) == ("a.png", True, None)
     assert first["largest_angle_degrees"] == pytest.approx(measured.largest_angle_degrees, abs=0.005)
+    assert first["raw_angle_degrees"] == pytest.approx(measured.raw_angle_degrees, abs=0.005)
+    assert first["flagged"] is False
+    assert [c["raw_angle_degrees"] for c in first["curves"]] == pytest.approx([24, 24], abs=0.5)
     assert (first["severity"], first["confidence"]) == ("mild", 1)
     kept = [(c["angle_degrees"], c["side"], c["upper_end"], c["apex"], c["lower_end"]) for c in first["curves"]]
     assert [c[1:] for c in kept] == [("left", 0, 3, 6), ("right", 6, 9, 12)]
@@ -29,6 +32,8 @@ def test_an_entry_survives_json_and_holds_what_was_measured():
     assert second.keys() == first.keys()
     assert (second["file"], second["measurable"], second["reason"]) == ("b.png", False, not_measured.reason)
     assert second["largest_angle_degrees"] is second["severity"] is second["confidence"] is None
+    assert second["raw_angle_degrees"] is None
+    assert second["flagged"] is False
     assert second["curves"] == second["levels"] == []
 
 
@@ -36,11 +41,12 @@ def test_the_table_has_a_line_a_file():
     maps = {"a": painted(spine_of(*DOUBLE)), "b": NOT_MEASURABLE["empty"], "c": painted(spine_of([0.0] * 17, 11))}
     entries = [description.describe(f"{name}.png", measure_curves(labels)) for name, labels in maps.items()]
     lines = description.as_table(entries).split("\n")
-    assert lines[0].startswith(f"a.png: {entries[0]['largest_angle_degrees']:.1f}° mild, confidence 1.00; ")
+    assert lines[0].startswith(f"a.png: {entries[0]['largest_angle_degrees']:.1f}° mild, confidence 1.00, raw ")
+    assert f", raw {entries[0]['raw_angle_degrees']:.1f}°; " in lines[0]
     assert "left (levels 0-6, apex 3)" in lines[0]
     assert "right (levels 6-12, apex 9)" in lines[0]
     assert lines[1] == "b.png: not measurable: no thoracic process and no lump in the mask"
-    assert lines[2] == "c.png: 0.0° none, confidence 1.00; no curve of 3° or more"
+    assert lines[2] == "c.png: 0.0° none, confidence 1.00, raw 0.0°; no curve of 3° or more"
 
 
 def test_masks_of_ids_and_of_colours_are_told_alike(tmp_path):

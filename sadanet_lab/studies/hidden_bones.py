@@ -1,0 +1,70 @@
+"""Who finds the bones that cannot be seen? Their recall by kind and by how many of a spine's bones are hidden.
+
+Where structure helps, hidden bones are found from those around them: recall should fall with the share that is hidden
+(the dose), less so with a module that knows the structure than without it (the response).
+"""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from sadanet_lab.metrics.hidden import SEEN
+from sadanet_lab.studies.run_scores import Label, method_label
+from sadanet_lab.training.run_store import Run
+
+SHARES = (0.0, 0.15, 0.3, 0.45, 1.0)
+"""Bounds of the bins of the share of a spine's bones that are hidden."""
+WHOLE = ""
+"""What ``without`` is of the whole network."""
+
+
+def hidden_rows(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """One row per run, image, kind and knocked-out module.
+
+    Columns method, seed, without (``WHOLE`` of the whole network, else a module), stem, kind ("seen" or a kind of
+    hidden bone), bones, found, pixels, found_pixels (see ``metrics.hidden``), share (of the image's bones hidden).
+    """
+    tables = []
+    for run in runs:
+        whole = run.table("hidden").assign(without=WHOLE)
+        both = pd.concat([whole, run.table("hidden_without")], ignore_index=True)
+        bones = whole.groupby("stem").bones.sum()
+        hidden = whole[whole.kind != SEEN].groupby("stem").bones.sum()
+        share = (hidden / bones).fillna(0)
+        tables.append(both.assign(method=label(run), seed=run.recipe.seed, share=both.stem.map(share)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def recall_by_kind(rows: pd.DataFrame) -> pd.DataFrame:
+    """Recall of bones in percent: method, without, kind, seed, bones, recall (pixels), found (bones)."""
+    return _recall(rows, ["method", "without", "kind", "seed"])
+
+
+def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same of hidden bones alone, by the share that is hidden: with a column share, the middle of its bin."""
+    hidden = rows[rows.kind != SEEN]
+    bins = pd.cut(hidden.share, list(SHARES), include_lowest=True)
+    middle = hidden.share.groupby(bins, observed=True).transform("mean")
+    return _recall(hidden.assign(share=middle.round(3)), ["method", "without", "share", "seed"])
+
+
+def _recall(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    sums = rows.groupby(by, sort=False)[["bones", "found", "pixels", "found_pixels"]].sum().reset_index()
+    recall = 100 * sums.found_pixels / sums.pixels.where(sums.pixels > 0)
+    return sums[[*by, "bones"]].assign(recall=recall, found=100 * sums.found / sums.bones.where(sums.bones > 0))
+
+
+def modules_response(rows: pd.DataFrame) -> pd.DataFrame:
+    """What each module adds to the recall of hidden and of seen bones, in points, paired by seed.
+
+    Columns method, module, kind, added (mean over seeds: recall of pixels of the whole network minus that without the
+    module), sd (NaN of one seed), seeds.
+    """
+    recall = recall_by_kind(rows)
+    keys = ["method", "kind", "seed"]
+    whole = recall[recall["without"] == WHOLE][[*keys, "recall"]]
+    without = recall[recall["without"] != WHOLE].rename(columns={"without": "module"})
+    both = without.merge(whole, on=keys, suffixes=("_without", ""))
+    both["added"] = both.recall - both.recall_without
+    grouped = both.groupby(["method", "module", "kind"], sort=False).added
+    return grouped.agg(added="mean", sd="std", seeds="count").reset_index()

@@ -1,0 +1,63 @@
+"""What each attention module adds to a trained network: its scores with and without it, nothing trained again."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from sadanet_lab.metrics.scores import bone_dice
+from sadanet_lab.studies.run_scores import Label, method_label
+from sadanet_lab.training.run_store import Run
+
+NO_EFFECT = 0.1
+"""Dice points: a module whose removal costs less than this does nothing that a comparison could be about."""
+COLUMNS = ("method", "module", "seed", "dice", "without", "lost", "gamma", "one_hot_percent")
+
+
+def dice_lost(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """One row per run and attention module that runs in testing, in percent.
+
+    Columns method, module, seed, dice (mean of the bones, whole network), without (the same without the module), lost
+    (the difference, in points), gamma (NaN where it has none), one_hot_percent (of the rows of its maps).
+    """
+    rows = []
+    for run in runs:
+        whole = bone_dice(run.counts)
+        left = run.table("counts_without")
+        for module in run.table("attention").itertuples():
+            without = bone_dice(left[left.without == module.module])
+            found = (whole, without, whole - without, module.gamma, module.one_hot)
+            rows.append((label(run), module.module, run.recipe.seed, *found))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.assign(one_hot_percent=100 * table.one_hot_percent)
+
+
+def summarise(lost: pd.DataFrame) -> pd.DataFrame:
+    """``dice_lost`` over seeds: method, module, lost, sd (NaN of one seed), seeds, gamma, one_hot_percent (means)."""
+    grouped = lost.groupby(["method", "module"], sort=False)
+    means = grouped[["lost", "gamma", "one_hot_percent"]].mean()
+    return means.assign(sd=grouped.lost.std(), seeds=grouped.seed.count()).reset_index()
+
+
+def idle_methods(lost: pd.DataFrame) -> dict[str, float]:
+    """Method -> largest mean Dice lost without one of its modules, of the methods where that is below ``NO_EFFECT``."""
+    largest = summarise(lost).groupby("method", sort=False).lost.max()
+    return {str(name): float(value) for name, value in largest.items() if value < NO_EFFECT}
+
+
+def frame_scores(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """Scores inside the scanned strip, and what is invented in the black frame; means over seeds, one row per method.
+
+    Columns method, dice (mean of the bones, whole picture), dice_in_strip, false_in_frame_percent (share of all false
+    bone pixels), invented (bones an image of which most lies in the frame).
+    """
+    rows = []
+    for run in runs:
+        strip, whole = run.table("strip"), run.counts
+        bones = whole["class"] != "background"
+        false, false_in_strip = (int(table.fp[bones].sum()) for table in (whole, strip))
+        dice, inside = (bone_dice(table) for table in (whole, strip))
+        share = 100 * (false - false_in_strip) / false if false else np.nan
+        rows.append((label(run), dice, inside, share, strip.invented.sum() / strip.stem.nunique()))
+    columns = ["method", "dice", "dice_in_strip", "false_in_frame_percent", "invented"]
+    return pd.DataFrame(rows, columns=columns).groupby("method", sort=False).mean().reset_index()

@@ -1,0 +1,143 @@
+"""What knocked-out modules, hidden bones, the frame and longer training say, from tables written out by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sadanet_lab.studies import convergence, hidden_bones, knockouts
+from sadanet_lab.views import attention_effects as views
+
+BONES = ("rib", "thoracic_process", "lump")
+HIDDEN_COLUMNS = ["stem", "kind", "bones", "found", "pixels", "found_pixels"]
+
+
+def counts(tp, fp, fn):
+    """One image; the same counts of each bone."""
+    rows = [("x", "background", 0, 0, 0, 0), *(("x", name, tp, fp, fn, 0) for name in BONES)]
+    return pd.DataFrame(rows, columns=["stem", "class", "tp", "fp", "fn", "tn"])
+
+
+class StoredRun:
+    def __init__(self, method, seed=0, iterations=1600, whole=(50, 50, 50), **tables):
+        self.recipe = SimpleNamespace(method=method, seed=seed, iterations=iterations)
+        self.counts = counts(*whole)
+        self.tables = tables
+
+    def table(self, name):
+        return self.tables[name]
+
+
+def label(run):
+    return run.recipe.method
+
+
+def attention(*rows):
+    return pd.DataFrame(rows, columns=["module", "gamma", "one_hot"])
+
+
+def with_modules(seed, gca, sca):
+    """A run with Dice 50 whose Dice without GCA and SCA is as given: 2 x 50 tp over 100 + fp + fn."""
+    left = [counts(50, round(100 * 100 / dice) - 100, 0).assign(without=m) for m, dice in (("GCA", gca), ("SCA", sca))]
+    table = attention(("GCA", 0.9, 0.8), ("SCA", 0.5, 0.1))
+    return StoredRun("SADANet", seed, attention=table, counts_without=pd.concat(left))
+
+
+class TestKnockouts:
+    def test_dice_lost_is_the_difference_of_the_two_scores(self):
+        lost = knockouts.dice_lost([with_modules(0, 40, 50)], label)
+        assert lost.dice.tolist() == [50, 50]
+        assert lost.without.tolist() == pytest.approx([40, 50])
+        assert lost.lost.tolist() == pytest.approx([10, 0])
+        assert lost.one_hot_percent.tolist() == [80, 10]
+
+    def test_over_seeds_it_is_the_mean_with_its_spread(self):
+        runs = [with_modules(0, 40, 50), with_modules(1, 25, 50)]
+        found = knockouts.summarise(knockouts.dice_lost(runs, label)).set_index("module")
+        assert found.lost["GCA"] == pytest.approx((10 + 25) / 2)
+        assert found.sd["GCA"] == pytest.approx(np.std([10, 25], ddof=1))
+        assert found.seeds["GCA"] == 2
+
+    def test_a_method_is_idle_only_where_none_of_its_modules_does_anything(self):
+        assert knockouts.idle_methods(knockouts.dice_lost([with_modules(0, 40, 50)], label)) == {}
+        assert knockouts.idle_methods(knockouts.dice_lost([with_modules(0, 50, 50)], label)) == {"SADANet": 0}
+
+    def test_a_network_without_attention_has_no_rows_and_a_sentence(self):
+        none = StoredRun("UNet", attention=attention(), counts_without=counts(0, 0, 0).assign(without="")[:0])
+        lost = knockouts.dice_lost([none], label)
+        assert lost.empty
+        assert views.knockouts_markdown(knockouts.summarise(lost)).startswith("n/a")
+
+    def test_the_table_says_which_module_is_idle(self):
+        text = views.knockouts_markdown(knockouts.summarise(knockouts.dice_lost([with_modules(0, 40, 50)], label)))
+        of_gca, of_sca = (next(line for line in text.splitlines() if f"| {name}" in line) for name in ("GCA", "SCA"))
+        assert "+10.00" in of_gca
+        assert "idle" not in of_gca
+        assert "+0.00 (idle)" in of_sca
+
+    def test_the_frame_is_what_the_strip_leaves_out(self):
+        strip = counts(50, 20, 50).assign(invented=[0, 1, 0, 2])
+        found = knockouts.frame_scores([StoredRun("UNet", whole=(50, 50, 50), strip=strip)], label).iloc[0]
+        assert found.dice == 50
+        assert found.dice_in_strip == pytest.approx(100 * 100 / 170)
+        assert found.false_in_frame_percent == pytest.approx(60)
+        assert found.invented == 3
+
+
+class TestConvergence:
+    def runs(self, *rows):
+        """method, iterations, seed, tp of 100: Dice is tp with as many false as missed."""
+        return [StoredRun(m, s, n, whole=(tp, 100 - tp, 100 - tp)) for m, n, s, tp in rows]
+
+    def test_the_last_doubling_is_paired_by_seed(self):
+        runs = self.runs(("A", 100, 0, 40), ("A", 200, 0, 50), ("A", 400, 0, 60), ("A", 400, 1, 90), ("B", 400, 0, 70))
+        found = convergence.last_doubling(convergence.dice_by_length(runs, label)).set_index("method")
+        assert found.dice.to_dict() == pytest.approx({"A": 75, "B": 70})
+        assert found["rank"].to_dict() == {"A": 1, "B": 2}
+        assert found.gained["A"] == pytest.approx(10)
+        assert found.seeds["A"] == 1
+        assert np.isnan(found.gained["B"])
+
+    @pytest.mark.parametrize(("gained", "done"), [(0.4, True), (0.6, False)])
+    def test_more_than_half_a_point_is_marked(self, gained, done):
+        lengths = pd.DataFrame([("A", 100, 0, 50.0), ("A", 200, 0, 50 + gained)],
+                               columns=["method", "iterations", "seed", "dice"])  # fmt: skip
+        table = convergence.last_doubling(lengths)
+        assert bool(table.converged[0]) is done
+        assert ("not done" in views.doubling_markdown(table).split("\n\n")[0]) is not done
+
+
+class TestHiddenBones:
+    @pytest.fixture
+    def rows(self):
+        """Image a: 4 of 10 bones hidden, image b: none. Without GCA fewer pixels of the hidden are found."""
+        whole = pd.DataFrame(
+            [("a", "seen", 6, 6, 600, 540), ("a", "run", 3, 1, 300, 150), ("a", "pair", 1, 1, 100, 90),
+             ("b", "seen", 10, 9, 1000, 900)], columns=HIDDEN_COLUMNS)  # fmt: skip
+        without = whole.assign(found_pixels=[540, 30, 70, 900], without="GCA")
+        return hidden_bones.hidden_rows([StoredRun("A", hidden=whole, hidden_without=without)], label)
+
+    def test_recall_by_kind_pools_the_pixels(self, rows):
+        recall = hidden_bones.recall_by_kind(rows).set_index(["without", "kind"])
+        assert recall.recall["", "seen"] == pytest.approx(90)
+        assert recall.recall["", "run"] == pytest.approx(50)
+        assert recall.found["", "run"] == pytest.approx(100 / 3)
+        assert recall.recall["GCA", "pair"] == pytest.approx(70)
+
+    def test_recall_by_share_is_of_hidden_bones_alone(self, rows):
+        recall = hidden_bones.recall_by_share(rows).set_index("without")
+        assert recall.share[""] == pytest.approx(0.4)
+        assert recall.bones[""] == 4
+        assert recall.recall[""] == pytest.approx(240 / 4)
+        assert recall.recall["GCA"] == pytest.approx(100 / 4)
+
+    def test_a_module_s_response_is_what_its_removal_costs(self, rows):
+        response = hidden_bones.modules_response(rows).set_index("kind").added
+        assert response.round(6).to_dict() == {"seen": 0, "run": 40, "pair": 20}
+
+    def test_pictures_have_a_panel_a_kind_and_a_method(self, rows):
+        kinds = views.recall_of_kinds(hidden_bones.recall_by_kind(rows))
+        assert [axis.get_title() for axis in kinds.axes] == ["seen", "one of a pair", "a run of levels"]
+        doses = views.dose_and_response(hidden_bones.recall_by_share(rows))
+        assert [line.get_label() for line in doses.axes[0].lines] == ["whole", "without GCA"]
