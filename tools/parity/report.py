@@ -1,5 +1,7 @@
 """What was found, as tables: docs/parity.csv, docs/parity_initial_weights.csv, docs/parity.md and README's section."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from tools.parity.released import ROOT
@@ -11,16 +13,15 @@ PAGE = ROOT / "docs" / "parity.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- parity: written by `make parity` -->", "<!-- parity: end -->"
 
-KEYS = ["network", "changed", "height", "width"]
 
-
-def keep_others(found: pd.DataFrame, file: str) -> pd.DataFrame:
-    """``found``, and the rows of networks that were not compared this time from the table that is there."""
-    path = ROOT / file
-    if path.is_file():
-        before = pd.read_csv(path, keep_default_na=False)
-        found = pd.concat([found, before[~before.network.isin(found.network)]], ignore_index=True)
-    return found
+def keep_others(found: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """``found``, and the rows of networks not compared this time from the table that is there, in its order."""
+    if not path.is_file():
+        return found
+    before = pd.read_csv(path, keep_default_na=False)
+    order = list(dict.fromkeys([*before.network, *found.network]))
+    both = pd.concat([before[~before.network.isin(found.network)], found], ignore_index=True)
+    return both.sort_values("network", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
 
 
 def power(value: float) -> str:
@@ -135,8 +136,8 @@ def kinds(table: pd.DataFrame) -> pd.DataFrame:
 
 def write(found: pd.DataFrame, starts: pd.DataFrame, versions: dict[str, str]) -> None:
     """Both tables, then what is read off them."""
-    found = keep_others(found.assign(**versions), "docs/parity.csv")
-    starts = keep_others(kinds(starts), "docs/parity_initial_weights.csv")
+    found = keep_others(found.assign(**versions), TABLE)
+    starts = keep_others(kinds(starts), STARTS)
     found.to_csv(TABLE, index=False, float_format="%.3g")
     starts.to_csv(STARTS, index=False, float_format="%.5g")
     render()
