@@ -34,7 +34,7 @@ except BadInput as error:
     sys.exit(f"error: {error}")
 
 NOTEBOOKS = plan_notebooks()
-TRAININGS = plan_trainings(NOTEBOOKS.values())
+TRAININGS = plan_trainings(NOTEBOOKS.values(), PROFILE)
 GIVEN = {"profile": PROFILE, "data": DATA, "results": RESULTS, "seeds": ",".join(map(str, SEEDS))}
 GIVEN |= {"backbone_weights": WEIGHTS, "backbone": BACKBONE}
 SADANET = f"{shlex.quote(sys.executable)} -m sadanet_lab"
@@ -85,7 +85,7 @@ def trained(wildcards):
     notebook = NOTEBOOKS[wildcards.notebook]
     return [
         TRAINED.format(training=training.name, seed=seed)
-        for training in notebook.trainings
+        for training in notebook.trainings(PROFILE)
         for seed in notebook.seeds(SEEDS)
     ]
 

@@ -87,10 +87,8 @@ class GlobalChannelAttention(nn.Module):
         g  = softmax(q k^T)        Eq. (3)             (B, C, C)
         f' = gamma * (g v) + f
 
-    gamma: first value of the learned scalar. 1, where training starts with the plain sum that the paper prints; the
-    code family (DANet, CCNet) starts at 0, where the map gets no gradient until gamma has moved.
-
-    Assumption: gamma is learned, as in the code family; the paper prints a plain sum.
+    Assumption: gamma is learned, as in the code family; the paper prints a plain sum. Its first value is that sum's, 1;
+    DANet and CCNet start at 0, where the map gets no gradient until gamma has moved.
 
     ``normalisation="softmax"`` is Eq. (3) as printed: sums over thousands of products, which
     can saturate to one-hot rows. ``"max-minus"`` is DANet's released form, softmax(max_j(e_ij) - e_ij), which
@@ -112,10 +110,7 @@ class GlobalChannelAttention(nn.Module):
 
 
 class QueryKeyValueAttention(nn.Module):
-    """What attention between pixels learns: 1 x 1 convolutions q and k to C / ``reduction``, v to C, and gamma.
-
-    gamma: its first value, see ``GlobalChannelAttention``.
-    """
+    """What attention between pixels learns: 1 x 1 convolutions q and k to C / ``reduction``, v to C, and gamma."""
 
     def __init__(self, channels: int, reduction: int = 8, gamma: float = 1.0):
         super().__init__()

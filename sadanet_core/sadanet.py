@@ -41,9 +41,7 @@ class DualAttentionHead(nn.Module):
 
     loss_weights: ClassVar[dict[str, float]] = {"main": 1.0}
 
-    def __init__(
-        self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax", gamma: float = 1.0
-    ):
+    def __init__(self, inputs: int, channels: int, classes: int, normalisation: str = "softmax", gamma: float = 1.0):
         super().__init__()
         self.channel_in = conv_bn(inputs, channels, 3)
         self.channel_attention = GlobalChannelAttention(normalisation, gamma)
@@ -76,9 +74,7 @@ class FusedDualAttentionHead(DualAttentionHead):
 
     loss_weights: ClassVar[dict[str, float]] = {"main": 1.0, "channel": 1.0, "spatial": 1.0}
 
-    def __init__(
-        self, inputs: int, channels: int, classes: int = 4, normalisation: str = "softmax", gamma: float = 1.0
-    ):
+    def __init__(self, inputs: int, channels: int, classes: int, normalisation: str = "softmax", gamma: float = 1.0):
         super().__init__(inputs, channels, classes, normalisation, gamma)
         self.spatial_fuse = conv_bn(inputs + channels, channels, 3)
         self.spatial_last = conv_bn(channels, channels, 3)
@@ -105,8 +101,7 @@ class SADANet(SegmentationNetwork):
 
     width: 512 in the paper (heads 512 wide, SAA ``width // 2`` = 256). ``loss_weights`` says how the outputs' losses
     are summed; ``key_weight`` is 0 as in the paper, 0.4 in the lab's later code, which supervises SAA's key too.
-    ``structure_affinity=False`` is the ablation "w/o SAA": an FCN head takes its place. gamma: first value of GCA's and
-    SCA's scalar; see ``GlobalChannelAttention``.
+    ``structure_affinity=False``: the ablation "w/o SAA", an FCN head in its place. gamma: first value in GCA and SCA.
     """
 
     def __init__(

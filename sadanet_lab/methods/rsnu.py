@@ -9,7 +9,7 @@ from sadanet_core.blocks import SegmentationNetwork, at_least_float32
 from sadanet_lab.methods import unet
 from sadanet_lab.methods.shared.method import Method
 
-WEIGHTS = (1.0, 0.1, 0.01, 10.0)
+WEIGHTS = (1.0, 0.1, 0.01)
 """Of the total variation, the one that is used first. Assumption: RSNU's own weight is not known to us."""
 
 

@@ -16,7 +16,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method
 from sadanet_lab.paths import PHANTOM, PUBLISHED, resolve
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
-from sadanet_lab.training.profiles import find_profile
+from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.recipe import Recipe
 
 SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation", "lengths": "length"}
@@ -60,8 +60,17 @@ class PlannedNotebook:
         return bool(read_notebook(self.path).metadata.get("sadanet", {}).get("first"))
 
     @cached_property
-    def trainings(self) -> list[Training]:
-        """What it must have trained, for each seed."""
+    def is_of_verdicts(self) -> bool:
+        """Whether it trains only where runs may be judged by (``"sadanet": {"verdicts": true}`` in its metadata).
+
+        Elsewhere it shows the committed reference.
+        """
+        return bool(read_notebook(self.path).metadata.get("sadanet", {}).get("verdicts"))
+
+    def trainings(self, profile: str) -> list[Training]:
+        """What it must have trained in a profile, for each seed."""
+        if self.is_of_verdicts and not gives_verdicts(profile):
+            return []
         sweeps = [
             [(SWEPT[name], value) for value in self.parameters[name]] for name in SWEPT if name in self.parameters
         ]
@@ -94,10 +103,10 @@ def plan_notebooks() -> dict[str, PlannedNotebook]:
     return {path.stem: PlannedNotebook(path) for path in list_notebooks()}
 
 
-def plan_trainings(notebooks: Iterable[PlannedNotebook]) -> dict[str, Training]:
+def plan_trainings(notebooks: Iterable[PlannedNotebook], profile: str) -> dict[str, Training]:
     """Name -> each training that any of the notebooks needs, those of notebooks that go first in front."""
     ordered = sorted(notebooks, key=lambda notebook: not notebook.goes_first)
-    return {training.name: training for notebook in ordered for training in notebook.trainings}
+    return {training.name: training for notebook in ordered for training in notebook.trainings(profile)}
 
 
 def code_digest() -> str:

@@ -10,11 +10,17 @@ A run kept so opens like any other (``run_store.open_run``), all but its network
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.paths import PHANTOM
-from sadanet_lab.training.run_store import open_run, record_files
+from sadanet_lab.paths import PHANTOM, ROOT
+from sadanet_lab.reporting.report import NO_CLAIM
+from sadanet_lab.training.profiles import find_profile, gives_verdicts
+from sadanet_lab.training.run_store import Run, open_run, record_files
+
+STANDARD = ROOT / "results" / "reference" / "standard-cpu"
+"""What verdicts stand on where a profile's own runs are too short."""
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:
@@ -44,6 +50,26 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
         for name in record_files():
             _copy(folder / name, out / "runs" / folder.name / name)
     return names
+
+
+def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:
+    """The runs that a notebook's committed results are made of; none, if there are no such results."""
+    path = reference / f"{notebook}.json"
+    if not path.is_file():
+        return []
+    return [open_run(reference / "runs" / name) for name in json.loads(path.read_text())["findings"]["runs"]]
+
+
+def about_verdicts(profile: str, runs: Sequence[Run], reference: Path = STANDARD) -> str:
+    """A sentence before anything that judges methods: by which runs, and why not by the profile's own."""
+    if gives_verdicts(profile):
+        return f"Of the runs of profile `{profile}` on these data."
+    why = f"Runs of profile `{profile}` are not judged by: {find_profile(profile)['no_verdicts']}."
+    if not runs:
+        return f"{why} No results of a longer training are kept in `{reference.relative_to(ROOT)}` yet."
+    seeds = len({run.recipe.seed for run in runs})
+    of = f"profile `{runs[0].recipe.profile}`, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    return f"{why} What follows is of the committed results `{reference.relative_to(ROOT)}` ({of}). {NO_CLAIM}"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -39,15 +39,17 @@ class Report:
         self.files: list[str] = []
         self.start = time.monotonic()
 
-    def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str, of_data: bool = True) -> str:
+    def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str, footnote: str | None = None) -> str:
         """Write ``<name>.csv`` (every number, long form), ``<name>.md`` and ``<name>.tex`` (as shown); returns the
         Markdown.
 
-        of_data: False where the numbers do not come from the dataset, and nothing is to be said of it.
+        footnote: by default what the dataset is; something else, or "", where the numbers do not come from it.
         """
         text = f"**{caption}**\n\n{markdown}\n"
-        if of_data and self.dataset is not None:
-            text += f"\n{self._footnote(self.dataset)}\n"
+        if footnote is None and self.dataset is not None:
+            footnote = self._footnote(self.dataset)
+        if footnote:
+            text += f"\n{footnote}\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
         self._write(f"{name}.tex", latex(markdown, caption))

@@ -28,15 +28,17 @@ def true_angles(data: VpiFolder) -> pd.Series | None:
 def angles(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> pd.DataFrame:
     """Angles of the test images from the experts' masks, from each run's predictions, from the shipped model.
 
-    Columns source, stem, measured (degrees, NaN if not measurable), raw, flagged, confidence, reason (see
-    ``measures.angle_of``), true: known of phantoms; of real images the angle in the expert's mask stands for it.
+    Runs of one method and several seeds are one source. Columns source, seed, stem, measured (degrees, NaN if not
+    measurable), raw, flagged, confidence, reason (see ``measures.angle_of``), true: known of phantoms; of real images
+    the angle in the expert's mask stands for it.
     """
-    tables = {EXPERT: pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test])}
-    tables |= {methods.find_method(run.recipe.method).title: run.table("angles") for run in runs}
+    tables = [pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test]).assign(source=EXPERT, seed=0)]
+    for run in runs:
+        source = methods.find_method(run.recipe.method).title
+        tables.append(run.table("angles").assign(source=source, seed=run.recipe.seed))
     if shipped is not None:
-        tables[SHIPPED] = _segmented(data.test, shipped)
-    table = pd.concat([table.assign(source=source) for source, table in tables.items()], ignore_index=True)
-    return compare_with_truth(table, data)
+        tables.append(_segmented(data.test, shipped).assign(source=SHIPPED, seed=shipped.recipe.seed))
+    return compare_with_truth(pd.concat(tables, ignore_index=True), data)
 
 
 def compare_with_truth(table: pd.DataFrame, data: VpiFolder) -> pd.DataFrame:
@@ -57,9 +59,9 @@ def _segmented(samples: tuple[Sample, ...], run: Run) -> pd.DataFrame:
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per source of ``angles``: images, measurable, and of those that are measurable the mean absolute error
-    (mae), bias, sd of the difference, the share within ``CLOSE`` degrees of all images, and the share of all images
-    whose severity band is right."""
+    """One row per source of ``angles``: images (of every seed), measurable, and of those that are measurable the mean
+    absolute error (mae), bias, sd of the difference, the share within ``CLOSE`` degrees of all images, and the share of
+    all images whose severity band is right."""
     rows = []
     for source, part in table.dropna(subset="true").groupby("source", sort=False):
         off = (part.measured - part.true)[part.measured.notna()]

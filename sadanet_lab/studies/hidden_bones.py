@@ -14,6 +14,7 @@ from sadanet_lab.training.run_store import Run
 
 SHARES = (0.0, 0.15, 0.3, 0.45, 1.0)
 """Bounds of the bins of the share of a spine's bones that are hidden."""
+COLUMNS = ("method", "seed", "without", "stem", "kind", "bones", "found", "pixels", "found_pixels", "share")
 WHOLE = ""
 """What ``without`` is of the whole network."""
 
@@ -24,7 +25,7 @@ def hidden_rows(runs: Iterable[Run], label: Label = method_label) -> pd.DataFram
     Columns method, seed, without (``WHOLE`` of the whole network, else a module), stem, kind ("seen" or a kind of
     hidden bone), bones, found, pixels, found_pixels (see ``metrics.hidden``), share (of the image's bones hidden).
     """
-    tables = []
+    tables = [pd.DataFrame(columns=list(COLUMNS))]
     for run in runs:
         whole = run.table("hidden").assign(without=WHOLE)
         both = pd.concat([whole, run.table("hidden_without")], ignore_index=True)
@@ -32,7 +33,7 @@ def hidden_rows(runs: Iterable[Run], label: Label = method_label) -> pd.DataFram
         hidden = whole[whole.kind != SEEN].groupby("stem").bones.sum()
         share = (hidden / bones).fillna(0)
         tables.append(both.assign(method=label(run), seed=run.recipe.seed, share=both.stem.map(share)))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
 def recall_by_kind(rows: pd.DataFrame) -> pd.DataFrame:

@@ -21,14 +21,14 @@ RING = 0.006
 """Width of the ring of tissue around a bone, as a share of the picture's height."""
 
 
-def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0) -> pd.DataFrame:
+def robustness(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample], seed: int = 0) -> pd.DataFrame:
     """Every network on every image under every degradation and strength.
 
-    runs: title -> run. Columns network, degradation, strength, stem, dice (mean of the bones, see ``scores``),
-    angle_error (degrees against the angle of the degraded mask, NaN where one of the two is not measurable). The same
-    random stream serves all networks.
+    runs: title -> the runs of each seed. Columns network (title), seed, degradation, strength, stem, dice (mean of the
+    bones, see ``scores``), angle_error (degrees against the angle of the degraded mask, NaN where one of the two is not
+    measurable). The same random stream serves all networks.
     """
-    networks = {title: (run.network(), run.recipe) for title, run in runs.items()}
+    networks = [(title, run.network(), run.recipe) for title, each in runs.items() for run in each]
     cases = [(name, strength) for name, one in DEGRADATIONS.items() for strength in one.strengths]
     rows, mean_dice = [], score_of(BONE_AVERAGE, "dice")
     with progress(len(cases) * len(samples), "degraded images", "images") as bar:
@@ -37,33 +37,42 @@ def robustness(runs: Mapping[str, Run], samples: Sequence[Sample], seed: int = 0
                 rng = np.random.default_rng([seed, list(DEGRADATIONS).index(name), number])
                 image, mask = DEGRADATIONS[name].apply(sample.image(), sample.mask(), strength, rng)
                 true = measure_curves(mask).largest_angle_degrees
-                for title, (network, recipe) in networks.items():
+                for title, network, recipe in networks:
                     labels = labels_of(network, image, recipe)
                     found = measure_curves(labels).largest_angle_degrees
                     error = np.nan if found is None or true is None else abs(found - true)
                     dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
-                    rows.append((title, name, strength, sample.stem, dice, error))
+                    rows.append((title, recipe.seed, name, strength, sample.stem, dice, error))
                 bar.update()
-    return pd.DataFrame(rows, columns=["network", "degradation", "strength", "stem", "dice", "angle_error"])
+    return pd.DataFrame(rows, columns=["network", "seed", "degradation", "strength", "stem", "dice", "angle_error"])
 
 
-def bone_contrasts(runs: Mapping[str, Run], samples: Sequence[Sample]) -> pd.DataFrame:
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """``robustness`` with the mean over seeds of each image: seeds of a network are no further images."""
+    keys = ["network", "degradation", "strength", "stem"]
+    return table.groupby(keys, sort=False)[["dice", "angle_error"]].mean().reset_index()
+
+
+def bone_contrasts(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample]) -> pd.DataFrame:
     """How much of each single bone the runs' stored predictions find, and how far the bone stands out.
 
-    A bone is what it is in ``spine.bones.connected_bones``. runs: title -> run. Columns bone (class), contrast (mean
-    grey of a ring of tissue around the bone minus its own: 0 for a bone that cannot be seen), network, recall (share of
-    its pixels found), stem.
+    A bone is what it is in ``spine.bones.connected_bones``. runs: title -> the runs of each seed. Columns bone (class),
+    contrast (mean grey of a ring of tissue around the bone minus its own: 0 for a bone that cannot be seen), network,
+    recall (share of its pixels found, mean over seeds), stem.
     """
     rows = []
     for sample in samples:
         image, mask = sample.image(), sample.mask()
-        found = {title: read_mask(run.prediction_path(sample.stem)) for title, run in runs.items()}
+        found = {title: [read_mask(run.prediction_path(sample.stem)) for run in each] for title, each in runs.items()}
         for name in BONES:
             pieces, bones = connected_bones(mask == CLASSES.index(name))
             boxes = find_objects(pieces)
             for number in bones:
                 contrast, inside = _contrast(image, mask, pieces, number, boxes[number - 1])
-                recalls = {title: (labels[inside] == CLASSES.index(name)).mean() for title, labels in found.items()}
+                recalls = {
+                    title: np.mean([labels[inside] == CLASSES.index(name) for labels in seeds])
+                    for title, seeds in found.items()
+                }
                 rows += [(name, contrast, title, recall, sample.stem) for title, recall in recalls.items()]
     table = pd.DataFrame(rows, columns=["bone", "contrast", "network", "recall", "stem"])
     return table.dropna(subset="contrast")

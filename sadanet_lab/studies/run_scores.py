@@ -61,12 +61,17 @@ def compare_with_paper(
     return pd.concat([paper, ours]).reindex(columns=columns).reset_index(drop=True)
 
 
+def runs_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str, list[Run]]:
+    """Label -> its runs, one a seed."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(label(run), []).append(run)
+    return found
+
+
 def counts_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str, np.ndarray]:
     """Label -> counts (seeds, images, classes, 4), for ``statistics`` and ``claims``."""
-    tables: dict[str, list[pd.DataFrame]] = {}
-    for run in runs:
-        tables.setdefault(label(run), []).append(run.counts)
-    return {name: counts_array(each) for name, each in tables.items()}
+    return {name: counts_array([run.counts for run in each]) for name, each in runs_by_label(runs, label).items()}
 
 
 def outlines(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:

@@ -16,6 +16,11 @@ def profiles() -> dict[str, dict[str, Any]]:
     return tomllib.loads(resources.files("sadanet_lab.training").joinpath("profiles.toml").read_text())
 
 
+def gives_verdicts(name: str) -> bool:
+    """Whether runs of a profile are trained long enough, on images large enough, to judge methods by."""
+    return not find_profile(name)["no_verdicts"]
+
+
 def find_profile(name: str) -> dict[str, Any]:
     """The settings of one profile; raises ``BadInput`` naming those there are."""
     if name not in profiles():

@@ -1,4 +1,7 @@
-"""What attention adds, what is invented in the frame, what hidden bones are found, and what longer training gains."""
+"""What attention adds, what is invented in the frame, what hidden bones are found, and what longer training gains.
+
+Of no runs a figure is empty, and a table says so.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,6 +52,8 @@ def frame_markdown(table: pd.DataFrame) -> str:
 
 def doubling_markdown(table: pd.DataFrame) -> str:
     """``convergence.last_doubling`` as Markdown; what is not done is marked."""
+    if table.empty:
+        return "n/a: no runs."
     gained = table.gained.map("{:+.2f}".format) + (table.gained > CONVERGED).map({True: " **not done**", False: ""})
     shown = pd.DataFrame(
         {
@@ -65,6 +70,8 @@ def doubling_markdown(table: pd.DataFrame) -> str:
 
 def dice_against_length(lengths: pd.DataFrame) -> Figure:
     """Bone Dice against the number of steps, one line per method; of ``convergence.dice_by_length``."""
+    if lengths.empty:
+        return plt.figure(figsize=(1, 1))
     figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     style = {"style": "method", "markers": True, "dashes": False, "markersize": 6}
     sns.lineplot(lengths, x="iterations", y="dice", hue="method", palette=_palette(lengths), ax=axis, **style)
@@ -85,6 +92,8 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
 
     A ring marks the recall without a module, its name beside it.
     """
+    if recall.empty:
+        return plt.figure(figsize=(1, 1))
     kinds = [kind for kind in KINDS if kind in set(recall.kind)]
     names = list(recall.method.unique())
     size = 2.2 * len(kinds) + 1.6, 0.32 * len(names) + 1.2
@@ -111,6 +120,8 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
 
     recall: of ``hidden_bones.recall_by_share``. The band is the range of the seeds.
     """
+    if recall.empty:
+        return plt.figure(figsize=(1, 1))
     names = list(recall.method.unique())
     columns = min(4, len(names))
     rows = -(-len(names) // columns)

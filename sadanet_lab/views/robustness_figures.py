@@ -14,7 +14,7 @@ QUANTITIES = {"dice": "mean bone Dice (%)", "angle_error": "angle error (°)"}
 def curves(table: pd.DataFrame) -> Figure:
     """Dice (upper row) and angle error (lower row) against the strength of each degradation, one line per network.
 
-    table: of ``studies.robustness.robustness``. The band is the 95 % bootstrap interval of the mean over images.
+    table: of ``studies.robustness.over_seeds``. The band is the 95 % bootstrap interval of the mean over images.
     """
     names = list(table.degradation.unique())
     figure, axes = plt.subplots(

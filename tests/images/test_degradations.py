@@ -202,7 +202,7 @@ def known(tmp_path):
     for title, labels in (("good", mask), ("poor", poor)):
         paths[title].mkdir()
         Image.fromarray(labels).save(paths[title] / "known.png")
-    return {title: KnownRun(path) for title, path in paths.items()}, KnownSample(image, mask)
+    return {title: [KnownRun(path)] for title, path in paths.items()}, KnownSample(image, mask)
 
 
 def test_contrast_and_recall_of_single_bones_are_those_drawn(known):
@@ -216,6 +216,12 @@ def test_contrast_and_recall_of_single_bones_are_those_drawn(known):
         part = table[table.network == title]
         assert list(zip(part.bone, part.contrast, strict=True)) == expected
         assert part.recall.tolist() == recall
+
+
+def test_the_recall_of_several_seeds_is_their_mean(known):
+    runs, sample = known
+    both = bone_contrasts({"both": [*runs["good"], *runs["poor"]]}, [sample])
+    assert both.recall.tolist() == [0.75, 0.5, 1, 0.625]
 
 
 def test_a_ring_leaves_other_bones_out_and_a_bone_without_tissue_around_it_is_dropped(known):

@@ -209,7 +209,7 @@ def test_rsnus_loss_is_equation_7_plus_the_weighted_total_variation_of_the_main_
     outputs, labels = outputs_of(network)
     expected = SegmentationLoss({"main": 1.0, "auxiliary": 0.4}, 2.0)(outputs, labels)
     expected = expected + WEIGHTS[0] * total_variation(outputs["main"])
-    (loss,) = find_method("rsnu").losses.values()
+    loss = next(iter(find_method("rsnu").losses.values()))
     torch.testing.assert_close(loss(network, 2.0)(outputs, labels), expected)
 
 
@@ -218,7 +218,7 @@ def test_rsnus_loss_is_equation_7_plus_the_weighted_total_variation_of_the_main_
 
 def test_the_table3_head_goes_on_like_ccnets_tail_and_has_three_classifiers():
     """spatial: in, SCA twice, out, [f, spatial] fused, last; channel: in, GCA, out."""
-    head, f = awake(FusedDualAttentionHead(24, 16)), normal(2, 24, 5, 3)
+    head, f = awake(FusedDualAttentionHead(24, 16, 4)), normal(2, 24, 5, 3)
     for each in (head.classify, head.classify_channel, head.classify_spatial):
         each[0].p = 0.0
     with torch.no_grad():

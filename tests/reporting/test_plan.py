@@ -20,22 +20,22 @@ def notebook(path, parameters, **metadata):
 
 def test_a_notebook_needs_its_methods_with_every_value_swept(tmp_path):
     planned = notebook(tmp_path / "a.ipynb", 'methods = ["sadanet", "unet"]\nlambdas = [0.0, 3.0]\nseeds = [0]')
-    assert planned.trainings == [
+    assert planned.trainings("standard") == [
         Training("sadanet", (("lambda_dice", 0.0),)),
         Training("sadanet", ()),  # 3 is its own
         Training("unet", (("lambda_dice", 0.0),)),
         Training("unet", ()),
     ]
-    assert [t.name for t in planned.trainings[:2]] == ["sadanet_lambda-dice-0.0", "sadanet"]
-    assert planned.trainings[0].options == ["--method", "sadanet", "--lambda-dice", "0.0"]
+    assert [t.name for t in planned.trainings("standard")[:2]] == ["sadanet_lambda-dice-0.0", "sadanet"]
+    assert planned.trainings("standard")[0].options == ["--method", "sadanet", "--lambda-dice", "0.0"]
     assert planned.seeds([0, 1]) == [0, 1]
 
 
 def test_a_notebook_of_one_seed_keeps_it_and_one_without_methods_needs_nothing(tmp_path):
     one = notebook(tmp_path / "a.ipynb", 'methods = ["table-2"]\nseed = 4')
-    assert [training.method for training in one.trainings] == table_methods("table-2")
+    assert [training.method for training in one.trainings("quick")] == table_methods("table-2")
     assert one.seeds([0, 1, 2]) == [4]
-    assert notebook(tmp_path / "b.ipynb", "heights = [1]").trainings == []
+    assert notebook(tmp_path / "b.ipynb", "heights = [1]").trainings("quick") == []
 
 
 def test_it_is_given_what_it_has_and_what_says_something(tmp_path):
@@ -46,7 +46,15 @@ def test_it_is_given_what_it_has_and_what_says_something(tmp_path):
 def test_trainings_are_shared_and_those_of_notebooks_that_go_first_come_first(tmp_path):
     late = notebook(tmp_path / "a.ipynb", 'methods = ["fpn", "unet"]')
     first = notebook(tmp_path / "b.ipynb", 'methods = ["unet"]', sadanet={"first": True})
-    assert list(plan_trainings([late, first])) == ["unet", "fpn"]
+    assert list(plan_trainings([late, first], "quick")) == ["unet", "fpn"]
+
+
+def test_a_notebook_of_verdicts_trains_only_where_runs_may_be_judged_by(tmp_path):
+    text = 'methods = ["unet"]\nlengths = [0.5, 1.0]\nseed = 0'
+    planned = notebook(tmp_path / "a.ipynb", text, sadanet={"verdicts": True})
+    assert planned.trainings("quick") == []
+    assert planned.trainings("standard") == [Training("unet", (("length", 0.5),)), Training("unet", ())]
+    assert planned.trainings("standard")[0].options == ["--method", "unet", "--length", "0.5"]
 
 
 @pytest.mark.parametrize(
