@@ -5,12 +5,14 @@ TESTERS ?= 2
 # Of `make reproduce`, each as the option of that name of `sadanet reproduce`, which knows the defaults. Handed on by the
 # environment: what stands in a value is never read by the shell.
 export PROFILE DATA RESULTS SEEDS BACKBONE BACKBONE_WEIGHTS CORES
+# Of `make parity`: the folder of a clone of SA2Net's repository.
+export SA2NET
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: reproduce test test-fast test-browser benchmark assumptions install lab lint lock
+.PHONY: reproduce test test-fast test-browser benchmark parity assumptions install lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/sadanet reproduce $(if $(PROFILE),--profile "$$PROFILE") $(if $(DATA),--data "$$DATA") \
 	    $(if $(RESULTS),--results "$$RESULTS") $(if $(SEEDS),--seeds "$$SEEDS") $(if $(CORES),--cores "$$CORES") \
@@ -27,6 +29,9 @@ test-browser: install ## notebooks in a real JupyterLab; needs Chromium (apt-get
 
 benchmark: install ## how fast the attention explorer redraws
 	.venv/bin/python tests/benchmarks/explorer.py
+
+parity: install ## every network beside the released code, with the same weights: docs/parity.md; fetches that code
+	@.venv/bin/python -m tools.parity $(if $(SA2NET),--sa2net "$$SA2NET")
 
 assumptions: install ## docs/assumptions.md, from the docstrings
 	.venv/bin/python -m sadanet_lab.reporting.assumptions

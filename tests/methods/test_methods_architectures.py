@@ -1,6 +1,7 @@
 """UNet, the feature pyramids and PSANet against other libraries or a plain reading, in float64."""
 
 import math
+import re
 from collections import OrderedDict
 
 import numpy as np
@@ -14,9 +15,10 @@ from torchvision.ops import FeaturePyramidNetwork
 from sadanet_core import record_attention
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import find_method
-from sadanet_lab.methods.psanet import OffsetWeights, PointwiseAttention, by_position
+from sadanet_lab.methods.psanet import OffsetWeights, PointwiseAttention, by_position, reached_offsets
 from sadanet_lab.methods.shared.method import NetworkSettings
 from sadanet_lab.methods.shared.pyramids import FeaturePyramid, PyramidPooling, SemanticFPN, UPerNet
+from sadanet_lab.training.profiles import profiles
 
 pytestmark = pytest.mark.usefixtures("alike")
 
@@ -222,6 +224,24 @@ def test_a_smaller_map_has_the_central_offsets_of_the_largest_one(size):
     found = layer(f[:, :, :h, :w])
     assert found.shape == (2, (2 * h - 1) * (2 * w - 1), h, w)
     torch.testing.assert_close(found, full.flatten(1, 2), **EXACT)
+
+
+def test_psanets_row_says_how_many_of_its_offsets_a_patch_of_each_profile_reaches():
+    for name, profile in profiles().items():
+        image, reached = profile["image"], reached_offsets(**profile["patch"])
+        held = len(build("psanet", image_height=image["height"], image_width=image["width"]).collect.weigh.weight)
+        assert reached_offsets(**image) == held
+        said = f"all {held:,} at " if reached == held else f"{reached:,} of {held:,} at "
+        after = find_method("psanet").assumed.partition(said)[2]
+        assert re.match(rf"(profile |\w+ and )?{name}\b", after), said
+
+
+def test_offsets_that_a_patch_does_not_reach_get_no_gradient():
+    network = build("psanet").train()
+    network(torch.randn(2, 1, 33, 32, dtype=torch.float64))["main"].sum().backward()
+    for direction in (network.collect, network.distribute):
+        moved = direction.weigh.weight.grad.flatten(1).any(1)
+        assert int(moved.sum()) == reached_offsets(33, 32) < len(moved)
 
 
 @pytest.mark.parametrize("size", [(65, 32), (64, 33), (128, 64)])
