@@ -8,7 +8,7 @@ Softmax is taken in float32 even where the precision around it is lower.
 import torch
 from torch import Tensor, nn
 
-from sadanet_core.blocks import at_least_float32, conv_bn, full_precision
+from sadanet_core.blocks import at_least_float32, conv_bn, full_precision, kaiming_normal, started
 
 NORMALISATIONS = ("softmax", "max-minus")
 """Forms of the channel softmax: Eq. (3)'s, and DANet's released one; see ``channel_energy``."""
@@ -48,8 +48,8 @@ class StructureAffinityAttention(nn.Module):
     def __init__(self, channels: int, classes: int = 4):
         super().__init__()
         reduced = channels // 4
-        self.theta = nn.Conv2d(channels, reduced, 1)
-        self.phi = nn.Conv2d(channels, classes, 1)
+        self.theta = started(nn.Conv2d(channels, reduced, 1), kaiming_normal)  # both as the lab's later code
+        self.phi = started(nn.Conv2d(channels, classes, 1), kaiming_normal)
         self.class_maps = Softmax(dim=1)
         self.affinity = Softmax(dim=-1)
         self.delta = conv_bn(reduced, channels, 1, relu=False)

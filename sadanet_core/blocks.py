@@ -42,9 +42,10 @@ def to_classes(channels: int, classes: int = 4) -> nn.Conv2d:
     return started(nn.Conv2d(channels, classes, 1), partial(nn.init.normal_, std=0.01))
 
 
-def classifier(channels: int, classes: int = 4, dropout: float = 0.1) -> nn.Sequential:
-    """Channel dropout and ``to_classes``."""
-    return nn.Sequential(nn.Dropout2d(dropout), to_classes(channels, classes))
+def classifier(channels: int, classes: int = 4, of_branch: bool = False) -> nn.Sequential:
+    """Channel dropout and ``to_classes``; that of a branch, beside the main one, starts with PyTorch's own weights."""
+    last = nn.Conv2d(channels, classes, 1) if of_branch else to_classes(channels, classes)
+    return nn.Sequential(nn.Dropout2d(0.1), last)
 
 
 def upsample(logits: Tensor, like: Tensor) -> Tensor:

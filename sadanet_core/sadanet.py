@@ -78,8 +78,8 @@ class FusedDualAttentionHead(DualAttentionHead):
         super().__init__(inputs, channels, classes, normalisation, gamma)
         self.spatial_fuse = conv_bn(inputs + channels, channels, 3)
         self.spatial_last = conv_bn(channels, channels, 3)
-        self.classify_channel = classifier(channels, classes)
-        self.classify_spatial = classifier(channels, classes)
+        self.classify_channel = classifier(channels, classes, of_branch=True)
+        self.classify_spatial = classifier(channels, classes, of_branch=True)
 
     def forward(self, f: Tensor) -> dict[str, Tensor]:
         channel, spatial = self.branches(f)

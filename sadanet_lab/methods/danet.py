@@ -4,7 +4,7 @@ from torch import Tensor
 
 from sadanet_core.attention import NORMALISATIONS, GlobalChannelAttention, QueryKeyValueAttention
 from sadanet_core.backbone import Backbone
-from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn, kaiming_normal, started
+from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
 
@@ -15,11 +15,6 @@ class PositionAttention(QueryKeyValueAttention):
     Its map s (B, HW, HW), s[b, p, :] the weights of pixel p = h * W + w, grows with the square of the number of
     pixels; its parameters are exactly those of SCA, which replaces it in SADANet.
     """
-
-    def __init__(self, channels: int, reduction: int = 8, gamma: float = 1.0):
-        super().__init__(channels, reduction, gamma)
-        for layer in (self.query, self.key, self.value):
-            started(layer, kaiming_normal)  # as in released code
 
     def forward(self, f: Tensor) -> Tensor:
         q, k, v = (layer(f).flatten(2) for layer in (self.query, self.key, self.value))
@@ -53,8 +48,8 @@ class DANet(SegmentationNetwork):
         self.channel_attention = GlobalChannelAttention(normalisation, gamma)
         self.channel_out = conv_bn(width, width, 3)
         self.classify = classifier(width, classes)
-        self.classify_position = classifier(width, classes)
-        self.classify_channel = classifier(width, classes)
+        self.classify_position = classifier(width, classes, of_branch=True)
+        self.classify_channel = classifier(width, classes, of_branch=True)
         auxiliary = StructureAffinityHead if structure_affinity else FCNHead
         self.auxiliary = auxiliary(layer3, width // 2, classes)
         self.loss_weights = {"main": 1.0, "position": 1.0, "channel": 1.0, "auxiliary": auxiliary_weight}

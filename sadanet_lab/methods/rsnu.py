@@ -10,7 +10,9 @@ from sadanet_lab.methods import unet
 from sadanet_lab.methods.shared.method import Method
 
 WEIGHTS = (1.0, 0.1, 0.01)
-"""Of the total variation, the one that is used first. Assumption: RSNU's own weight is not known to us."""
+"""Of the total variation, the one that is used first.
+
+Assumption: RSNU's own weight is not known to us."""
 
 
 def total_variation(logits: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """SA2Net (Xie et al., Comput. Med. Imaging Graph. 125, 2025): SADANet's successor, on a UPerNet trunk."""
 
+from functools import partial
 from itertools import chain, combinations
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from sadanet_core import Backbone, SpatialCrissCrossAttention, StructureAffinityAttention, segmentation_loss
 from sadanet_core.attention import Softmax, channel_energy
-from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
+from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn, started
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods.danet import RELEASED
 from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings, equation_7
@@ -49,7 +50,7 @@ class ClassTokens(nn.Module):
 
     def __init__(self, inputs: int, channels: int, classes: int, depth: int = 6):
         super().__init__()
-        self.project = nn.Conv2d(inputs, channels, 1)
+        self.project = started(nn.Conv2d(inputs, channels, 1), partial(nn.init.kaiming_uniform_, a=1))
         self.queries = nn.Embedding(classes, channels)
         self.blocks = nn.ModuleList(DecoderBlock(channels, HEADS) for _ in range(depth))
         layers = [nn.Linear(channels, channels), nn.ReLU()]
@@ -101,8 +102,8 @@ class SA2Net(SegmentationNetwork):
         self.spatial_out = conv_bn(width, width, 3)
         self.structure_affinity = StructureAffinityTransformation(width, classes)
         self.classify = classifier(width, classes)
-        self.classify_channel = classifier(width, classes)
-        self.classify_spatial = classifier(width, classes)
+        self.classify_channel = classifier(width, classes, of_branch=True)
+        self.classify_spatial = classifier(width, classes, of_branch=True)
         self.auxiliary = FCNHead(backbone.channels[-2], width // 2, classes)
         weights = {"main": 1.0, "key": 0.4, "channel": 0.5, "spatial": 0.5}
         self.loss_weights = weights | {"auxiliary": auxiliary_weight}
