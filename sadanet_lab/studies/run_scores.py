@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab import methods
+from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import calibration
 from sadanet_lab.metrics.claims import lambda_title
 from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, counts_array, scores_of
@@ -62,11 +63,18 @@ def compare_with_paper(
 
 
 def counts_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str, np.ndarray]:
-    """Label -> counts (seeds, images, classes, 4), for ``statistics`` and ``claims``."""
-    tables: dict[str, list[pd.DataFrame]] = {}
+    """Label -> counts (seeds, images, classes, 4), for ``statistics`` and ``claims``: the same seeds, in order.
+
+    Raises ``BadInput`` where a label lacks a seed that another has: differences are taken seed by seed.
+    """
+    tables: dict[str, dict[int, pd.DataFrame]] = {}
     for run in runs:
-        tables.setdefault(label(run), []).append(run.counts)
-    return {name: counts_array(each) for name, each in tables.items()}
+        tables.setdefault(label(run), {})[run.recipe.seed] = run.counts
+    seeds = {name: sorted(each) for name, each in tables.items()}
+    for name, found in seeds.items():
+        if found != (expected := next(iter(seeds.values()))):
+            raise BadInput(f"seeds of {name}: found {found}; expected {expected}, those of {next(iter(seeds))}")
+    return {name: counts_array(each[seed] for seed in seeds[name]) for name, each in tables.items()}
 
 
 def outlines(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
