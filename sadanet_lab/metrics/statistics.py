@@ -109,7 +109,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 
 
 @cache
-def _scatter(df: int, number: int = 200) -> np.ndarray:
+def _scatter(df: int, number: int = 64) -> np.ndarray:
     """Equally likely values of an estimated variance with ``df`` degrees of freedom whose truth is 1."""
     return chi2.ppf((np.arange(number) + 0.5) / number, df) / df
 
