@@ -119,11 +119,12 @@ def test_without_a_spread_over_images_it_is_the_paired_t_test_over_seeds(seeds):
     assert (found.difference - found.half_width(), found.difference + found.half_width()) == pytest.approx((low, high))
 
 
-def test_without_a_spread_over_seeds_it_is_the_t_test_over_images():
+@pytest.mark.parametrize("images", [5, 29])
+def test_without_a_spread_over_seeds_it_is_the_t_test_over_images(images):
     """Of images of one size, whose pooled Dice is the mean; the bootstrap's variance is known to some percent."""
-    one, other = simulated(np.random.default_rng(0), (0.5, 0), 1, spreads=(0, 2, 0), common=0)
+    one, other = simulated(np.random.default_rng(0), (0.5, 0), 1, images, spreads=(0, 2, 0), common=0)
     one, other = (
-        np.repeat(np.round(each / each[..., :2].sum(-1, keepdims=True) * 1e6), 3, axis=0) for each in (one, other)
+        np.repeat(np.round(1e6 * each / each[..., :2].sum(-1, keepdims=True)), 3, axis=0) for each in (one, other)
     )
     found = estimate(one, other, score_of("rib", "dice"))
     of_images = [100 * each[0, :, 1, 0] / each[0, :, 1, :2].sum(-1) for each in (one, other)]
@@ -232,6 +233,18 @@ def test_equivalence_is_schuirmann_s_two_one_sided_tests(gain):
 def test_each_verdict_is_given_where_it_is_planted(gain, spread, verdict):
     found = table(np.random.default_rng(0), (gain, 0), seeds=5, spreads=(spread, 0.1, 0.1)).iloc[0]
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("gain", "column", "verdicts"), [(0.5, "p", ("above", "below")), (0, "p_equivalent", ("equivalent",))]
+)
+def test_what_only_the_uncorrected_p_shows_is_undecided(gain, column, verdicts):
+    rng = np.random.default_rng(0)
+    found = pd.concat(table(rng, [0] + [gain] * 8, seeds=5, images=300, spreads=SPREADS["alike"]) for _ in range(5))
+    lost = found[(found[column] < ALPHA) & (found[f"{column}_corrected"] >= ALPHA)]
+    assert len(lost)
+    assert not lost.verdict.isin(verdicts).any()
+    assert found.verdict.isin(verdicts).any()
 
 
 def test_more_seeds_find_less():
