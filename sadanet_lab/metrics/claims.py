@@ -2,17 +2,26 @@
 
 Methods are named as in the tables: by their title, or "λ = 3" in Table IV. The paper's "average" is taken on one basis,
 the mean of the three bones.
+
+A claim is judged by its primary comparisons alone: mean bone Dice, SADANet (in Table IV lambda = 3) against each other
+row, corrected together (``statistics``). Its others are exploratory and told with their interval. Where the paper
+speaks of the Dice and the IoU of a region, Dice stands for both: pooled, IoU = Dice / (2 - Dice) says nothing new.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from sadanet_lab.metrics.scores import BONE_AVERAGE, BONE_REGIONS, PAPER_METRICS
-from sadanet_lab.metrics.statistics import Comparison, compare
+from sadanet_lab.metrics.scores import BONE_AVERAGE, BONE_REGIONS
+from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS, Comparison, compare, primary_comparisons
+
+COUNTED = ("dice", "recall")
+"""The paper's metrics but for IoU."""
+IDLE = 0.1
+"""Points of Dice. Of a method that loses less without its attention modules, no verdict is one about the modules."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +52,18 @@ def _each(method: str, others: Iterable[str], regions: Iterable[str], metrics: I
     return tuple(Comparison(method, *rest) for rest in product(others, regions, metrics))
 
 
+REFERENCES = {"I": "SADANet", "II": "SADANet", "IV": lambda_title(3)}
+"""The row of each table that the primary comparisons set against every other."""
 CLAIMS = (
     Claim(
         "I",
         "SADANet surpasses UNet and FPN on all metrics",
-        _each("SADANet", ("UNet", "FPN"), BONE_REGIONS, PAPER_METRICS),
+        _each("SADANet", ("UNet", "FPN"), BONE_REGIONS, COUNTED),
     ),
     Claim(
         "I",
         "SADANet gains over 4 % on RSNU and SEAM on the average metrics",
-        _each("SADANet", ("RSNU", "SEAM"), (BONE_AVERAGE,), PAPER_METRICS),
+        _each("SADANet", ("RSNU", "SEAM"), (BONE_AVERAGE,), COUNTED),
         at_least=4.0,
     ),
     Claim(
@@ -66,18 +77,18 @@ CLAIMS = (
     Claim(
         "I",
         "SADANet outperforms the attention-based PSANet, CCNet and DANet on nearly all metrics",
-        _each("SADANet", ("PSANet", "CCNet", "DANet"), BONE_REGIONS, PAPER_METRICS),
+        _each("SADANet", ("PSANet", "CCNet", "DANet"), BONE_REGIONS, COUNTED),
     ),
     Claim(
         "II",
         "SAA raises the Dice and IoU of thoracic process and lump by over 0.3 % (w/o SCA above DANet)",
-        _each("SADANet w/o SCA", ("DANet",), ("thoracic_process", "lump"), ("dice", "iou")),
+        _each("SADANet w/o SCA", ("DANet",), ("thoracic_process", "lump"), ("dice",)),
         at_least=0.3,
     ),
     Claim(
         "II",
         "SAA is not satisfactory on ribs (DANet above w/o SCA)",
-        _each("DANet", ("SADANet w/o SCA",), ("rib",), PAPER_METRICS),
+        _each("DANet", ("SADANet w/o SCA",), ("rib",), COUNTED),
     ),
     Claim(
         "II",
@@ -88,12 +99,12 @@ CLAIMS = (
     Claim(
         "II",
         "SCA contributes a lot on the average metrics (w/o SAA above DANet)",
-        _each("SADANet w/o SAA", ("DANet",), (BONE_AVERAGE,), PAPER_METRICS),
+        _each("SADANet w/o SAA", ("DANet",), (BONE_AVERAGE,), COUNTED),
     ),
     Claim(
         "II",
         "As the table shows, SADANet is above both ablations and DANet on average",
-        _each("SADANet", ("DANet", "SADANet w/o SCA", "SADANet w/o SAA"), (BONE_AVERAGE,), PAPER_METRICS),
+        _each("SADANet", ("DANet", "SADANet w/o SCA", "SADANet w/o SAA"), (BONE_AVERAGE,), COUNTED),
     ),
     Claim(
         "IV",
@@ -101,68 +112,96 @@ CLAIMS = (
         tuple(
             c
             for best in (2, 2.5, 3)
-            for c in _each(lambda_title(best), map(lambda_title, (0, 1)), (BONE_AVERAGE,), PAPER_METRICS)
+            for c in _each(lambda_title(best), map(lambda_title, (0, 1)), (BONE_AVERAGE,), COUNTED)
         ),
     ),
     Claim(
         "IV",
         "Above three the performance becomes worse (lambda = 3 above 4 and 5, on average)",
-        _each(lambda_title(3), map(lambda_title, (4, 5)), (BONE_AVERAGE,), PAPER_METRICS),
+        _each(lambda_title(3), map(lambda_title, (4, 5)), (BONE_AVERAGE,), COUNTED),
     ),
 )
 
 
 def check(
-    table: str, counts: dict[str, np.ndarray], published: pd.DataFrame, basis: str = "pooled"
+    table: str,
+    counts: dict[str, np.ndarray],
+    published: pd.DataFrame,
+    basis: str = "pooled",
+    lost_without_attention: Mapping[str, float] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The claims about a table, on counts: name -> (seeds, images, classes, 4).
 
-    published: the table as printed, long (method, region, metric, mean). Comparisons of which a method is not in
-    ``counts`` are left out; the correction is over all that remain.
+    published: the table as printed, long (method, region, metric, mean). lost_without_attention: see
+    ``withhold_idle``. Comparisons of which a method is not in ``counts`` are left out; the primary ones are corrected
+    over all rows of the table that are there, whether a claim names them or not.
 
-    Returns (comparisons: of ``statistics.compare`` with said, at_least, paper (the printed difference) and verdict;
-    claims: said, a verdict in a line).
+    Returns (comparisons: of ``statistics.compare`` with said, at_least, paper (the printed difference), margin, and
+    told, a line; claims: said, a verdict in a line).
     """
     asked = [(claim, c) for claim in CLAIMS if claim.table == table for c in claim.comparisons]
     asked = [(claim, c) for claim, c in asked if c.method in counts and c.other in counts]
     if not asked:
         return pd.DataFrame(), pd.DataFrame(columns=["said", "verdict"])
-    found = compare(counts, [c for _, c in asked], basis)
+    reference = REFERENCES[table]
+    primary = primary_comparisons(reference, counts) if reference in counts else []
+    exploratory = list(dict.fromkeys(c for _, c in asked if c not in primary))
+    places = {c: place for place, c in enumerate([*primary, *exploratory])}
+    found = compare(counts, primary, exploratory, basis).iloc[[places[c] for _, c in asked]].reset_index(drop=True)
     printed = published.set_index(["method", "region", "metric"])["mean"]
     found["paper"] = [printed[c.method, c.region, c.metric] - printed[c.other, c.region, c.metric] for _, c in asked]
     found["said"] = [claim.said for claim, _ in asked]
     found["at_least"] = [claim.at_least for claim, _ in asked]
-    found["verdict"] = [verdict_of(row) for row in found.itertuples()]
+    found = withhold_idle(found, lost_without_attention or {})
+    found["margin"] = [_margin(row) for row in found.itertuples()]
+    found["told"] = [_told(row) for row in found.itertuples()]
     rows = [(said, _summary(rows)) for said, rows in found.groupby("said", sort=False)]
     return found, pd.DataFrame(rows, columns=["said", "verdict"])
 
 
-def verdict_of(row) -> str:
-    """One comparison in a line; row: of ``statistics.compare``, with ``at_least``.
+def withhold_idle(table: pd.DataFrame, lost_without_attention: Mapping[str, float]) -> pd.DataFrame:
+    """``statistics.compare`` with a sentence in the place of each verdict about modules that do nothing.
 
-    "SADANet > DANet on lump dice: not separable, -0.2 to +0.5"
-
-    Whether a claimed margin is reached is read off the interval alone, each for itself: no test stands behind it.
+    lost_without_attention: method -> points of mean bone Dice that its trained networks lose when their attention
+    modules are taken out. A method that is not named there keeps its verdicts.
     """
+
+    def verdict(row) -> str:
+        lost = {m: lost_without_attention[m] for m in (row.method, row.other) if m in lost_without_attention}
+        idle = [f"{method} {points:+.2f}" for method, points in lost.items() if points < IDLE]
+        if row.role != PRIMARY or not idle:
+            return row.verdict
+        return f"no verdict: taking out the attention costs {' and '.join(idle)} Dice, less than {IDLE:g}"
+
+    return table.assign(verdict=[verdict(row) for row in table.itertuples()])
+
+
+def _margin(row) -> str:
+    """Whether a claimed margin is reached: read off the 95 % interval, each for itself; no test stands behind it."""
+    if not row.at_least or np.isnan(row.low):
+        return ""
+    if row.role != PRIMARY:
+        where = "below" if row.low >= row.at_least else "above" if row.high < row.at_least else "inside"
+        return f"{row.at_least:g} points lie {where} the interval"
+    if row.seeds == 1 or row.verdict not in VERDICTS:
+        return ""
+    if row.high < row.at_least:
+        return "margin excluded"
+    return "holds by the margin" if row.verdict == "above" and row.low >= row.at_least else "margin not assured"
+
+
+def _told(row) -> str:
+    """One comparison in a line: "SADANet > FPN on average 3 bones dice: above, +1.10 (+0.50 to +1.70), ..."."""
     what = f"{row.method} > {row.other} on {row.region.replace('_', ' ')} {row.metric}"
     if np.isnan(row.difference):
         return f"{what}: n/a, there is nothing to score"
-    told = f"{row.difference:+.2f}"
-    if np.isnan(row.low):
-        return f"{what}: {told}, no interval ({_why_none(row)})"
-    span = f"{row.low:+.2f} to {row.high:+.2f}"
-    note = ", one seed" if row.seeds == 1 else ""
-    if not row.separable:
-        # An interval beside zero does not suffice: among many comparisons some are so by chance.
-        by_test = f" (corrected p {row.p_corrected:.2f})" if row.low > 0 or row.high < 0 else ""
-        excluded = f", {row.at_least:g} points excluded" if 0 < row.high < row.at_least else ""
-        return f"{what}: not separable, {span}{by_test}{excluded}{note}"
-    if row.difference < 0:
-        return f"{what}: reversed, {span}{note}"
-    if row.high < row.at_least:
-        return f"{what}: holds by less than claimed, {span}, {row.at_least:g} points excluded{note}"
-    reached = "" if row.low >= row.at_least else f", {row.at_least:g} points not assured"
-    return f"{what}: holds, {span}{reached}{note}"
+    span = f"{row.low:+.2f} to {row.high:+.2f}" if not np.isnan(row.low) else f"no interval: {_why_none(row)}"
+    parts = [row.verdict or "exploratory", f"{row.difference:+.2f} ({span})"]
+    if row.seeds > 1 and not np.isnan(row.p):
+        corrected = [f"corrected p {row.p_corrected:.3f}"] if row.role == PRIMARY else []
+        parts += [*corrected, f"{row.smallest:.2f} could have been found"]
+    parts += [row.margin] * bool(row.margin) + ["one seed"] * (row.seeds == 1)
+    return f"{what}: {', '.join(parts)}"
 
 
 def _why_none(row) -> str:
@@ -170,23 +209,17 @@ def _why_none(row) -> str:
 
 
 def _summary(rows: pd.DataFrame) -> str:
-    above, reached, excluded = (
-        rows.separable & (rows.difference > 0),
-        rows.low >= rows.at_least,
-        rows.high < rows.at_least,
-    )
-    kinds = {
-        ("holds", "hold"): above & reached,
-        ("holds, the margin not assured", "hold, the margin not assured"): above & ~reached & ~excluded,
-        ("holds by less than claimed", "hold by less than claimed"): above & excluded,
-        ("is reversed", "are reversed"): rows.separable & (rows.difference < 0),
-        ("is not separable", "are not separable"): ~rows.separable & rows.low.notna(),
-        ("has no interval", "have no interval"): rows.low.isna(),
-    }
-    numbers = {words: int(each.sum()) for words, each in kinds.items() if each.any()}
-    parts = [f"{number} {one if number == 1 else several}" for (one, several), number in numbers.items()]
+    """A claim in a line: how many of its primary comparisons have which verdict, and how its margin stands."""
+    primary = rows[rows.role == PRIMARY]
+    verdicts = [f"{n} {word}" for word in VERDICTS if (n := int((primary.verdict == word).sum()))]
+    if withheld := int((~primary.verdict.isin(VERDICTS)).sum()):
+        verdicts.append(f"{withheld} without a verdict (idle attention)")
+    margins = [f"{n} {word}" for word, n in primary.margin[primary.margin != ""].value_counts().sort_index().items()]
+    parts = [f"of {_counted(len(primary), 'primary comparisons')} {', '.join(verdicts)}"] if len(primary) else []
+    parts += [", ".join(margins)] if margins else []
+    parts += [f"{others} exploratory"] if (others := len(rows) - len(primary)) else []
     seeds, images = (_counted(rows[column].max(), column) for column in ("seeds", "images"))
-    return f"of {_counted(len(rows), 'comparisons')} {', '.join(parts)} ({seeds}, {images})"
+    return f"{'' if len(primary) else 'no verdict: '}{'; '.join(parts)} ({seeds}, {images})"
 
 
 def _counted(number: int, plural: str) -> str:

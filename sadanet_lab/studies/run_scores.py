@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab import methods
+from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import calibration
 from sadanet_lab.metrics.claims import lambda_title
 from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, counts_array, scores_of
@@ -70,8 +71,16 @@ def runs_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str,
 
 
 def counts_by_label(runs: Iterable[Run], label: Label = method_label) -> dict[str, np.ndarray]:
-    """Label -> counts (seeds, images, classes, 4), for ``statistics`` and ``claims``."""
-    return {name: counts_array([run.counts for run in each]) for name, each in runs_by_label(runs, label).items()}
+    """Label -> counts (seeds, images, classes, 4), for ``statistics`` and ``claims``: the same seeds, in order.
+
+    Raises ``BadInput`` where a label lacks a seed that another has: differences are taken seed by seed.
+    """
+    found = {name: {run.recipe.seed: run for run in each} for name, each in runs_by_label(runs, label).items()}
+    seeds = {name: sorted(each) for name, each in found.items()}
+    for name, those in seeds.items():
+        if those != (expected := next(iter(seeds.values()))):
+            raise BadInput(f"seeds of {name}: found {those}; expected {expected}, those of {next(iter(seeds))}")
+    return {name: counts_array(each[seed].counts for seed in seeds[name]) for name, each in found.items()}
 
 
 def outlines(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:

@@ -8,30 +8,39 @@ from matplotlib.figure import Figure
 
 from sadanet_lab.metrics.claims import lambda_of
 from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
+from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS
 from sadanet_lab.spine.classes import CLASSES
 
 
 def differences(table: pd.DataFrame) -> Figure:
-    """One panel per region: the first method minus each other, with its interval; of ``statistics.compare``.
+    """The first method minus each other, with its interval; of ``statistics.differences_to``.
 
-    Filled: separable after correction. A difference without an interval is a dot alone; no rows, an empty figure.
+    First the primary comparisons: filled where above or below, hollow where undecided or equivalent, the verdict beside
+    them, and a grey band out to the smallest difference that could have been found. Then the exploratory ones, crosses,
+    a panel a region. One without an interval is a dot or cross alone; no rows, an empty figure.
     """
     if table.empty:
         return plt.figure(figsize=(1, 1))
-    regions = list(table.region.unique())
+    panels = list(table.groupby(["role", "region"], sort=False))
     others = list(table.other.unique())
-    size = 2.3 * len(regions) + 0.8, 0.3 * len(others) + 1.1
-    figure, axes = plt.subplots(1, len(regions), figsize=size, sharey=True, layout="constrained", squeeze=False)
-    for axis, region in zip(axes[0], regions, strict=True):
-        rows = table[table.region == region].set_index("other").loc[others]
-        places = np.arange(len(others))
+    size = 2.3 * len(panels) + 2, 0.3 * len(others) + 1.1
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, layout="constrained", squeeze=False)
+    places = np.arange(len(others))
+    for axis, ((role, region), rows) in zip(axes[0], panels, strict=True):
+        rows = rows.set_index("other").loc[others]
         axis.axvline(0, color="0.6", linewidth=0.8)
         axis.hlines(places, rows.low, rows.high, color="0.3", linewidth=1.4)
-        faces = np.where(rows.separable, "tab:blue", "white")
-        axis.scatter(rows.difference, places, color=faces, edgecolor="tab:blue", s=30, zorder=3)
-        axis.set(title=REGIONS[region], xlabel=f"{METRICS[rows.metric.iloc[0]].title} points")
+        if role == PRIMARY:
+            faces = np.where(rows.verdict.isin(("above", "below")), "tab:blue", "white")
+            axis.scatter(rows.difference, places, color=faces, edgecolor="tab:blue", s=30, zorder=3)
+            axis.set_xlim(axis.get_xlim())  # the band may reach far beyond
+            axis.barh(places, 2 * rows.smallest, left=-rows.smallest, height=0.7, color="0.92", zorder=0)
+            axis.set_yticks(places, [f"{o}: {v if v in VERDICTS else 'no verdict'}" for o, v in rows.verdict.items()])
+        else:
+            axis.scatter(rows.difference, places, color="0.3", marker="x", s=20, zorder=3)
+        title = REGIONS[str(region)] + ("" if role == PRIMARY else f" ({role})")
+        axis.set(title=title, xlabel=f"{METRICS[rows.metric.iloc[0]].title} points")
         axis.title.set_fontsize(10)
-    axes[0][0].set_yticks(np.arange(len(others)), others)
     axes[0][0].invert_yaxis()
     of_networks = " (one seed: of these networks, not of the methods)" if table.seeds.min() == 1 else ""
     figure.suptitle(f"{table.method.iloc[0]} minus …{of_networks}", fontsize=10, x=0.02, ha="left")

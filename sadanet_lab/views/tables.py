@@ -9,18 +9,26 @@ import pandas as pd
 
 from sadanet_lab import methods
 from sadanet_lab.metrics.scores import METRICS, PAPER_METRICS, REGIONS
+from sadanet_lab.metrics.statistics import PRIMARY
 
 ONE_SEED = "One seed: these are differences between the networks that were trained, not between the methods."
+EXPLORATORY = (
+    "Exploratory, each bone for itself, uncorrected, no verdicts: difference (95 % interval; smallest to be found)."
+)
 
 if TYPE_CHECKING:
     from sadanet_lab.studies.finding import Finding
 
 
 def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
-    """``compare_with_paper`` as Markdown: one row per method and source, best of each in bold, +- sd."""
+    """``compare_with_paper`` as Markdown: one row per method and source, +- sd.
+
+    The paper's best of each column is bold, as it prints it. Ours is not: which is above stands in the differences.
+    """
     order = list(long[long.source == "here"].method.unique())
     long = long[long["mean"].notna()]
-    best = long.groupby(["source", "region", "metric"])["mean"].transform("max").round(2) == long["mean"].round(2)
+    highest = long.groupby(["source", "region", "metric"])["mean"].transform("max")
+    best = (long.source == "paper") & (highest.round(2) == long["mean"].round(2))
     cells = long["mean"].map("{:.2f}".format) + long.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.2f}")
     cells = cells.where(~best, "**" + cells + "**")
     wide = long.assign(cell=cells).pivot(index=["method", "source"], columns=["region", "metric"], values="cell")
@@ -45,26 +53,50 @@ def _markdown_of_numbers(table: pd.DataFrame, form: str = "{:.2f}") -> str:
 
 
 def differences_markdown(table: pd.DataFrame) -> str:
-    """``statistics.differences_to`` as Markdown: one row per method, one column per region; separable ones in bold."""
+    """``statistics.differences_to`` as Markdown: the primary comparisons in full, then the exploratory ones."""
     if table.empty:
         return "n/a: there is no second method."
-    span = "(" + table.low.map("{:+.1f}".format) + " to " + table.high.map("{:+.1f}".format) + ")"
-    cells = table.difference.map("{:+.2f} ".format) + span.where(table.low.notna(), "(no interval)")
-    cells = cells.where(~table.separable, "**" + cells + "**").where(table.difference.notna(), "n/a")
-    wide = table.assign(cell=cells).pivot(index="other", columns="region", values="cell")
-    wide = wide.loc[list(table.other.unique()), list(table.region.unique())].rename(columns=REGIONS)
-    text = wide.rename_axis(f"{table.method.iloc[0]} minus").reset_index().to_markdown(index=False)
-    return text if table.seeds.min() > 1 else f"{text}\n\n{ONE_SEED}"
+    minus = f"{table.method.iloc[0]} minus"
+    first, rest = table[table.role == PRIMARY], table[table.role != PRIMARY]
+    shown = pd.DataFrame(
+        {
+            minus: first.other,
+            f"{REGIONS[first.region.iloc[0]]} {METRICS[first.metric.iloc[0]].title}": _told(
+                first, "difference", "+.2f"
+            ),
+            "95 % interval": _spans(first),
+            "p (Holm)": _told(first, "p_corrected", ".3f"),
+            "Smallest to be found": _told(first, "smallest", ".2f"),
+            "p of equivalence (Holm)": _told(first, "p_equivalent_corrected", ".3f"),
+            "Verdict": first.verdict,
+        }
+    )
+    cells = _told(rest, "difference", "+.2f") + " (" + _spans(rest) + "; " + _told(rest, "smallest", ".2f") + ")"
+    cells = cells.where(rest.difference.notna(), "n/a")
+    wide = rest.assign(cell=cells).pivot(index="other", columns="region", values="cell")
+    wide = wide.loc[list(rest.other.unique()), list(rest.region.unique())].rename(columns=REGIONS)
+    parts = [shown.to_markdown(index=False, disable_numparse=True)]
+    parts += [EXPLORATORY, wide.rename_axis(minus).reset_index().to_markdown(index=False)]
+    return "\n\n".join(parts if table.seeds.min() > 1 else [*parts, ONE_SEED])
+
+
+def _told(table: pd.DataFrame, column: str, form: str) -> pd.Series:
+    return table[column].map(lambda value: "n/a" if np.isnan(value) else format(value, form))
+
+
+def _spans(table: pd.DataFrame) -> pd.Series:
+    """Intervals: "-0.61 to +0.54"."""
+    return (_told(table, "low", "+.2f") + " to " + _told(table, "high", "+.2f")).where(table.low.notna(), "no interval")
 
 
 def claims_markdown(claims: pd.DataFrame, comparisons: pd.DataFrame) -> str:
-    """``claims.check`` as Markdown: each claim with its summary, then a verdict a comparison."""
+    """``claims.check`` as Markdown: each claim with its summary, then a line for each comparison."""
     if claims.empty:
         return "No claim is about the methods chosen."
     parts = []
     for claim in claims.itertuples():
         lines = comparisons[comparisons.said == claim.said]
-        told = [f"- {line.verdict}; in the paper {line.paper:+.2f}" for line in lines.itertuples()]
+        told = [f"- {line.told}; in the paper {line.paper:+.2f}" for line in lines.itertuples()]
         parts.append("\n".join([f"**{claim.said}**: {claim.verdict}.", "", *told]))
     return "\n\n".join(parts)
 

@@ -7,54 +7,46 @@ import pandas as pd
 import pytest
 
 from sadanet_lab import methods
-from sadanet_lab.metrics import statistics
-from sadanet_lab.metrics.claims import CLAIMS, check
-from sadanet_lab.metrics.statistics import compare, holm
+from sadanet_lab.metrics.claims import CLAIMS, IDLE, REFERENCES, check, withhold_idle
+from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of
+from sadanet_lab.metrics.statistics import VERDICTS, Comparison, compare, differences_to, holm
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.studies.published import published_scores
 
 TABLES = ("I", "II", "IV")
-LUMP = "SADANet w/o SAA > DANet on lump iou: "
+GAINS = "SADANet gains over 4 % on RSNU and SEAM on the average metrics"
+LUMP = "SCA raises the IoU of lumps by over 2 % (w/o SAA above DANet)"
 
 
 def named(table):
     return {name for claim in CLAIMS if claim.table == table for c in claim.comparisons for name in (c.method, c.other)}
 
 
-def simulated(gains, images=29, seeds=1):
+def simulated(gains, images=29, seeds=3, noise=0.002):
     """name -> counts; a gain is added to the share of pixels found, 0.6 or so by the image's difficulty."""
     rng = np.random.default_rng(0)
     shape = (images, len(CLASSES))
-    base = 0.6 + 0.06 * rng.normal(size=shape)
+    base = 0.6 + 0.06 * rng.normal(size=shape) + 0.01 * rng.normal(size=(seeds, 1, 1))
     counts = {}
     for name, gain in gains.items():
-        tp = np.round(10_000 * (base + gain + 0.01 * rng.normal(size=(seeds, *shape)))).astype(int)
+        own = noise * (rng.normal(size=(seeds, 1, 1)) + rng.normal(size=(seeds, *shape)))
+        tp = np.round(10_000 * (base + gain + own)).astype(int)
         counts[name] = np.stack([tp, 10_000 - tp, 10_000 - tp, 200_000 + tp], -1)
     return counts
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Fewer permutations, where the p is not what is tested."""
-    monkeypatch.setattr(statistics, "PERMUTATIONS", 999)
+def about(said, table, counts, **options):
+    """(the comparisons of a claim, its summary)."""
+    found, claims = check(table, counts, published_scores(table), **options)
+    (summary,) = claims[claims.said == said].verdict
+    return found[found.said == said], summary
 
 
-def about_lumps(counts):
-    """(comparison, claim) of Table II that say "by over 2 %" of lumps' IoU, on counts of the two methods."""
-    found, claims = check("II", counts, published_scores("II"))
-    (row,), said = (
-        found[found.region == "lump"].itertuples(),
-        "SCA raises the IoU of lumps by over 2 % (w/o SAA above DANet)",
-    )
-    return row, claims[claims.said == said]
-
-
-def lump_claim(gain, **size):
-    return about_lumps(simulated({"SADANet w/o SAA": gain, "DANet": 0}, **size))
-
-
-def span(row):
-    return f"{row.low:+.2f} to {row.high:+.2f}"
+def gain_claim(gain, **sizes):
+    """Of "over 4 %" on SEAM: (its comparison in Dice, the summary)."""
+    rows, summary = about(GAINS, "I", simulated({"SADANet": gain, "SEAM": 0}, **sizes))
+    (row,) = rows[rows.metric == "dice"].itertuples()
+    return row, summary
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -79,64 +71,69 @@ def test_each_claim_of_a_table_has_its_own_words(table):
     assert len(set(said)) == len(said)
 
 
-def test_a_method_planted_better_by_enough_holds():
-    row, claims = lump_claim(0.1)
-    assert row.low > 2
-    assert row.verdict == f"{LUMP}holds, {span(row)}, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 holds (1 seed, 29 images)"]
+def test_no_claim_counts_iou_beside_dice():
+    for claim in CLAIMS:
+        dice, iou = (
+            {(c.method, c.other, c.region) for c in claim.comparisons if c.metric == m} for m in ("dice", "iou")
+        )
+        assert not dice & iou
 
 
-def test_a_margin_inside_the_interval_is_not_assured():
-    row, claims = lump_claim(0.021)
-    assert 0 < row.low < 2 < row.high
-    assert row.verdict == f"{LUMP}holds, {span(row)}, 2 points not assured, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 holds, the margin not assured (1 seed, 29 images)"]
+@pytest.mark.parametrize("region", ["rib", "thoracic_process", "lump"])
+def test_pooled_iou_is_a_function_of_dice(region):
+    counts = simulated({"SADANet": 0.1})["SADANet"]
+    dice = score_of(region, "dice")(counts)
+    np.testing.assert_allclose(score_of(region, "iou")(counts), dice / (2 - dice))
 
 
-def test_a_method_planted_better_by_less_than_said_excludes_the_margin():
-    row, claims = lump_claim(0.009)
-    assert 0 < row.low < row.high < 2
-    assert row.verdict == f"{LUMP}holds by less than claimed, {span(row)}, 2 points excluded, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 holds by less than claimed (1 seed, 29 images)"]
+# --- verdicts ---
 
 
-def test_a_method_planted_worse_is_reversed():
-    row, claims = lump_claim(-0.1)
-    assert row.high < 0
-    assert row.verdict == f"{LUMP}reversed, {span(row)}, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 is reversed (1 seed, 29 images)"]
-
-
-def test_methods_planted_equal_are_not_separable():
-    row, claims = lump_claim(0)
-    assert row.low < 0 < row.high
-    assert row.verdict == f"{LUMP}not separable, {span(row)}, 2 points excluded, one seed"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 is not separable (1 seed, 29 images)"]
-
-
-def test_an_interval_beside_zero_that_the_correction_does_not_uphold_is_told_with_its_p(quick):
-    found, _ = check("IV", simulated({"λ = 3": 0.004, "λ = 0": 0, "λ = 1": 0, "λ = 4": 0}), published_scores("IV"))
-    unsure = found[((found.low > 0) | (found.high < 0)) & ~found.separable]
-    assert len(unsure)
-    for row in unsure.itertuples():
-        what = f"{row.method} > {row.other} on average 3 bones {row.metric}"
-        assert row.p_corrected > 0.05
-        assert row.verdict == f"{what}: not separable, {span(row)} (corrected p {row.p_corrected:.2f}), one seed"
+@pytest.mark.parametrize(
+    ("gain", "noise", "verdict", "margin"),
+    [
+        (0.1, 0.002, "above", "holds by the margin"),
+        (0.041, 0.004, "above", "margin not assured"),
+        (0.02, 0.002, "above", "margin excluded"),
+        (-0.1, 0.002, "below", "margin excluded"),
+        (0, 0.0002, "equivalent", "margin excluded"),
+        (0, 0.004, "undecided", "margin excluded"),
+        (0.02, 0.05, "undecided", "margin not assured"),
+    ],
+)
+def test_a_planted_gain_gets_its_verdict_and_margin(gain, noise, verdict, margin):
+    row, summary = gain_claim(gain, noise=noise)
+    assert (row.verdict, row.margin) == (verdict, margin)
+    told = f"{row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f}), corrected p {row.p_corrected:.3f}"
+    assert row.told.startswith(f"SADANet > SEAM on average 3 bones dice: {verdict}, {told}, ")
+    assert row.told.endswith(f"{row.smallest:.2f} could have been found, {margin}")
+    assert summary == f"of 1 primary comparison 1 {verdict}; 1 {margin}; 1 exploratory (3 seeds, 29 images)"
 
 
 @pytest.mark.parametrize("gain", [-0.1, 0, 0.1])
-def test_only_one_seed_is_noted(gain):
-    row, claims = lump_claim(gain, seeds=3)
-    assert "one seed" not in row.verdict
-    assert span(row) in row.verdict
-    assert claims.verdict.iloc[0].endswith("(3 seeds, 29 images)")
+def test_one_seed_gives_no_verdict_and_no_margin(gain):
+    row, summary = gain_claim(gain, seeds=1)
+    assert (row.verdict, row.margin) == ("undecided", "")
+    assert row.told.endswith(f"undecided, {row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f}), one seed")
+    assert summary == "of 1 primary comparison 1 undecided; 1 exploratory (1 seed, 29 images)"
 
 
-@pytest.mark.parametrize("gain", [0, 0.1])
-def test_a_single_image_gives_its_difference_and_no_interval(gain):
-    row, claims = lump_claim(gain, images=1)
-    assert row.verdict == f"{LUMP}{row.difference:+.2f}, no interval (a single image)"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 has no interval (1 seed, 1 image)"]
+@pytest.mark.parametrize(("gain", "where"), [(0.1, "below"), (0.016, "inside"), (0, "above")])
+def test_a_claim_about_a_bone_is_exploratory(gain, where):
+    rows, summary = about(LUMP, "II", simulated({"SADANet w/o SAA": gain, "DANet": 0}, noise=0.003))
+    (row,) = rows.itertuples()
+    assert row.role == "exploratory"
+    assert row.verdict == ""
+    assert "lump iou: exploratory, " in row.told
+    assert row.told.endswith(f", 2 points lie {where} the interval")
+    assert summary == "no verdict: 1 exploratory (3 seeds, 29 images)"
+    assert not any(word in f"{row.told} {summary}".split(": ", 1)[1] for word in ("holds", "undecided", "equivalent"))
+
+
+def test_a_single_image_gives_its_difference_and_no_interval():
+    row, summary = gain_claim(0.1, images=1)
+    assert row.told.endswith(f"undecided, {row.difference:+.2f} (no interval: a single image)")
+    assert summary == "of 1 primary comparison 1 undecided; 1 exploratory (3 seeds, 1 image)"
 
 
 def without_lumps(counts, images):
@@ -145,18 +142,89 @@ def without_lumps(counts, images):
     return counts
 
 
-def test_a_region_in_no_image_gives_no_number():
-    counts = without_lumps(simulated({"SADANet w/o SAA": 0.1, "DANet": 0}), slice(None))
-    row, claims = about_lumps(counts)
-    assert row.verdict == f"{LUMP}n/a, there is nothing to score"
-    assert claims.verdict.tolist() == ["of 1 comparison 1 has no interval (1 seed, 29 images)"]
+def test_a_region_in_no_image_gives_no_number_and_one_in_a_single_image_no_interval():
+    rows, _ = about(LUMP, "II", without_lumps(simulated({"SADANet w/o SAA": 0.1, "DANet": 0}), slice(None)))
+    assert rows.told.item().endswith("lump iou: n/a, there is nothing to score")
+    rows, _ = about(LUMP, "II", without_lumps(simulated({"SADANet w/o SAA": 0.1, "DANet": 0}), slice(1, None)))
+    assert rows.difference.item() > 2
+    assert rows.told.item().endswith(f"exploratory, {rows.difference.item():+.2f} (no interval: in too few images)")
 
 
-def test_a_region_in_one_image_of_many_has_no_interval():
-    counts = without_lumps(simulated({"SADANet w/o SAA": 0.1, "DANet": 0}), slice(1, None))
-    row, _ = about_lumps(counts)
-    assert row.difference > 2
-    assert row.verdict == f"{LUMP}{row.difference:+.2f}, no interval (in too few images)"
+# --- attention that does nothing ---
+
+
+def test_of_modules_that_cost_nothing_to_remove_this_is_said_in_place_of_a_verdict():
+    counts = simulated({"SADANet": 0.1, "DANet": 0, "SADANet w/o SCA": 0, "SADANet w/o SAA": 0})
+    said = "As the table shows, SADANet is above both ablations and DANet on average"
+    lost = {"SADANet": 2.0, "DANet": 0.02, "SADANet w/o SCA": IDLE, "SADANet w/o SAA": -0.3}
+    rows, summary = about(said, "II", counts, lost_without_attention=lost)
+    verdicts = rows[rows.role == "primary"].set_index("other").verdict
+    sentence = "no verdict: taking out the attention costs {} Dice, less than 0.1".format
+    assert verdicts.to_dict() == {
+        "DANet": sentence("DANet +0.02"),
+        "SADANet w/o SCA": "above",
+        "SADANet w/o SAA": sentence("SADANet w/o SAA -0.30"),
+    }
+    assert summary.startswith("of 3 primary comparisons 1 above, 2 without a verdict (idle attention)")
+    rows, summary = about(said, "II", counts, lost_without_attention=lost | {"SADANet": 0.0})
+    assert "SADANet +0.00 and DANet +0.02" in rows.told.iloc[0]
+    assert not rows.verdict.isin(VERDICTS).any()
+
+
+def test_without_that_table_or_with_live_modules_verdicts_stay():
+    found = differences_to("SADANet", simulated({"SADANet": 0.1, "DANet": 0}))
+    for lost in ({}, {"SADANet": 1.6, "DANet": 0.9}, {"CCNet": 0.0}):
+        pd.testing.assert_frame_equal(withhold_idle(found, lost), found)
+
+
+# --- families ---
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_primary_are_mean_bone_dice_against_the_reference_corrected_over_the_whole_table(table):
+    """Over rows that no claim names, too: SA2Net in Table I, lambda 2 and 2.5 against 3 in Table IV."""
+    names = [*dict.fromkeys(published_scores(table).method), *(["SA2Net"] if table == "I" else [])]
+    counts = simulated({name: 0.002 * i for i, name in enumerate(names)})
+    found, _ = check(table, counts, published_scores(table))
+    primary = found[found.role == "primary"]
+    assert set(primary.method) == {REFERENCES[table]}
+    assert set(primary.region) == {BONE_AVERAGE}
+    assert set(primary.metric) == {"dice"}
+    whole = differences_to(REFERENCES[table], counts)
+    whole = whole[whole.role == "primary"].set_index("other")
+    assert len(whole) == len(names) - 1
+    np.testing.assert_allclose(whole.p_corrected, holm(whole.p))
+    for column in ("p_corrected", "p_equivalent_corrected", "smallest", "verdict"):
+        assert (primary.set_index("other")[column] == whole.loc[primary.other, column]).all()
+    assert (found[found.role != "primary"].verdict == "").all()
+
+
+def test_exploratory_comparisons_are_those_of_compare():
+    counts = simulated(dict.fromkeys(named("II"), 0) | {"SADANet": 0.005})
+    found, _ = check("II", counts, published_scores("II"))
+    rest = found[found.role == "exploratory"]
+    asked = [Comparison(*row) for row in rest[["method", "other", "region", "metric"]].itertuples(index=False)]
+    alone = compare(counts, [], asked)
+    pd.testing.assert_frame_equal(rest[list(alone)].reset_index(drop=True), alone, check_dtype=False)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_summary_counts_each_comparison_of_its_claim_once(table):
+    gains = {name: 0.01 * i for i, name in enumerate(sorted(named(table)))}
+    found, claims = check(table, simulated(gains), published_scores(table))
+    wanted = {claim.said: claim for claim in CLAIMS if claim.table == table}
+    assert claims.said.tolist() == list(wanted)
+    for claim in claims.itertuples():
+        rows = found[found.said == claim.said]
+        counted = {
+            word: int(n)
+            for n, word in re.findall(r"(\d+) (above|below|equivalent|undecided|exploratory)", claim.verdict)
+        }
+        assert sum(counted.values()) == len(rows) == len(wanted[claim.said].comparisons)
+        assert counted.get("exploratory", 0) == (rows.role == "exploratory").sum()
+        for word in VERDICTS:
+            assert counted.get(word, 0) == (rows.verdict == word).sum()
+        assert (rows.at_least == wanted[claim.said].at_least).all()
 
 
 def test_each_comparison_is_told_as_the_paper_has_it():
@@ -169,43 +237,18 @@ def test_each_comparison_is_told_as_the_paper_has_it():
     assert paper["SADANet", "DANet", "average_3_bones", "dice"] == pytest.approx(dice[0] - dice[1])
 
 
-def test_comparisons_are_corrected_over_the_table_and_are_those_of_compare(quick):
-    counts = simulated(dict.fromkeys(named("II"), 0) | {"SADANet": 0.005})
-    found, _ = check("II", counts, published_scores("II"))
-    asked = [c for claim in CLAIMS if claim.table == "II" for c in claim.comparisons]
-    np.testing.assert_allclose(found.p_corrected, holm(found.p))
-    alone = compare(counts, asked)
-    pd.testing.assert_frame_equal(found[list(alone)], alone)
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_a_summary_counts_each_comparison_of_its_claim_once(table, quick):
-    gains = {name: 0.01 * i for i, name in enumerate(sorted(named(table)))}
-    found, claims = check(table, simulated(gains), published_scores(table))
-    wanted = {claim.said: claim for claim in CLAIMS if claim.table == table}
-    assert claims.said.tolist() == list(wanted)
-    for claim in claims.itertuples():
-        total, *parts = map(int, re.findall(r"(\d+) (?:comparisons?|hold|are|have)", claim.verdict))
-        rows = found[found.said == claim.said]
-        assert total == sum(parts) == len(rows) == len(wanted[claim.said].comparisons)
-        assert (rows.at_least == wanted[claim.said].at_least).all()
-
-
-def test_a_summary_tells_held_and_reversed_apart():
-    gains = {"λ = 3": 0.05, "λ = 0": 0, "λ = 1": 0.1, "λ = 4": 0.0, "λ = 5": 0.0}
-    _, claims = check("IV", simulated(gains, seeds=2), published_scores("IV"))
-    assert claims.verdict.tolist() == [
-        "of 6 comparisons 3 hold, 3 are reversed (2 seeds, 29 images)",
-        "of 6 comparisons 6 hold (2 seeds, 29 images)",
-    ]
-
-
 def test_methods_that_are_not_there_drop_their_comparisons_alone():
     found, claims = check("I", simulated({"SADANet": 0.05, "UNet": 0, "DANet": 0}), published_scores("I"))
     assert set(found.other) == {"UNet", "DANet"}
-    assert len(found) == 2 * 4 * 3
+    assert len(found) == 2 * 4 * 2
     assert len(claims) == 2
-    assert found.separable.all()
+    assert (found[found.role == "primary"].verdict == "above").all()
+
+
+def test_without_the_reference_all_is_exploratory():
+    found, claims = check("IV", simulated({"λ = 2": 0.1, "λ = 0": 0}), published_scores("IV"))
+    assert set(found.role) == {"exploratory"}
+    assert claims.verdict.tolist() == ["no verdict: 2 exploratory (3 seeds, 29 images)"]
 
 
 @pytest.mark.parametrize("there", [(), ("SADANet",), ("UNet", "FPN"), ("sadanet", "unet")])
@@ -214,8 +257,3 @@ def test_no_comparison_left_gives_empty_tables(there):
     assert found.empty
     assert claims.empty
     assert list(claims) == ["said", "verdict"]
-
-
-def test_claims_about_all_of_table_i_can_hold():
-    counts = simulated(dict.fromkeys(named("I"), 0) | {"SADANet": 0.2})
-    assert check("I", counts, published_scores("I"))[0].separable.all()

@@ -71,9 +71,10 @@ class TestRecomputed:
         assert content(folder, notebook)["findings"]["claims"] == verdicts.set_index("said").verdict.to_dict()
 
 
-@pytest.mark.parametrize(("notebook", "name"), [each[:2] for each in TABLES[:2]])
-def test_differences(folder, notebook, name):
-    found = statistics.differences_to("SADANet", run_scores.counts_by_label(runs_of(folder, notebook)))
+@pytest.mark.parametrize(("notebook", "name", "printed", "label"), TABLES, ids=[each[1] for each in TABLES])
+def test_differences(folder, notebook, name, printed, label):
+    counts = run_scores.counts_by_label(runs_of(folder, notebook), label)
+    found = statistics.differences_to(claims.REFERENCES[printed], counts)
     assert_same_csv(folder, f"{name}_differences", found)
     assert_same_text(folder, f"{name}_differences", tables.differences_markdown(found))
 

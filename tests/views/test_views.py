@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.patches import Rectangle
 
 from sadanet_lab.errors import BadInput
@@ -59,11 +60,12 @@ def test_a_single_seed_has_no_spread(runs):
     assert run_scores.compare_with_paper(runs[:1], "I").query("source == 'here'").sd.isna().all()
 
 
-def test_markdown_marks_the_best_of_each_source_and_column():
+def test_the_paper_s_best_is_bold_as_printed_and_none_of_ours():
     rows = [("paper", "A", 70.0), ("paper", "B", 80.0), ("here", "A", 91.0), ("here", "B", 90.0)]
     long = pd.DataFrame(rows, columns=["source", "method", "mean"]).assign(region="rib", metric="dice", sd=np.nan)
     text = tables.paper_comparison_markdown(long)
-    assert re.findall(r"\*\*([\d.]+)\*\*", text) == ["91.00", "80.00"]
+    assert re.findall(r"\*\*([\d.]+)\*\*", text) == ["80.00"]
+    assert "91.00" in text
     assert "n/a" in text
 
 
@@ -122,12 +124,75 @@ def test_differences_and_claims_are_shown_for_several_methods_and_for_one(runs):
         assert ("surpasses UNet" in tables.claims_markdown(verdicts, compared)) == (len(counts) > 1)
 
 
+def planted(gain, seeds=3, noise=0.001):
+    """The differences of SADANet, so much above UNet in the share of pixels found, to it."""
+    rng = np.random.default_rng(0)
+    counts = {}
+    for name, share in (("SADANet", 0.7 + gain), ("UNet", 0.7)):
+        tp = np.round(10_000 * (share + noise * rng.normal(size=(seeds, 29, 4)))).astype(int)
+        counts[name] = np.stack([tp, 10_000 - tp, 10_000 - tp, 200_000 + tp], -1)
+    return statistics.differences_to("SADANet", counts)
+
+
+def rows_of(markdown):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines() if line[:1] == "|"]
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.05, "above"), (-0.05, "below"), (0, "equivalent")])
+def test_differences_show_interval_p_smallest_and_verdict_and_single_bones_without_one(gain, verdict):
+    found = planted(gain)
+    first = found.iloc[0]
+    header, _, shown, bones, _, of_bones = rows_of(tables.differences_markdown(found))
+    assert shown == [
+        "UNet",
+        f"{first.difference:+.2f}",
+        f"{first.low:+.2f} to {first.high:+.2f}",
+        f"{first.p_corrected:.3f}",
+        f"{first.smallest:.2f}",
+        f"{first.p_equivalent_corrected:.3f}",
+        verdict,
+    ]
+    assert header[-1] == "Verdict"
+    assert bones == ["SADANet minus", "Rib", "Thoracic process", "Lump"]
+    assert not {*statistics.VERDICTS} & set(" ".join(of_bones).split())
+    assert tables.EXPLORATORY in tables.differences_markdown(found)
+    assert "**" not in tables.differences_markdown(found)
+
+
+@pytest.mark.parametrize(("gain", "noise", "filled"), [(0.05, 0.001, True), (0, 0.001, False), (0.02, 0.5, False)])
+def test_a_dot_is_filled_where_one_is_above_or_below_and_nowhere_else(gain, noise, filled):
+    found = planted(gain, noise=noise)
+    axis = comparisons.differences(found).axes[0]
+    (faces,) = (dots.get_facecolor() for dots in axis.collections if isinstance(dots, PathCollection))
+    assert (faces[0][:3].tolist() != [1, 1, 1]) == filled
+    assert [label.get_text() for label in axis.get_yticklabels()] == [f"UNet: {found.verdict[0]}"]
+
+
+def test_where_attention_is_idle_this_stands_in_the_verdict_s_place():
+    found = claims.withhold_idle(planted(0.05), {"SADANet": 0.01})
+    assert rows_of(tables.differences_markdown(found))[2][-1].startswith("no verdict: taking out the attention costs")
+    assert "UNet: no verdict" in comparisons.differences(found).axes[0].get_yticklabels()[0].get_text()
+
+
 def test_differences_of_one_seed_say_so(runs):
     found = statistics.differences_to(
         "SADANet", run_scores.counts_by_label(run for run in runs if run.recipe.seed == 0)
     )
     assert tables.differences_markdown(found).endswith(tables.ONE_SEED)
+    assert found[found.role == "primary"].verdict.tolist() == ["undecided"]
     assert "one seed" in comparisons.differences(found).get_suptitle()
+
+
+def test_counts_are_in_the_order_of_the_seeds_whatever_that_of_the_runs(runs):
+    there, back = run_scores.counts_by_label(runs), run_scores.counts_by_label(reversed(runs))
+    assert set(there) == set(back)
+    for name in there:
+        np.testing.assert_array_equal(there[name], back[name])
+
+
+def test_methods_of_unlike_seeds_are_not_compared(runs):
+    with pytest.raises(BadInput, match=r"seeds of .*: found \[.*\]; expected \[.*\]"):
+        run_scores.counts_by_label(runs[:-1])
 
 
 def test_what_is_not_there_is_shown_as_na():
