@@ -234,8 +234,8 @@ def primary_comparisons(method: str, counts: Iterable[str]) -> list[Comparison]:
 def differences_to(method: str, counts: dict[str, np.ndarray], basis: str = "pooled") -> pd.DataFrame:
     """``compare`` of a method with every other: the mean Dice of the bones, and, exploratory, each bone's.
 
-    If the method is not among ``counts``, the first takes its place. A method alone has no differences: no rows.
+    If the method is not among ``counts``, the first takes its place. One method or none has no differences: no rows.
     """
-    method = method if method in counts else next(iter(counts))
+    method = method if method in counts else next(iter(counts), method)
     bones = [Comparison(method, other, bone) for bone in BONES for other in counts if other != method]
     return compare(counts, primary_comparisons(method, counts), bones, basis)

@@ -60,6 +60,11 @@ def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:
     return [open_run(reference / "runs" / name) for name in json.loads(path.read_text())["findings"]["runs"]]
 
 
+def judged_runs(notebook: str, profile: str, runs: list[Run], reference: Path = STANDARD) -> list[Run]:
+    """The runs that methods are judged by: a notebook's own, or the committed ones where its profile's are too short."""
+    return runs if gives_verdicts(profile) else reference_runs(notebook, reference)
+
+
 def about_verdicts(profile: str, runs: Sequence[Run], reference: Path = STANDARD) -> str:
     """A sentence before anything that judges methods: by which runs, and why not by the profile's own."""
     if gives_verdicts(profile):

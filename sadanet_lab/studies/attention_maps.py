@@ -87,7 +87,7 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
     """One forward pass of a network in evaluation mode on a grey image uint8 (H, W) of any size.
 
     SADANet's SAA, which runs in training only, is run too. The black beside an image that is padded is cut off every
-    map. Raises ``BadInput`` for UNet and RSNU, which have no backbone to see a grid of.
+    map. Raises ``BadInput`` for networks that have no backbone to see a grid of.
     """
     owners = dict(network.named_modules())
     if "backbone" not in owners:
@@ -111,7 +111,8 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
     finally:
         for hook in hooks:
             hook.remove()
-    confidence, labels = at_full_size(logits[..., :width], image.shape).softmax(0).max(0)
+    full = at_full_size(logits[..., :width], image.shape)
+    labels, confidence = full.argmax(0), full.softmax(0).amax(0)  # of a saturated softmax there is no largest entry
 
     def of(kind: type, name: str) -> list[Tensor]:
         wanted = (f"{owner}.{name}" for owner, module in owners.items() if isinstance(module, kind))

@@ -9,8 +9,6 @@ from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.studies.run_scores import Label, method_label
 from sadanet_lab.training.run_store import Run
 
-NO_EFFECT = 0.1
-"""Dice points: a module whose removal costs less than this does nothing that a comparison could be about."""
 COLUMNS = ("method", "module", "seed", "dice", "without", "lost", "gamma", "one_hot_percent")
 
 
@@ -39,10 +37,10 @@ def summarise(lost: pd.DataFrame) -> pd.DataFrame:
     return means.assign(sd=grouped.lost.std(), seeds=grouped.seed.count()).reset_index()
 
 
-def idle_methods(lost: pd.DataFrame) -> dict[str, float]:
-    """Method -> largest mean Dice lost without one of its modules, of the methods where that is below ``NO_EFFECT``."""
+def largest_lost(lost: pd.DataFrame) -> dict[str, float]:
+    """Method -> the mean Dice lost without that one of its modules whose removal costs most; for ``metrics.claims``."""
     largest = summarise(lost).groupby("method", sort=False).lost.max()
-    return {str(name): float(value) for name, value in largest.items() if value < NO_EFFECT}
+    return {str(name): float(value) for name, value in largest.items()}
 
 
 def frame_scores(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:

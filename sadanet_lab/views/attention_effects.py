@@ -9,9 +9,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from sadanet_lab.metrics.claims import IDLE
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.hidden_bones import WHOLE
-from sadanet_lab.studies.knockouts import NO_EFFECT
 
 KINDS = {"seen": "seen", "pair": "one of a pair", "level": "a whole level", "run": "a run of levels"}
 """Kind of bone (see ``phantom.hiding``) -> how it is called."""
@@ -26,12 +26,12 @@ def knockouts_markdown(table: pd.DataFrame) -> str:
         {
             "Method": table.method,
             "Module": table.module,
-            "Dice lost without it": lost + (table.lost < NO_EFFECT).map({True: " (idle)", False: ""}),
+            "Dice lost without it": lost + (table.lost < IDLE).map({True: " (idle)", False: ""}),
             "gamma": table.gamma.map(lambda gamma: "none" if np.isnan(gamma) else f"{gamma:+.3f}"),
             "One-hot rows": table.one_hot_percent.map("{:.0f} %".format),
         }
     )
-    note = f'"Idle": less than {NO_EFFECT:g} points; what a table says of such a module is not due to it.'
+    note = f'"Idle": less than {IDLE:g} points; what a table says of such a module is not due to it.'
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
 
 

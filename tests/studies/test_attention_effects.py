@@ -59,9 +59,9 @@ class TestKnockouts:
         assert found.sd["GCA"] == pytest.approx(np.std([10, 25], ddof=1))
         assert found.seeds["GCA"] == 2
 
-    def test_a_method_is_idle_only_where_none_of_its_modules_does_anything(self):
-        assert knockouts.idle_methods(knockouts.dice_lost([with_modules(0, 40, 50)], label)) == {}
-        assert knockouts.idle_methods(knockouts.dice_lost([with_modules(0, 50, 50)], label)) == {"SADANet": 0}
+    def test_a_method_stands_for_that_of_its_modules_that_does_most(self):
+        lost = knockouts.dice_lost([with_modules(0, 40, 50), with_modules(1, 25, 50)], label)
+        assert knockouts.largest_lost(lost) == {"SADANet": pytest.approx(17.5)}
 
     def test_a_network_without_attention_has_no_rows_and_a_sentence(self):
         none = StoredRun("UNet", attention=attention(), counts_without=counts(0, 0, 0).assign(without="")[:0])

@@ -121,7 +121,7 @@ def test_prediction_and_confidence_are_those_of_the_network(sadanet, maps):
 @pytest.mark.parametrize("method", registry.registry())
 def test_every_method_has_its_panels_or_is_refused_in_a_line(method):
     run = stub_run(method)
-    if method in ("unet", "rsnu"):
+    if not registry.registry()[method].uses_backbone:
         with pytest.raises(BadInput, match=f"{method}: a network without a backbone"):
             attention_maps(run.network(), run.recipe, IMAGE)
         return
