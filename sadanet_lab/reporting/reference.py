@@ -61,7 +61,7 @@ def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:
 
 
 def judged_runs(notebook: str, profile: str, runs: list[Run], reference: Path = STANDARD) -> list[Run]:
-    """The runs that methods are judged by: a notebook's own, or the committed ones where its profile's are too short."""
+    """The runs that methods are judged by: a notebook's own, or, of a profile without verdicts, the committed ones."""
     return runs if gives_verdicts(profile) else reference_runs(notebook, reference)
 
 
