@@ -9,10 +9,12 @@ from sadanet_core.blocks import SegmentationNetwork, at_least_float32
 from sadanet_lab.methods import unet
 from sadanet_lab.methods.shared.method import Method
 
-WEIGHTS = (1.0, 0.1, 0.01)
+WEIGHTS = (0.01, 0.1, 1.0)
 """Of the total variation, the one that is used first.
 
-Assumption: RSNU's own weight is not known to us."""
+Assumption: RSNU's own weight is not known to us. Chosen on the 20 validation phantoms of profile standard, in decades,
+800 steps, seeds 0 and 1 (``--loss total-variation-0.1 --length 0.5``): mean bone Dice 75.8 and 75.7 with 0.01, 75.3 and
+75.8 with 0.1, 74.9 and 75.1 with 1."""
 
 
 def total_variation(logits: Tensor) -> Tensor:

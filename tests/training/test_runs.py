@@ -132,7 +132,7 @@ class TestRecipe:
     def test_unknown_names_list_the_known(self):
         with pytest.raises(BadInput, match=", ".join(registry())):
             make_recipe("vnet", "smoke", "x")
-        with pytest.raises(BadInput, match="smoke, quick, gpu, paper"):
+        with pytest.raises(BadInput, match="smoke, quick, standard, gpu, paper"):
             make_recipe("unet", "slow", "x")
 
     def test_what_a_method_lets_one_choose_is_its_own_unless_named(self):
@@ -142,7 +142,7 @@ class TestRecipe:
 
         assert chosen("sadanet") == ("text", "softmax", "equation-7")
         assert chosen("danet") == (None, "max-minus", "equation-7")
-        assert chosen("rsnu") == (None, None, "total-variation-1")
+        assert chosen("rsnu") == (None, None, "total-variation-0.01")
         assert chosen("sa2net", loss="mixed", head=None) == (None, None, "mixed")
         with pytest.raises(BadInput, match="head 'text': fpn has no choice of it"):
             chosen("fpn", head="text")
