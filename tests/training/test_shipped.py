@@ -70,7 +70,9 @@ def test_its_card_tells_its_own_scores(run):
     scores = scores_of(run.counts).dice
     for bone in ("rib", "thoracic_process", "lump"):
         assert f"{100 * scores[bone]:.1f}" in card
-    assert f"ship {run.recipe.name}\n" in card
+    made_as = json.loads((run.folder / "complete.json").read_text())["recipe"]
+    assert f"ship sadanet-{made_as}\n" in card
+    assert f"recipe version {run.recipe.version}" in card
     assert f"{run.recipe.iterations} steps of four pictures" in card
     assert "no medical device" in card
 
