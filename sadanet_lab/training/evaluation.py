@@ -80,7 +80,7 @@ def evaluate(
                     tables[name].append(measure.of_image(prediction))
                 for title, module in attention.items():
                     with knocked_out(network, module):
-                        left = replace(prediction, **_labels(logits_of(network, image, recipe)))
+                        left = replace(prediction, labels=_labels(logits_of(network, image, recipe)))
                     for name, table in knocked_out_tables.items():
                         tables[table].append(MEASURES[name].of_image(left).assign(without=title))
             bar.update()
@@ -97,21 +97,19 @@ def evaluate(
 def _counts(network: nn.Module, samples: Iterable[Sample], recipe: Recipe) -> pd.DataFrame:
     tables = [count(np.zeros((0, 0), int), np.zeros((0, 0), int), "")[:0]]
     for sample in samples:
-        labels = _labels(logits_of(network, sample.image(), recipe))["labels"]
-        tables.append(count(sample.mask(), labels, sample.stem))
+        tables.append(count(sample.mask(), _labels(logits_of(network, sample.image(), recipe)), sample.stem))
     return pd.concat(tables, ignore_index=True)
 
 
-def _labels(logits: Tensor) -> dict[str, np.ndarray]:
-    """What of a ``Prediction`` comes from the network, from logits (classes, H, W)."""
-    labels = logits.argmax(0).to(torch.uint8).cpu().numpy()
-    return {"labels": labels, "confidence": logits.softmax(0).amax(0).cpu().numpy()}
+def _labels(logits: Tensor) -> np.ndarray:
+    return logits.argmax(0).to(torch.uint8).cpu().numpy()
 
 
 def _prediction(sample: Sample, image: np.ndarray, logits: Tensor, bones: pd.DataFrame | None) -> Prediction:
     known = None if bones is None else bones[bones.stem == sample.stem]
     numbers = None if bones is None else sample.bone_numbers()
-    return Prediction(sample.stem, image, sample.mask(), **_labels(logits), bones=known, bone_numbers=numbers)
+    confidence = logits.softmax(0).amax(0).cpu().numpy()
+    return Prediction(sample.stem, image, sample.mask(), _labels(logits), confidence, known, numbers)
 
 
 class _OneHotRows:
