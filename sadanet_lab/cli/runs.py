@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 @click.option("--learning-rate", type=float, help="First learning rate.  [default: the paper's]")
 @click.option("--lambda-dice", type=float, help="Weight of the Dice loss, Eq. (7).  [default: the paper's]")
 @click.option("--gamma", type=float, help="First value of the attention's learned scalar.  [default: the method's]")
-@click.option("--augmentation", help="paper, upright or randomised.  [default: the profile's]")
+@click.option("--augmentation", help="paper, upright, rescaled (SA2Net's) or randomised.  [default: the profile's]")
+@click.option(
+    "--test-scale", "test_scales", type=float, multiple=True, help="Test at this scale; several are averaged."
+)
 @click.option("--length", type=click.FloatRange(min=0, min_open=True), help="Share of the profile's iterations.")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
@@ -57,6 +60,7 @@ def train(
     lambda_dice: float | None,
     gamma: float | None,
     augmentation: str | None,
+    test_scales: tuple[float, ...],
     length: float | None,
     backbone: str | None,
     backbone_weights: Path | None,
@@ -78,7 +82,7 @@ def train(
     # Made before the data is read, so that a fault shows at once.
     choices = {"head": head, "normalisation": normalisation, "loss": loss, "backbone": backbone}
     choices |= {"learning_rate": learning_rate, "lambda_dice": lambda_dice, "gamma": gamma}
-    choices |= {"augmentation": augmentation, "length": length}
+    choices |= {"augmentation": augmentation, "length": length, "test_scales": test_scales or None}
     recipe = make_recipe(method, profile, "not read yet", backbone_weights, seed=seed, **choices)
     check_network(recipe)
     results = writable_folder(results_folder(results))

@@ -82,6 +82,46 @@ class TrainingPatch:
         return (max(0, math.ceil((height - self.height) / 2)), max(0, math.ceil((width - self.width) / 2)))
 
 
+class RescaledPatch:
+    """A random patch as SA2Net's released pipeline cuts it: scale 0.5 to 2, crop, horizontal flip, other light.
+
+    image (1, H, W) uint8, mask (H, W) uint8 -> the same of (height, width); what lies outside is black background. Of
+    up to ten crops the first of which no class fills more than ``MOST``. Brightness by up to 32 greys and contrast of
+    0.5 to 1.5 have probability 1/2 each; the released colour changes have no meaning in a grey image.
+    """
+
+    SCALES, MOST, BRIGHTNESS, CONTRAST = (0.5, 2.0), 0.75, 32.0, (0.5, 1.5)
+    TRIES = 10
+
+    def __init__(self, height: int, width: int):
+        self.height, self.width = height, width
+
+    def __call__(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        scale, flip, brighter, delta, harder, factor = torch.rand(6, generator=generator).tolist()
+        scale = self.SCALES[0] + (self.SCALES[1] - self.SCALES[0]) * scale
+        size = [max(1, round(side * scale)) for side in image.shape[-2:]]
+        image, masks = TF.resize(image, size, antialias=True), TF.resize_mask(mask[None], size)
+        missing = [max(0, self.width - size[1]), max(0, self.height - size[0])]
+        image, masks = (TF.pad(part, [0, 0, *missing]) for part in (image, masks))
+        top = left = 0
+        for _ in range(self.TRIES):
+            down, across = torch.rand(2, generator=generator).tolist()
+            top = int(down * (image.shape[-2] - self.height + 1))
+            left = int(across * (image.shape[-1] - self.width + 1))
+            patch = masks[:, top : top + self.height, left : left + self.width]
+            if torch.bincount(patch.flatten()).max() <= self.MOST * patch.numel():
+                break
+        pair = [TF.crop(part, top, left, self.height, self.width) for part in (image, masks)]
+        if flip < 0.5:
+            pair = [TF.horizontal_flip(part) for part in pair]
+        light = pair[0].float()
+        if brighter < 0.5:
+            light = light + self.BRIGHTNESS * (2 * delta - 1)
+        if harder < 0.5:
+            light = light * (self.CONTRAST[0] + (self.CONTRAST[1] - self.CONTRAST[0]) * factor)
+        return light.round().clamp(0, 255).to(torch.uint8), pair[1][0]
+
+
 class RandomisedView:
     """A whole picture seen anew: turned, shifted, scaled, flipped sideways, with another gain, sharpness and noise.
 

@@ -52,7 +52,7 @@ class Recipe(BaseModel):
     patch_height: int = Field(512, ge=32)
     patch_width: int = Field(256, ge=32)
     framing: Literal["stretch", "fit"] = "stretch"
-    augmentation: Literal["paper", "upright", "randomised"] = "paper"
+    augmentation: Literal["paper", "upright", "rescaled", "randomised"] = "paper"
     rotation_degrees: float = Field(20.0, ge=0, le=90)
 
     batch: int = Field(4, ge=2)

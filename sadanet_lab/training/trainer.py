@@ -53,11 +53,12 @@ class TrainingSet:
         self.images = [transforms.resize(sample.image(), *size) for sample in samples]
         self.masks = [transforms.resize_mask(sample.mask(), *size) for sample in samples]
         patch = recipe.patch_height, recipe.patch_width
-        self.patch = (
-            transforms.RandomisedView(*patch)
-            if recipe.augmentation == "randomised"
-            else transforms.TrainingPatch(*patch, recipe.rotation_degrees, upright=recipe.augmentation == "upright")
-        )
+        self.patch = {
+            "paper": transforms.TrainingPatch(*patch, recipe.rotation_degrees),
+            "upright": transforms.TrainingPatch(*patch, recipe.rotation_degrees, upright=True),
+            "rescaled": transforms.RescaledPatch(*patch),
+            "randomised": transforms.RandomisedView(*patch),
+        }[recipe.augmentation]
         self.recipe = recipe
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

@@ -74,3 +74,53 @@ def test_normalised_greys_have_the_authors_mean_and_sd():
     normal = transforms.normalise(grey, channels=3)
     assert normal.shape == (3, 1, 2)
     torch.testing.assert_close(normal, torch.tensor([[[0.0, 1.0]]]).expand(3, 1, 2))
+
+
+def test_an_upright_patch_is_never_upside_down():
+    """A picture that is bright above and dark below stays so, and does not without ``upright``."""
+    image, labels = torch.zeros((1, 64, 64), dtype=torch.uint8), torch.zeros((64, 64), dtype=torch.uint8)
+    image[:, :32] = 200
+    generator = torch.Generator().manual_seed(0)
+
+    def is_upright(patch):
+        return patch[0, :16].float().mean() > patch[0, -16:].float().mean()
+
+    for upright, share in ((True, 1.0), (False, 0.5)):
+        cut = transforms.TrainingPatch(64, 64, 0.0, upright=upright)
+        found = np.mean([is_upright(cut(image, labels, generator)[0]) for _ in range(100)])
+        assert found == 1.0 if upright else abs(found - share) < 0.2
+
+
+def test_a_rescaled_patch_keeps_image_and_mask_together_at_scales_of_a_half_to_two():
+    """Every bone is bright, the rest is dark: so it is in the patches, whose bones have a half to twice the width."""
+    image, labels = torch.zeros((1, 128, 96), dtype=torch.uint8), torch.zeros((128, 96), dtype=torch.uint8)
+    labels[:, 40:56] = 2
+    image[0][labels == 2] = 120
+    cut, generator = transforms.RescaledPatch(64, 48), torch.Generator().manual_seed(0)
+    widths, greys = [], []
+    for _ in range(200):
+        patch, mask = cut(image, labels, generator)
+        assert patch.shape == (1, 64, 48)
+        assert mask.shape == (64, 48)
+        assert patch.dtype == torch.uint8
+        assert set(mask.unique().tolist()) <= {0, 2}
+        inside, outside = patch[0][mask == 2].float(), patch[0][mask == 0].float()
+        if len(inside) and len(outside):
+            assert inside.median() > outside.median()
+            greys.append(inside.median().item())
+        columns = (mask == 2).any(0)
+        if columns.any() and not columns[0] and not columns[-1]:
+            widths.append(int(columns.sum()))
+    assert 8 <= min(widths) < 11
+    assert 24 < max(widths) <= 32
+    assert min(greys) < 80
+    assert max(greys) > 160
+
+
+def test_a_rescaled_patch_is_seldom_of_one_class_alone():
+    image, labels = torch.zeros((1, 256, 256), dtype=torch.uint8), torch.zeros((256, 256), dtype=torch.uint8)
+    labels[:64] = 1
+    cut, generator = transforms.RescaledPatch(32, 32), torch.Generator().manual_seed(0)
+    single = np.mean([len(cut(image, labels, generator)[1].unique()) == 1 for _ in range(100)])
+    plain = transforms.TrainingPatch(32, 32, 0.0)
+    assert single < np.mean([len(plain(image, labels, generator)[1].unique()) == 1 for _ in range(100)]) - 0.2
