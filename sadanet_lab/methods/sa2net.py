@@ -167,8 +167,8 @@ METHOD = Method(
     "to 2, 512 x 512 crops, photometric distortion; tested as the average of six scales, 0.5 to 1.75.",
     assumed="Eq. (7) in place of cross-entropy (lambda 0 is the released loss / 4); the training recipe of the other "
     "rows in place of its own, and one scale in testing (its own: --augmentation rescaled and six times --test-scale); "
-    "tokens as wide as a quarter of the width; padding 1 in rho. A Swin backbone is timm's Swin, whose maps differ from "
-    "the released by 0.2 to 3.3: no norms on its outputs (Swin-T: 2,880 parameters fewer), no shift in the last stage at "
+    "tokens as wide as a quarter of the width; padding 1 in rho. A Swin backbone is timm's, whose maps differ from the "
+    "released by 0.2 to 3.3: no norms on its outputs (Swin-T: 2,880 parameters fewer), no shift in the last stage at "
     "sizes above its own, windows rolled before the map is padded; drop path 0.1, released 0.3.",
     losses={"equation-7": equation_7, "mixed": mixed_loss},
     gamma=RELEASED,

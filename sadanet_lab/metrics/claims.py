@@ -21,7 +21,14 @@ from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS, Comparison, compar
 COUNTED = ("dice", "recall")
 """The paper's metrics but for IoU."""
 IDLE = 0.1
-"""Points of Dice. Of a method that loses less without its attention modules, no verdict is one about the modules."""
+"""Points of Dice. A module whose removal moves a network's Dice by less does nothing that is worth a verdict."""
+MODULES = {
+    frozenset(("SADANet", "SADANet w/o SCA")): (("SADANet", "SCA"), ("SADANet w/o SCA", "PAM")),
+    frozenset(("SADANet", "DANet")): (("SADANet", "SCA"), ("DANet", "PAM")),
+    frozenset(("SADANet w/o SAA", "DANet")): (("SADANet w/o SAA", "SCA"), ("DANet", "PAM")),
+}
+"""Two rows of Table II -> the attention that stands where they differ, as (method, module). SAA runs in training only,
+and cannot be taken out."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +135,12 @@ def check(
     counts: dict[str, np.ndarray],
     published: pd.DataFrame,
     basis: str = "pooled",
-    lost_without_attention: Mapping[str, float] | None = None,
+    lost: Mapping[tuple[str, str], float] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The claims about a table, on counts: name -> (seeds, images, classes, 4).
 
-    published: the table as printed, long (method, region, metric, mean). lost_without_attention: see
-    ``withhold_idle``. Comparisons of which a method is not in ``counts`` are left out; the primary ones are corrected
+    published: the table as printed, long (method, region, metric, mean). lost: see ``withhold_idle``.
+    Comparisons of which a method is not in ``counts`` are left out; the primary ones are corrected
     over all rows of the table that are there, whether a claim names them or not.
 
     Returns (comparisons: of ``statistics.compare`` with said, at_least, paper (the printed difference), margin, and
@@ -152,26 +159,26 @@ def check(
     found["paper"] = [printed[c.method, c.region, c.metric] - printed[c.other, c.region, c.metric] for _, c in asked]
     found["said"] = [claim.said for claim, _ in asked]
     found["at_least"] = [claim.at_least for claim, _ in asked]
-    found = withhold_idle(found, lost_without_attention or {})
+    found = withhold_idle(found, lost or {})
     found["margin"] = [_margin(row) for row in found.itertuples()]
     found["told"] = [_told(row) for row in found.itertuples()]
     rows = [(said, _summary(rows)) for said, rows in found.groupby("said", sort=False)]
     return found, pd.DataFrame(rows, columns=["said", "verdict"])
 
 
-def withhold_idle(table: pd.DataFrame, lost_without_attention: Mapping[str, float]) -> pd.DataFrame:
-    """``statistics.compare`` with a sentence in the place of each verdict about modules that do nothing.
+def withhold_idle(table: pd.DataFrame, lost: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+    """``statistics.compare`` with a sentence in the place of each verdict about a module that does nothing.
 
-    lost_without_attention: method -> points of mean bone Dice that its trained networks lose when their attention
-    modules are taken out. A method that is not named there keeps its verdicts.
+    lost: (method, module) -> points of mean bone Dice that the method's trained networks lose without that attention
+    module. What a comparison is about stands in ``MODULES``; one that is not named there keeps its verdict.
     """
 
     def verdict(row) -> str:
-        lost = {m: lost_without_attention[m] for m in (row.method, row.other) if m in lost_without_attention}
-        idle = [f"{method} {points:+.2f}" for method, points in lost.items() if points < IDLE]
+        about = MODULES.get(frozenset((row.method, row.other)), ())
+        idle = [f"{m[0]} loses {lost[m]:+.2f} without {m[1]}" for m in about if m in lost and abs(lost[m]) < IDLE]
         if row.role != PRIMARY or not idle:
             return row.verdict
-        return f"no verdict: taking out the attention costs {' and '.join(idle)} Dice, less than {IDLE:g}"
+        return f"no verdict: {' and '.join(idle)}, less than {IDLE:g} Dice"
 
     return table.assign(verdict=[verdict(row) for row in table.itertuples()])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method
-from sadanet_lab.paths import PHANTOM, PUBLISHED, resolve
+from sadanet_lab.paths import PHANTOM, PUBLISHED, STANDARD, resolve
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.recipe import Recipe
@@ -110,12 +110,11 @@ def plan_trainings(notebooks: Iterable[PlannedNotebook], profile: str) -> dict[s
 
 
 def code_digest() -> str:
-    """Of what notebooks run on beside their trainings: the packages' files and the published tables."""
+    """Of what notebooks run on beside their trainings: the packages, the published tables, the committed reference."""
     sources = [path for package in (PACKAGE, PACKAGE.with_name("sadanet_core")) for path in package.rglob("*")]
     files = [path for path in sources if path.is_file() and "__pycache__" not in path.parts]
-    return hashlib.sha256(
-        b"".join(path.read_bytes() for path in sorted([*files, *PUBLISHED.glob("*.csv")]))
-    ).hexdigest()
+    files += [*PUBLISHED.glob("*.csv"), *STANDARD.glob("*.json"), *STANDARD.glob("runs/*/*.csv")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 
 def _is_own(method: str, setting: str, value: str | float) -> bool:

@@ -14,13 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.paths import PHANTOM, ROOT
+from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.run_store import Run, open_run, record_files
-
-STANDARD = ROOT / "results" / "reference" / "standard-cpu"
-"""What verdicts stand on where a profile's own runs are too short."""
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:
@@ -66,9 +63,9 @@ def judged_runs(notebook: str, profile: str, runs: list[Run], reference: Path = 
 
 
 def about_verdicts(profile: str, runs: Sequence[Run], reference: Path = STANDARD) -> str:
-    """A sentence before anything that judges methods: by which runs, and why not by the profile's own."""
+    """Why methods are not judged by the profile's own runs, and by which they are; "" where they are."""
     if gives_verdicts(profile):
-        return f"Of the runs of profile `{profile}` on these data."
+        return ""
     why = f"Runs of profile `{profile}` are not judged by: {find_profile(profile)['no_verdicts']}."
     if not runs:
         return f"{why} No results of a longer training are kept in `{reference.relative_to(ROOT)}` yet."

@@ -42,11 +42,19 @@ def recall_by_kind(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same of hidden bones alone, by the share that is hidden: with a column share, the middle of its bin."""
+    """Recall of hidden bones by the share of a spine's bones that is hidden: method, without, share, seed, recall.
+
+    share: the mean over the images of a bin of ``SHARES``. The recall is the mean over the kinds of each kind's own,
+    since large shares hold more runs of levels: what follows from the mix of kinds is not put down to the share.
+    """
     hidden = rows[rows.kind != SEEN]
     bins = pd.cut(hidden.share, list(SHARES), include_lowest=True)
-    middle = hidden.share.groupby(bins, observed=True).transform("mean")
-    return _recall(hidden.assign(share=middle.round(3)), ["method", "without", "share", "seed"])
+    of_image = hidden.drop_duplicates("stem").set_index("stem").share
+    middle = bins.map(of_image.groupby(pd.cut(of_image, list(SHARES), include_lowest=True), observed=True).mean())
+    of_kinds = _recall(
+        hidden.assign(share=middle.astype(float).round(3)), ["method", "without", "share", "kind", "seed"]
+    )
+    return of_kinds.groupby(["method", "without", "share", "seed"], sort=False).recall.mean().reset_index()
 
 
 def _recall(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:

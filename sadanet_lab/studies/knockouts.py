@@ -37,10 +37,10 @@ def summarise(lost: pd.DataFrame) -> pd.DataFrame:
     return means.assign(sd=grouped.lost.std(), seeds=grouped.seed.count()).reset_index()
 
 
-def largest_lost(lost: pd.DataFrame) -> dict[str, float]:
-    """Method -> the mean Dice lost without that one of its modules whose removal costs most; for ``metrics.claims``."""
-    largest = summarise(lost).groupby("method", sort=False).lost.max()
-    return {str(name): float(value) for name, value in largest.items()}
+def lost_by_module(lost: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """(method, module) -> mean Dice lost without it; for ``claims.withhold_idle``."""
+    table = summarise(lost)
+    return dict(zip(zip(table.method, table.module, strict=True), table.lost, strict=True))
 
 
 def frame_scores(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:

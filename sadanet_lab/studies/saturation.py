@@ -1,7 +1,7 @@
 """Do the softmaxes of Eq. (1) and Eq. (3) saturate? Each entry under them is a sum over all H x W pixels.
 
 So its size goes with the size of the picture, and what a softmax makes of it too: weights trained on patches meet
-other energies on whole images. A row is called one-hot where its largest weight is above ``ONE_HOT``.
+other energies on whole images. A row is called one-hot from a largest weight of ``ONE_HOT`` on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,10 +18,10 @@ from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.inference.segmentation import in_precision_of, logits_of, network_input
 from sadanet_lab.studies.finding import Finding
+from sadanet_lab.training.evaluation import ONE_HOT
 from sadanet_lab.training.run_store import Run
 from sadanet_lab.training.trainer import build_network
 
-ONE_HOT = 0.99
 EQUATIONS = {"Eq. (1)": (StructureAffinityAttention, "affinity"), "Eq. (3)": (GlobalChannelAttention, "attend")}
 """Equation -> (its module, the softmax in it)."""
 
@@ -58,7 +58,7 @@ def relative_entropy(rows: Tensor) -> Tensor:
 
 def saturation(rows: pd.DataFrame) -> Finding:
     """Does Eq. (3) saturate to one-hot rows? rows: of ``affinity_rows``."""
-    groups = rows.assign(one_hot=100.0 * (rows.largest > ONE_HOT)).groupby(["normalisation", "network"], sort=False)
+    groups = rows.assign(one_hot=100.0 * (rows.largest >= ONE_HOT)).groupby(["normalisation", "network"], sort=False)
     evidence = groups[["relative_entropy", "one_hot", "itself"]].mean().reset_index()
     evidence = evidence.rename(
         columns={"relative_entropy": "entropy / log C", "one_hot": "one-hot rows (%)", "itself": "weight on itself"}
@@ -152,7 +152,7 @@ def _saturation_of(energy: Tensor) -> dict[str, float]:
     """energy (..., rows, n): what a softmax over n is taken of."""
     weights, two = energy.double().softmax(-1), energy.topk(2).values
     return {
-        "one_hot": float((weights.amax(-1) > ONE_HOT).double().mean()),
+        "one_hot": float((weights.amax(-1) >= ONE_HOT).double().mean()),
         "relative_entropy": float(relative_entropy(weights).mean()),
         "gap": float((two[..., 0] - two[..., 1]).flatten().quantile(0.5)),
     }

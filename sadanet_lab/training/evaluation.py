@@ -73,6 +73,7 @@ def evaluate(
                     logits = logits_of(network, image, recipe)
                 for each in rows.values():
                     each.add(maps)
+                maps.clear()  # position attention's takes a GiB at the paper's size
                 prediction = _prediction(sample, image, logits, bones)
                 if predictions is not None:
                     write_atomically(predictions / f"{sample.stem}.png", png_bytes(prediction.labels))

@@ -111,6 +111,7 @@ class Recipe(BaseModel):
     def network_settings(self) -> NetworkSettings:
         weights = self.weights_file if self.weights == "file" else self.weights
         assert weights is not None  # "file" comes with one
+        largest = max(1.0, *self.test_scales)
         return NetworkSettings(
             self.backbone,
             weights,
@@ -120,8 +121,8 @@ class Recipe(BaseModel):
             self.normalisation,
             self.gamma,
             self.auxiliary_weight,
-            image_height=self.image_height,
-            image_width=self.image_width,
+            image_height=round(self.image_height * largest),
+            image_width=round(self.image_width * largest),
         )
 
 

@@ -26,13 +26,19 @@ def knockouts_markdown(table: pd.DataFrame) -> str:
         {
             "Method": table.method,
             "Module": table.module,
-            "Dice lost without it": lost + (table.lost < IDLE).map({True: " (idle)", False: ""}),
+            "Dice lost without it": lost + table.lost.map(_what_it_does),
             "gamma": table.gamma.map(lambda gamma: "none" if np.isnan(gamma) else f"{gamma:+.3f}"),
             "One-hot rows": table.one_hot_percent.map("{:.0f} %".format),
         }
     )
-    note = f'"Idle": less than {IDLE:g} points; what a table says of such a module is not due to it.'
+    note = f'"Idle": less than {IDLE:g} points either way; what a table says of such a module is not due to it.'
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
+
+
+def _what_it_does(lost: float) -> str:
+    if abs(lost) < IDLE:
+        return " (idle)"
+    return " (better without)" if lost < 0 else ""
 
 
 def frame_markdown(table: pd.DataFrame) -> str:
@@ -64,7 +70,10 @@ def doubling_markdown(table: pd.DataFrame) -> str:
             "The last doubling gained": gained.where(table.gained.notna(), "n/a"),
         }
     )
-    note = f"Not done: more than {CONVERGED:g} points; such a rank may say how fast a method learns, not how well."
+    note = (
+        f"Ranks of one seed are no verdict. Not done: more than {CONVERGED:g} points; such a rank may say how fast a "
+        "method learns, not how well."
+    )
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
 
 
@@ -151,7 +160,7 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
 def response_markdown(table: pd.DataFrame) -> str:
     """``hidden_bones.modules_response`` as Markdown: one row per module, one column per kind of bone."""
     if table.empty:
-        return "n/a: no network among these has attention that runs in testing."
+        return "n/a: no run, no bone known to be hidden, or no attention that runs in testing."
     cells = table.added.map("{:+.1f}".format) + table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.1f}")
     wide = table.assign(cell=cells).pivot(index=["method", "module"], columns="kind", values="cell")
     rows = list(dict.fromkeys(zip(table.method, table.module, strict=True)))

@@ -55,7 +55,7 @@ def _markdown_of_numbers(table: pd.DataFrame, form: str = "{:.2f}") -> str:
 def differences_markdown(table: pd.DataFrame) -> str:
     """``statistics.differences_to`` as Markdown: the primary comparisons in full, then the exploratory ones."""
     if table.empty:
-        return "n/a: there is no second method."
+        return "n/a: there are no two methods to compare."
     minus = f"{table.method.iloc[0]} minus"
     first, rest = table[table.role == PRIMARY], table[table.role != PRIMARY]
     shown = pd.DataFrame(
@@ -92,7 +92,7 @@ def _spans(table: pd.DataFrame) -> pd.Series:
 def claims_markdown(claims: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     """``claims.check`` as Markdown: each claim with its summary, then a line for each comparison."""
     if claims.empty:
-        return "No claim is about the methods chosen."
+        return "n/a: no claim is about the methods that there are runs of."
     parts = []
     for claim in claims.itertuples():
         lines = comparisons[comparisons.said == claim.said]

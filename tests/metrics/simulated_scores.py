@@ -35,7 +35,7 @@ def simulated(rng, gains, seeds=3, images=29, spreads=(0, 0, 0), common=1.0):
 
 def table(rng, gains, **sizes):
     """The primary comparisons of the first method with the others."""
-    counts = dict(zip("abcdefghi", simulated(rng, gains, **sizes), strict=False))
+    counts = dict(zip("abcdefghij", simulated(rng, gains, **sizes), strict=False))
     return compare(counts, primary_comparisons("a", counts))
 
 

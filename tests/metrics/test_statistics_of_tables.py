@@ -42,7 +42,7 @@ def few_resamples(monkeypatch):
 def test_nine_methods_that_are_one_are_told_apart_in_few_tables(seeds, images, spreads, few_resamples):
     """The promise is 5 %; 7 % of 300 tables leaves room for chance."""
     rng = np.random.default_rng(1)
-    tables = [table(rng, [0] * 9, seeds=seeds, images=images, spreads=SPREADS[spreads]) for _ in range(TABLES)]
+    tables = [table(rng, [0] * 10, seeds=seeds, images=images, spreads=SPREADS[spreads]) for _ in range(TABLES)]
     assert sum(each.verdict.isin(("above", "below")).any() for each in tables) <= 0.07 * TABLES
 
 
@@ -55,7 +55,7 @@ def test_twice_the_stated_smallest_difference_is_found_by_new_trainings(seeds, i
     sizes = {"seeds": seeds, "images": images, "spreads": SPREADS[spreads]}
     found = []
     for _ in range(60):
-        stated = table(rng, [0] * 9, **sizes).smallest
+        stated = table(rng, [0] * 10, **sizes).smallest
         again = table(rng, [0, *(-2 * stated)], **sizes)
         found += list((again.p_corrected < ALPHA) & (again.difference > 0))
     assert np.mean(found) >= POWER

@@ -77,9 +77,9 @@ class TestRecomputed:
 
     def test_its_claims_with_intervals_and_corrected_p(self, folder, notebook, name, printed, label):
         judged = judged_of(folder, notebook)
-        lost = knockouts.largest_lost(knockouts.dice_lost(judged)) if printed == "II" else None
+        lost = knockouts.lost_by_module(knockouts.dice_lost(judged)) if printed == "II" else None
         counts = run_scores.counts_by_label(judged, label)
-        compared, verdicts = claims.check(printed, counts, published_scores(printed), lost_without_attention=lost)
+        compared, verdicts = claims.check(printed, counts, published_scores(printed), lost=lost)
         assert_same_csv(folder, f"{name}_claims", compared)
         assert_same_text(folder, f"{name}_claims", tables.claims_markdown(verdicts, compared))
         assert content(folder, notebook)["findings"]["claims"] == verdicts.set_index("said").verdict.to_dict()
@@ -90,7 +90,7 @@ def test_differences(folder, notebook, name, printed, label):
     judged = judged_of(folder, notebook)
     found = statistics.differences_to(claims.REFERENCES[printed], run_scores.counts_by_label(judged, label))
     if printed == "II":
-        found = claims.withhold_idle(found, knockouts.largest_lost(knockouts.dice_lost(judged)))
+        found = claims.withhold_idle(found, knockouts.lost_by_module(knockouts.dice_lost(judged)))
     assert_same_csv(folder, f"{name}_differences", found)
     assert_same_text(folder, f"{name}_differences", tables.differences_markdown(found))
 

@@ -139,13 +139,16 @@ def test_a_flag_begins_beyond_three_degrees():
         assert differs(smoothed + 3.01, smoothed)
 
 
-@pytest.mark.parametrize("name", ["piecewise linear", "kink"])
-def test_a_wrong_level_is_flagged_in_the_measurement_and_in_the_table_of_angles(name):
+def test_a_wrong_level_in_a_straight_spine_with_a_kink_is_flagged_in_the_measurement_and_in_the_table_of_angles():
+    """In a curved one it is not always: where single levels hardly scatter, a wrong one is taken for a bend."""
+    name = "kink"
     bones = spine_of(SHARP[name][1], 11)
     bones[8] = PROCESS, bones[8][1] + np.array([0, 0.4 * PITCH])  # the left process of the fifth level, too low
     labels = painted(bones)
     found = measure_curves(labels)
-    assert found.flagged == differs(found.raw_angle_degrees, found.largest_angle_degrees)
+    assert found.flagged is True
+    assert abs(found.raw_angle_degrees - found.largest_angle_degrees) > 3
+    assert measure_curves(painted(spine_of(SHARP[name][1], 11))).flagged is False
     (row,) = angle_of(labels, "a").to_dict("records")
     assert list(row) == ["stem", "measured", "raw", "flagged", "confidence", "reason"]
     assert (row["measured"], row["raw"]) == (found.largest_angle_degrees, found.raw_angle_degrees)

@@ -59,9 +59,16 @@ class TestKnockouts:
         assert found.sd["GCA"] == pytest.approx(np.std([10, 25], ddof=1))
         assert found.seeds["GCA"] == 2
 
-    def test_a_method_stands_for_that_of_its_modules_that_does_most(self):
+    def test_each_module_of_a_method_stands_for_itself(self):
         lost = knockouts.dice_lost([with_modules(0, 40, 50), with_modules(1, 25, 50)], label)
-        assert knockouts.largest_lost(lost) == {"SADANet": pytest.approx(17.5)}
+        expected = {("SADANet", "GCA"): pytest.approx(17.5), ("SADANet", "SCA"): pytest.approx(0)}
+        assert knockouts.lost_by_module(lost) == expected
+
+    def test_a_module_that_does_harm_is_not_idle(self):
+        lost = knockouts.dice_lost([StoredRun("A", attention=attention(("GCA", 1, 0)), whole=(40, 60, 60),
+                                    counts_without=counts(50, 50, 50).assign(without="GCA"))], label)  # fmt: skip
+        text = views.knockouts_markdown(knockouts.summarise(lost)).split("\n\n")[0]
+        assert "-10.00 (better without)" in text
 
     def test_a_network_without_attention_has_no_rows_and_a_sentence(self):
         none = StoredRun("UNet", attention=attention(), counts_without=counts(0, 0, 0).assign(without="")[:0])
@@ -125,12 +132,11 @@ class TestHiddenBones:
         assert recall.found["", "run"] == pytest.approx(100 / 3)
         assert recall.recall["GCA", "pair"] == pytest.approx(70)
 
-    def test_recall_by_share_is_of_hidden_bones_alone(self, rows):
+    def test_recall_by_share_is_of_hidden_bones_alone_each_kind_with_the_same_weight(self, rows):
         recall = hidden_bones.recall_by_share(rows).set_index("without")
         assert recall.share[""] == pytest.approx(0.4)
-        assert recall.bones[""] == 4
-        assert recall.recall[""] == pytest.approx(240 / 4)
-        assert recall.recall["GCA"] == pytest.approx(100 / 4)
+        assert recall.recall[""] == pytest.approx((50 + 90) / 2)
+        assert recall.recall["GCA"] == pytest.approx((10 + 70) / 2)
 
     def test_a_module_s_response_is_what_its_removal_costs(self, rows):
         response = hidden_bones.modules_response(rows).set_index("kind").added
