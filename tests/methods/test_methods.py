@@ -118,12 +118,12 @@ class TestEveryNetwork:
         other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
         assert torch.equal(other(picture), expected)
 
-    def test_each_loss_falls_by_a_fifth_in_20_steps_and_bfloat16_then_predicts_as_float32_does(self, case):
+    def test_each_loss_falls_by_a_fifth_in_30_steps_and_bfloat16_then_predicts_as_float32_does(self, case):
         """bfloat16 keeps 8 bits, 0.4 % a rounding; over the layers the logits may part by 3 % of their spread."""
         picture, _ = sample()
         for loss in find_method(case.name).losses:
             network = build(*case)
-            losses = trained(network, losses_of(case.name, network)[loss], steps=20)
+            losses = trained(network, losses_of(case.name, network)[loss], steps=30)
             assert losses[-1] < 0.8 * losses[0]
             with torch.no_grad():
                 exact = network.eval()(picture)
