@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 
 from sadanet_lab.metrics.scores import bone_dice
@@ -41,21 +40,3 @@ def lost_by_module(lost: pd.DataFrame) -> dict[tuple[str, str], float]:
     """(method, module) -> mean Dice lost without it; for ``claims.withhold_idle``."""
     table = summarise(lost)
     return dict(zip(zip(table.method, table.module, strict=True), table.lost, strict=True))
-
-
-def frame_scores(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
-    """Scores inside the scanned strip, and what is invented in the black frame; means over seeds, one row per method.
-
-    Columns method, dice (mean of the bones, whole picture), dice_in_strip, false_in_frame_percent (share of all false
-    bone pixels), invented (bones an image of which most lies in the frame).
-    """
-    rows = []
-    for run in runs:
-        strip, whole = run.table("strip"), run.counts
-        bones = whole["class"] != "background"
-        false, false_in_strip = (int(table.fp[bones].sum()) for table in (whole, strip))
-        dice, inside = (bone_dice(table) for table in (whole, strip))
-        share = 100 * (false - false_in_strip) / false if false else np.nan
-        rows.append((label(run), dice, inside, share, strip.invented.sum() / strip.stem.nunique()))
-    columns = ["method", "dice", "dice_in_strip", "false_in_frame_percent", "invented"]
-    return pd.DataFrame(rows, columns=columns).groupby("method", sort=False).mean().reset_index()

@@ -9,7 +9,7 @@ from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import calibration
 from sadanet_lab.metrics.claims import lambda_title
-from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, counts_array, scores_of
+from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, bone_dice, counts_array, scores_of
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.run_store import Run
@@ -96,6 +96,24 @@ def outlines(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
         tables.append(table.assign(method=label(run), **percent).rename(columns={"class": "region"}))
     columns = ["hd95", "hd95_percent", "surface_distance", "surface_distance_percent", "bones", "missed", "false"]
     return pd.concat(tables).groupby(["method", "region"], sort=False)[columns].mean().reset_index()
+
+
+def frame_scores(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """Scores inside the scanned strip, and what is invented in the black frame; means over seeds, one row per method.
+
+    Columns method, dice (mean of the bones, whole picture), dice_in_strip, false_in_frame_percent (share of all false
+    bone pixels), invented (bones an image of which most lies in the frame).
+    """
+    rows = []
+    for run in runs:
+        strip, whole = run.table("strip"), run.counts
+        bones = whole["class"] != "background"
+        false, false_in_strip = (int(table.fp[bones].sum()) for table in (whole, strip))
+        dice, inside = (bone_dice(table) for table in (whole, strip))
+        share = 100 * (false - false_in_strip) / false if false else np.nan
+        rows.append((label(run), dice, inside, share, strip.invented.sum() / strip.stem.nunique()))
+    columns = ["method", "dice", "dice_in_strip", "false_in_frame_percent", "invented"]
+    return pd.DataFrame(rows, columns=columns).groupby("method", sort=False).mean().reset_index()
 
 
 def confusion_of_runs(runs: Iterable[Run]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What attention adds, what is invented in the frame, what hidden bones are found, and what longer training gains.
+"""What attention adds, what hidden bones are found, and what longer training gains.
 
 Of no runs a figure is empty, and a table says so.
 """
@@ -39,21 +39,6 @@ def _what_it_does(lost: float) -> str:
     if abs(lost) < IDLE:
         return " (idle)"
     return " (better without)" if lost < 0 else ""
-
-
-def frame_markdown(table: pd.DataFrame) -> str:
-    """``knockouts.frame_scores`` as Markdown."""
-    share = table.false_in_frame_percent.map("{:.1f} %".format).where(table.false_in_frame_percent.notna(), "n/a")
-    shown = pd.DataFrame(
-        {
-            "Method": table.method,
-            "Bone Dice": table.dice.map("{:.2f}".format),
-            "in the strip alone": table.dice_in_strip.map("{:.2f}".format),
-            "False bone pixels in the black frame": share,
-            "Bones invented there, an image": table.invented.map("{:.2f}".format),
-        }
-    )
-    return shown.to_markdown(index=False, disable_numparse=True)
 
 
 def doubling_markdown(table: pd.DataFrame) -> str:

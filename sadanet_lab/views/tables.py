@@ -112,6 +112,21 @@ def outlines_markdown(table: pd.DataFrame) -> str:
     return shown.to_markdown(index=False, disable_numparse=True)
 
 
+def frame_markdown(table: pd.DataFrame) -> str:
+    """``frame_scores`` as Markdown."""
+    share = table.false_in_frame_percent.map("{:.1f} %".format).where(table.false_in_frame_percent.notna(), "n/a")
+    shown = pd.DataFrame(
+        {
+            "Method": table.method,
+            "Bone Dice": table.dice.map("{:.2f}".format),
+            "in the strip alone": table.dice_in_strip.map("{:.2f}".format),
+            "False bone pixels in the black frame": share,
+            "Bones invented there, an image": table.invented.map("{:.2f}".format),
+        }
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
 def confusion_markdown(shares: pd.DataFrame) -> str:
     """``confusion_of_runs`` as Markdown, in percent."""
     return _markdown_of_numbers(100 * shares.rename_axis("In the mask"), "{:.1f}")

@@ -103,9 +103,9 @@ def test_what_is_lost_without_each_attention_module(folder, notebook, name):
 
 
 def test_scores_in_the_strip_and_what_is_invented_in_the_frame(folder):
-    frame = knockouts.frame_scores(runs_of(folder, "01_table1_comparison"))
+    frame = run_scores.frame_scores(runs_of(folder, "01_table1_comparison"))
     assert_same_csv(folder, "table1_frame", frame)
-    assert_same_text(folder, "table1_frame", effects.frame_markdown(frame))
+    assert_same_text(folder, "table1_frame", tables.frame_markdown(frame))
 
 
 def test_convergence(folder):

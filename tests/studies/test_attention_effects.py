@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sadanet_lab.studies import convergence, hidden_bones, knockouts
+from sadanet_lab.studies import convergence, hidden_bones, knockouts, run_scores
 from sadanet_lab.views import attention_effects as views
 
 BONES = ("rib", "thoracic_process", "lump")
@@ -85,7 +85,7 @@ class TestKnockouts:
 
     def test_the_frame_is_what_the_strip_leaves_out(self):
         strip = counts(50, 20, 50).assign(invented=[0, 1, 0, 2])
-        found = knockouts.frame_scores([StoredRun("UNet", whole=(50, 50, 50), strip=strip)], label).iloc[0]
+        found = run_scores.frame_scores([StoredRun("UNet", whole=(50, 50, 50), strip=strip)], label).iloc[0]
         assert found.dice == 50
         assert found.dice_in_strip == pytest.approx(100 * 100 / 170)
         assert found.false_in_frame_percent == pytest.approx(60)
