@@ -22,6 +22,8 @@ class Recipe(BaseModel):
     """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B.
     augmentation, rotation_degrees: see ``images.transforms``; auxiliary_weight: see ``sadanet_core.sadanet``.
     gamma: first value of the attention's learned scalar (1: as printed, 0: as the code family); None: there is none.
+    first_weights: of all convolutions outside the backbone, drawn as the code that each method's authors released draws
+    them, or as PyTorch's layers do by themselves; the paper says nothing.
     test_scales: of the picture that a trained network is shown; of several the probabilities are averaged.
 
     data: fingerprint of the dataset folder. weights_file: where ``weights="file"`` was read from; the file's hash,
@@ -44,6 +46,7 @@ class Recipe(BaseModel):
     weights: Literal["none", "imagenet", "file"] = "none"
     weights_file: str | None = None
     weights_sha256: str | None = None
+    first_weights: Literal["released", "pytorch"] = "released"
     input_channels: Literal[1, 3] = 3
     width: int = Field(512, ge=16, multiple_of=16)
 
@@ -68,9 +71,10 @@ class Recipe(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_older_version(cls, settings: Any) -> Any:
-        """Runs of versions before 4 had no setting of this name: gamma started at 0 in all of them."""
+        """Runs of versions before 4 had no choice: gamma started at 0 and most layers as PyTorch's do."""
         if isinstance(settings, dict) and settings.get("version", VERSION) < 4 and "gamma" not in settings:
-            return settings | {"gamma": None if methods.find_method(settings["method"]).gamma is None else 0.0}
+            gamma = None if methods.find_method(settings["method"]).gamma is None else 0.0
+            return settings | {"gamma": gamma, "first_weights": "pytorch"}
         return settings
 
     @model_validator(mode="after")
@@ -136,7 +140,7 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
     settings = {
         key: chosen[key]
         for key in (
-            *("framing", "augmentation", "backbone", "weights"),
+            *("framing", "augmentation", "backbone", "weights", "first_weights"),
             *("input_channels", "width", "batch", "iterations", "precision"),
         )
     }

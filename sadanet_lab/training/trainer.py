@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sadanet_core import Backbone
 from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput, Failed
@@ -30,7 +31,18 @@ def build_network(recipe: Recipe) -> SegmentationNetwork:
     """The recipe's network at its start: its random weights come from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     network = methods.find_method(recipe.method).build(recipe.network_settings())
+    if recipe.first_weights == "pytorch":
+        _draw_as_pytorch(network)
     return network.to(memory_format=torch.channels_last)
+
+
+def _draw_as_pytorch(network: nn.Module) -> None:
+    """Draw all convolutions outside the backbone anew, as PyTorch's layers start by themselves."""
+    for child in network.children():
+        if isinstance(child, nn.Conv2d):
+            child.reset_parameters()
+        elif not isinstance(child, Backbone):
+            _draw_as_pytorch(child)
 
 
 def check_network(recipe: Recipe) -> None:
