@@ -33,6 +33,15 @@ def fit(image: np.ndarray, height: int, multiple: int = 8) -> tuple[Tensor, int]
     return TF.pad(resize(image, height, width), [0, 0, -width % multiple, 0]), width
 
 
+def add_margin(picture: Tensor, rows: int) -> Tensor:
+    """(..., H, W) -> (..., H + 2 rows, W): black, or background, above and below.
+
+    Patches cut out of an image hardly ever show its first and last rows, where networks then see bones. Of an image
+    with a margin they show them, and what lies beyond.
+    """
+    return F.pad(picture, [0, 0, rows, rows])
+
+
 def normalise(image: Tensor, channels: int = 1) -> Tensor:
     """Grey uint8 (..., 1, H, W) -> float32 (..., channels, H, W) of mean 0 and sd 1 over the authors' images."""
     grey = (image.float() - GREY_MEAN) / GREY_SD

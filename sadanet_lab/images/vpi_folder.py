@@ -45,10 +45,14 @@ class Sample:
         """Expert's label map, uint8 (H, W), ids 0..3."""
         return read_mask(self.mask_path)
 
+    @property
+    def bones_path(self) -> Path:
+        """Of the picture of ``bone_numbers``, which only some phantoms have."""
+        return self.root / "bones" / self.split / f"{self.stem}.png"
+
     def bone_numbers(self) -> np.ndarray | None:
         """Which bone of ``bones.csv`` each pixel belongs to, uint8 (H, W), 0 none; None where no such is known."""
-        path = self.root / "bones" / self.split / f"{self.stem}.png"
-        return read_image(path) if path.is_file() else None
+        return read_image(self.bones_path) if self.bones_path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,15 @@ class VpiFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over every listed stem, image and mask: another pixel is another fingerprint."""
+        """16 hex digits over every listed stem, image and mask, and over what is known of single bones."""
         digest = hashlib.sha256()
         for sample in (*self.train, *self.test, *self.val):
             digest.update(f"{sample.split}/{sample.stem}\n".encode())
-            for path in (sample.image_path, sample.mask_path):
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+            for path in (sample.image_path, sample.mask_path, sample.bones_path):
+                if path != sample.bones_path or path.is_file():
+                    digest.update(hashlib.sha256(path.read_bytes()).digest())
+        if (bones := self.root / "bones.csv").is_file():
+            digest.update(bones.read_bytes())
         return digest.hexdigest()[:16]
 
     @property

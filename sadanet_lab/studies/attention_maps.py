@@ -86,13 +86,13 @@ class AttentionMaps:
 def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> AttentionMaps:
     """One forward pass of a network in evaluation mode on a grey image uint8 (H, W) of any size.
 
-    SADANet's SAA, which runs in training only, is run too. The black beside an image that is padded is cut off every
+    SADANet's SAA, which runs in training only, is run too. The black around a framed image is cut off every
     map. Raises ``BadInput`` for networks that have no backbone to see a grid of.
     """
     owners = dict(network.named_modules())
     if "backbone" not in owners:
         raise BadInput(f"{recipe.method}: a network without a backbone and attention; expected one of the others")
-    picture, width = network_input(image, recipe)
+    framed = network_input(image, recipe)
     kept: dict[str, Tensor] = {}
     hooks = [
         owners["backbone"].register_forward_hook(lambda _m, _i, output: kept.update(layer3=output[0])),
@@ -103,26 +103,25 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
         ),
     ]
     try:
-        with torch.inference_mode(), in_precision_of(recipe, picture.device), record_attention(network) as maps:
-            logits = network(picture)
+        with torch.inference_mode(), in_precision_of(recipe, framed.picture.device), record_attention(network) as maps:
+            logits = network(framed.picture)
             auxiliary = owners.get("auxiliary")
             if isinstance(auxiliary, StructureAffinityHead):
                 auxiliary(kept["layer3"])
     finally:
         for hook in hooks:
             hook.remove()
-    full = at_full_size(logits[..., :width], image.shape)
+    full = at_full_size(framed.on_image(logits), image.shape)
     labels, confidence = full.argmax(0), full.softmax(0).amax(0)  # of a saturated softmax there is no largest entry
 
     def of(kind: type, name: str) -> list[Tensor]:
         wanted = (f"{owner}.{name}" for owner, module in owners.items() if isinstance(module, kind))
         return [found[0].float() for key in wanted for found in maps.get(key, [])]
 
-    def cut(found: Tensor) -> Tensor:
-        return found[..., : max(1, round(found.shape[-1] * width / picture.shape[-1]))]
-
-    h, w = cut(kept["layer3"]).shape[-2:]
-    crosses = [_cut_cross(found, h, w) for found in of(SpatialCrissCrossAttention, "attend")]
+    whole = kept["layer3"].shape[-2:]
+    shown = framed.grid(whole)
+    h, w = kept["layer3"][..., *shown].shape[-2:]
+    crosses = [_cut_cross(found, whole, shown) for found in of(SpatialCrissCrossAttention, "attend")]
     positions, classes, affinity, channels = (
         next(iter(of(kind, name)), None)
         for kind, name in (
@@ -132,30 +131,29 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
             (GlobalChannelAttention, "attend"),
         )
     )
-    whole = kept["layer3"].shape[-2:]
     return AttentionMaps(
         image=image,
         labels=labels.to(torch.uint8).numpy(),
         confidence=confidence.numpy(),
         grid=(h, w),
         crosses=tuple(crosses),
-        positions=None if positions is None else _cut_positions(positions, whole, w),
-        classes=None if classes is None else cut(classes),
+        positions=None if positions is None else _cut_positions(positions, whole, shown),
+        classes=None if classes is None else framed.on_image(classes),
         affinity=affinity,
         channels=channels,
-        features=cut(kept["features"][0]).float() if "features" in kept else None,
+        features=framed.on_image(kept["features"][0]).float() if "features" in kept else None,
     )
 
 
-def _cut_cross(cross: Tensor, h: int, w: int) -> Tensor:
-    return torch.cat([cross[:, :w, :h], cross[:, :w, h : h + w]], dim=-1)
+def _cut_cross(cross: Tensor, whole: torch.Size, shown: tuple[slice, slice]) -> Tensor:
+    rows, columns = shown
+    down, across = cross[shown].split(list(whole), dim=-1)
+    return torch.cat([down[..., rows], across[..., columns]], dim=-1)
 
 
-def _cut_positions(positions: Tensor, whole: torch.Size, w: int) -> Tensor:
-    h, padded = whole
-    if w == padded:
-        return positions
-    return positions.view(h, padded, h, padded)[:, :w, :, :w].reshape(h * w, h * w)
+def _cut_positions(positions: Tensor, whole: torch.Size, shown: tuple[slice, slice]) -> Tensor:
+    cut = positions.view(*whole, *whole)[(*shown, *shown)]
+    return cut.reshape(cut.shape[0] * cut.shape[1], -1)
 
 
 def _spread(cross: Tensor, cell: tuple[int, int], grid: tuple[int, int]) -> Tensor:

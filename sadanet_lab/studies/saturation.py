@@ -88,13 +88,13 @@ def by_size(
     for name, run in networks:
         network = run.network()
         for sample in samples:
-            picture, width = network_input(sample.image(), run.recipe)
-            picture = picture[..., :width]
+            framed = network_input(sample.image(), run.recipe)
+            picture = framed.on_image(framed.picture)
             for tall, wide in sizes or sizes_of(run):
                 tiles = [
                     picture[..., top : top + tall, left : left + wide]
                     for top in range(0, picture.shape[-2] - tall + 1, tall)
-                    for left in range(0, max(1, width - wide + 1), wide)
+                    for left in range(0, max(1, framed.width - wide + 1), wide)
                 ]
                 with (
                     _energies(network) as energies,
@@ -104,7 +104,7 @@ def by_size(
                     for tile in tiles:
                         network(tile)
                 for equation, found in energies.items():
-                    origin = {"network": name, "equation": equation, "height": tall, "width": min(wide, width)}
+                    origin = {"network": name, "equation": equation, "height": tall, "width": min(wide, framed.width)}
                     rows.append(origin | {"stem": sample.stem, "tiles": len(tiles)} | _saturation_of(torch.cat(found)))
     return pd.DataFrame(rows)
 

@@ -22,6 +22,7 @@ class Recipe(BaseModel):
     """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B.
     augmentation, rotation_degrees: see ``images.transforms``; auxiliary_weight: see ``sadanet_core.sadanet``.
     gamma: first value of the attention's learned scalar (1: as printed, 0: as the code family); None: there is none.
+    margin: black rows put above and below every image, in training and in testing (see ``transforms.add_margin``).
     first_weights: of all convolutions outside the backbone, drawn as the code that each method's authors released draws
     them, or as PyTorch's layers do by themselves; the paper says nothing.
     test_scales: of the picture that a trained network is shown; of several the probabilities are averaged.
@@ -52,6 +53,7 @@ class Recipe(BaseModel):
 
     image_height: int = Field(2048, ge=32)
     image_width: int = Field(512, ge=32)
+    margin: int = Field(0, ge=0, multiple_of=16)
     patch_height: int = Field(512, ge=32)
     patch_width: int = Field(256, ge=32)
     framing: Literal["stretch", "fit"] = "stretch"
@@ -97,8 +99,8 @@ class Recipe(BaseModel):
                 f"{self.image_width} x {self.image_height}"
             )
         patch, image = (self.patch_height, self.patch_width), (self.image_height, self.image_width)
-        if self.augmentation == "randomised" and patch != image:
-            raise ValueError("augmentation 'randomised' shows whole images; expected a patch of the image's size")
+        if self.augmentation == "randomised" and (patch != image or self.margin):
+            raise ValueError("augmentation 'randomised' shows whole images; expected a patch of their size, no margin")
         return self
 
     @property
@@ -125,7 +127,7 @@ class Recipe(BaseModel):
             self.normalisation,
             self.gamma,
             self.auxiliary_weight,
-            image_height=round(self.image_height * largest),
+            image_height=round((self.image_height + 2 * self.margin) * largest),
             image_width=round(self.image_width * largest),
         )
 
@@ -140,7 +142,7 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
     settings = {
         key: chosen[key]
         for key in (
-            *("framing", "augmentation", "backbone", "weights", "first_weights"),
+            *("margin", "framing", "augmentation", "backbone", "weights", "first_weights"),
             *("input_channels", "width", "batch", "iterations", "precision"),
         )
     }

@@ -62,8 +62,11 @@ class TrainingSet:
 
     def __init__(self, samples: tuple[Sample, ...], recipe: Recipe):
         size = recipe.image_height, recipe.image_width
-        self.images = [transforms.resize(sample.image(), *size) for sample in samples]
-        self.masks = [transforms.resize_mask(sample.mask(), *size) for sample in samples]
+        images = [transforms.resize(sample.image(), *size) for sample in samples]
+        masks = [transforms.resize_mask(sample.mask(), *size) for sample in samples]
+        self.images, self.masks = (
+            [transforms.add_margin(p, recipe.margin) for p in parts] for parts in (images, masks)
+        )
         patch = recipe.patch_height, recipe.patch_width
         self.patch = {
             "paper": transforms.TrainingPatch(*patch, recipe.rotation_degrees),

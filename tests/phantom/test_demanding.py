@@ -1,6 +1,7 @@
 """Demanding phantoms: every severity, bends at single levels, bones that cannot be seen and stay in the mask."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -110,6 +111,16 @@ def test_a_third_list_is_read_and_part_of_the_fingerprint(folder, tmp_path):
     assert less.fingerprint != data.fingerprint
     for one, other in zip(data.test, less.test, strict=True):
         assert one.image_path.read_bytes() == other.image_path.read_bytes()
+
+
+def test_the_fingerprint_follows_what_is_known_of_single_bones(folder, tmp_path):
+    before = open_folder(folder).fingerprint
+    for name in ("bones.csv", "bones/test/phantom_100001.png"):
+        copy = tmp_path / name.replace("/", "-")
+        shutil.copytree(folder, copy)
+        with (copy / name).open("ab") as file:
+            file.write(b"\n")
+        assert open_folder(copy).fingerprint != before
 
 
 def test_usual_phantoms_have_no_table_of_bones(tmp_path):

@@ -69,7 +69,7 @@ def test_by_size_is_what_the_modules_own_softmax_gives(runs, phantoms):
     table = saturation.by_size([("net", runs[0])], [sample])
     assert list(table.tiles) == [8, 8, 2, 2, 1, 1]
     network = runs[0].network()
-    picture, _ = network_input(sample.image(), runs[0].recipe)
+    picture = network_input(sample.image(), runs[0].recipe).picture
     with record_attention(network) as maps, torch.inference_mode():
         network(picture)
         network.auxiliary(network.backbone(picture)[0])

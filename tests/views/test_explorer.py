@@ -84,7 +84,7 @@ def test_criss_cross_maps_are_rows_of_the_full_attention_matrix(maps):
 def test_position_attention_is_the_row_of_the_module_s_matrix_written_out(danet):
     network = danet.network()
     maps = attention_maps(network, danet.recipe, IMAGE)
-    picture, _ = network_input(IMAGE, danet.recipe)
+    picture = network_input(IMAGE, danet.recipe).picture
     with torch.no_grad():
         f = network.position_in(network.backbone(picture)[1])
         q, k = (layer(f).flatten(2)[0] for layer in (network.position_attention.query, network.position_attention.key))
@@ -97,7 +97,7 @@ def test_position_attention_is_the_row_of_the_module_s_matrix_written_out(danet)
 
 def test_class_maps_affinity_and_channels_are_what_the_modules_gave(sadanet, maps):
     network = sadanet.network()
-    picture, _ = network_input(IMAGE, sadanet.recipe)
+    picture = network_input(IMAGE, sadanet.recipe).picture
     with torch.inference_mode(), record_attention(network) as recorded:
         network.auxiliary(network.backbone(picture)[0])
         network(picture)
