@@ -159,7 +159,7 @@ def _test_on(trained: "Run", data: Path, basis: str, form: str) -> None:
     from sadanet_lab.training.evaluation import evaluate
 
     folder = open_folder(data)
-    tables = evaluate(trained.network(), folder.test, trained.recipe)
+    tables = evaluate(trained.network(), folder.test, trained.recipe, knock_out=False)
     _print_scores(tables["counts"], basis, form)
     if form == "table" and folder.is_phantom:
         angles = compare_with_truth(tables["angles"].assign(source="run"), folder)

@@ -13,8 +13,10 @@ from sadanet_lab.spine.levels import Level
 LARGEST_BEND = 18.0
 """Degrees by which a level may stand off its neighbours before it is taken for a wrong pair."""
 STIFFNESS = 0.5
-"""Weight of the sizes of all bends against half the squares of single levels' errors, per degree of their scatter:
-chosen on phantoms, between single levels' scatter, which makes angles too large, and flattened true bends."""
+"""Weight of the sizes of all bends against half the squares of single levels' errors, per degree of their scatter: less
+leaves scatter, which makes angles too large, more flattens true bends. On the 80 training phantoms of profile standard,
+as the shipped model segments them, the mean error of the largest angle is 4.4 degrees with 0.25 and with 0.5, 4.6 with
+0.125 and with 1, 5.4 with 4."""
 CLOSEST = 0.25
 """Levels closer than this share of the usual distance are taken as so far apart: what lies on one place has no bend."""
 

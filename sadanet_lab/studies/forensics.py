@@ -138,9 +138,8 @@ def unprinted(table: PrintedTable) -> Finding | None:
     first = METRICS[table.metrics[0]]
     others = evidence[first][~value.index.isin(flagged)]
     if len(others):
-        told += (
-            f" {'All other' if len(flagged) else 'Its'} {first} lies within {others.min():.2f} to {others.max():.2f}."
-        )
+        whose = "The other rows'" if len(flagged) else "Its"
+        told += f" {whose} {first} lies within {others.min():.2f} to {others.max():.2f}."
     question = "Is the class that only the averages hold consistent?"
     return Finding(question, evidence.reset_index(), told, tuple(map(str, flagged)))
 

@@ -16,6 +16,7 @@ from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import BONES, CLASSES
 from sadanet_lab.spine.curve_angles import measure_curves
 from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.trainer import find_device
 
 RING = 0.006
 """Width of the ring of tissue around a bone, as a share of the picture's height."""
@@ -28,7 +29,8 @@ def robustness(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample], see
     bones, see ``scores``), angle_error (degrees against the angle of the degraded mask, NaN where one of the two is not
     measurable). The same random stream serves all networks.
     """
-    networks = [(title, run.network(), run.recipe) for title, each in runs.items() for run in each]
+    device = find_device("auto")
+    networks = [(title, run.network().to(device), run.recipe) for title, each in runs.items() for run in each]
     cases = [(name, strength) for name, one in DEGRADATIONS.items() for strength in one.strengths]
     rows, mean_dice = [], score_of(BONE_AVERAGE, "dice")
     with progress(len(cases) * len(samples), "degraded images", "images") as bar:

@@ -53,16 +53,18 @@ def evaluate(
     recipe: Recipe,
     predictions: Path | None = None,
     validation: tuple[Sample, ...] = (),
+    knock_out: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Segment images and compare with their masks; label maps go to the folder ``predictions`` if given.
 
-    Returns the tables of ``table_names`` over all images in order.
+    Returns the tables of ``table_names`` over all images in order. knock_out: each attention module in turn; without,
+    the tables that tell of them have no rows.
     """
     if predictions is not None:
         predictions.mkdir(parents=True, exist_ok=True)
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in table_names()}
     knocked_out_tables = _knocked_out_tables()
-    attention = find_method(recipe.method).attention
+    attention = find_method(recipe.method).attention if knock_out else {}
     rows = {title: _OneHotRows(network, module) for title, module in attention.items()}
     bones = read_bones(samples[0].root) if samples else None
     with progress(len(samples), f"{recipe.name} on test images", "images") as bar:
