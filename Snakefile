@@ -85,8 +85,7 @@ def trained(wildcards):
     notebook = NOTEBOOKS[wildcards.notebook]
     return [
         TRAINED.format(training=training.name, seed=seed)
-        for training in notebook.trainings(PROFILE)
-        for seed in notebook.seeds(SEEDS)
+        for training, seed in notebook.jobs(PROFILE, SEEDS)
     ]
 
 

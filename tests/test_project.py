@@ -118,7 +118,7 @@ def count_trainings(seeds):
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_plan_trains_each_network_once_for_each_seed(seeds):
     notebooks = plan_notebooks().values()
-    runs = {(t.name, seed) for each in notebooks for t in each.trainings("quick") for seed in each.seeds(range(seeds))}
+    runs = {(t.name, seed) for each in notebooks for t, seed in each.jobs("quick", range(seeds))}
     assert len(runs) == count_trainings(seeds)
     assert set(plan_trainings(notebooks, "quick")) == {name for name, _ in runs}
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--lambda-dice", type=float, help="Weight of the Dice loss, Eq. (7).  [default: the paper's]")
 @click.option("--gamma", type=float, help="First value of the attention's learned scalar.  [default: the method's]")
 @click.option("--first-weights", help="released (by each method's authors) or pytorch.  [default: the profile's]")
+@click.option("--margin", type=int, help="Black rows above and below every image.  [default: the profile's]")
 @click.option("--augmentation", help="paper, upright, rescaled (SA2Net's) or randomised.  [default: the profile's]")
 @click.option(
     "--test-scale", "test_scales", type=float, multiple=True, help="Test at this scale; several are averaged."
@@ -61,6 +62,7 @@ def train(
     lambda_dice: float | None,
     gamma: float | None,
     first_weights: str | None,
+    margin: int | None,
     augmentation: str | None,
     test_scales: tuple[float, ...],
     length: float | None,
@@ -83,12 +85,8 @@ def train(
 
     # Made before the data is read, so that a fault shows at once.
     choices = {"head": head, "normalisation": normalisation, "loss": loss, "backbone": backbone}
-    choices |= {
-        "learning_rate": learning_rate,
-        "lambda_dice": lambda_dice,
-        "gamma": gamma,
-        "first_weights": first_weights,
-    }
+    choices |= {"learning_rate": learning_rate, "lambda_dice": lambda_dice, "gamma": gamma}
+    choices |= {"first_weights": first_weights, "margin": margin}
     choices |= {"augmentation": augmentation, "length": length, "test_scales": test_scales or None}
     recipe = make_recipe(method, profile, "not read yet", backbone_weights, seed=seed, **choices)
     check_network(recipe)

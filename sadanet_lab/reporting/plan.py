@@ -1,7 +1,8 @@
 """What ``make reproduce`` does, read off the notebooks: their order, what each must have trained, what goes first.
 
 A notebook that has a parameter ``methods`` needs those trained, with every value of the lists in ``SWEPT`` and every
-seed of ``seeds``, or ``seed``, or 0. So a new method, lambda or notebook is known here without another word.
+seed of ``seeds``, or ``seed``, or 0; one that has ``choices`` also each of these (see ``training.choices``) with every
+seed of ``choice_seeds``. So a new method, lambda or notebook is known here without another word.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method
 from sadanet_lab.paths import PHANTOM, PUBLISHED, STANDARD, resolve
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
+from sadanet_lab.training.choices import read_choice
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.recipe import Recipe
 
@@ -67,10 +69,15 @@ class PlannedNotebook:
         """
         return bool(read_notebook(self.path).metadata.get("sadanet", {}).get("verdicts"))
 
-    def trainings(self, profile: str) -> list[Training]:
-        """What it must have trained in a profile, for each seed."""
+    def jobs(self, profile: str, seeds: Sequence[int]) -> list[tuple[Training, int]]:
+        """What it must have trained in a profile, and with which seed; seeds: those asked for."""
         if self.is_of_verdicts and not gives_verdicts(profile):
             return []
+        own = list(seeds) if "seeds" in self.parameters else [self.parameters.get("seed", 0)]
+        jobs = [*product(self._trainings(), own), *product(self._choices(), self.parameters.get("choice_seeds", [0]))]
+        return list(dict.fromkeys(jobs))
+
+    def _trainings(self) -> list[Training]:
         sweeps = [
             [(SWEPT[name], value) for value in self.parameters[name]] for name in SWEPT if name in self.parameters
         ]
@@ -80,9 +87,13 @@ class PlannedNotebook:
             for chosen in product(*sweeps)
         ]
 
-    def seeds(self, seeds: Sequence[int]) -> list[int]:
-        """Those it trains with when so many are asked for."""
-        return list(seeds) if "seeds" in self.parameters else [self.parameters.get("seed", 0)]
+    def _choices(self) -> list[Training]:
+        trainings = []
+        for text in self.parameters.get("choices", []):
+            method, settings = read_choice(text)
+            kept = tuple((name, value) for name, value in settings.items() if name == "length")
+            trainings += [Training(method, tuple(settings.items())), Training(method, kept)]
+        return trainings
 
     def options(self, given: dict[str, str]) -> list[str]:
         """Of ``sadanet run``: those of the given parameters that it has and that say something."""
@@ -106,7 +117,7 @@ def plan_notebooks() -> dict[str, PlannedNotebook]:
 def plan_trainings(notebooks: Iterable[PlannedNotebook], profile: str) -> dict[str, Training]:
     """Name -> each training that any of the notebooks needs, those of notebooks that go first in front."""
     ordered = sorted(notebooks, key=lambda notebook: not notebook.goes_first)
-    return {training.name: training for notebook in ordered for training in notebook.trainings(profile)}
+    return {training.name: training for notebook in ordered for training, _ in notebook.jobs(profile, [0])}
 
 
 def code_digest() -> str:

@@ -7,10 +7,17 @@ import pandas as pd
 
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.studies.run_scores import Label, method_label
+from sadanet_lab.training.choices import changed_settings
 from sadanet_lab.training.run_store import Run
 
 CONVERGED = 0.5
 """Dice points: a method whose last doubling gained more is not done, and its rank may be its speed of learning."""
+
+
+def own_runs(runs: Iterable[Run], seed: int) -> list[Run]:
+    """Those of a seed whose settings, but for their length, are the method's and the profile's own; each once."""
+    own = (run for run in runs if run.recipe.seed == seed and not changed_settings(run.recipe))
+    return list({run.recipe.digest: run for run in own}.values())
 
 
 def dice_by_length(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:

@@ -28,7 +28,8 @@ def hidden_rows(runs: Iterable[Run], label: Label = method_label) -> pd.DataFram
     tables = [pd.DataFrame(columns=list(COLUMNS))]
     for run in runs:
         whole = run.table("hidden").assign(without=WHOLE)
-        both = pd.concat([whole, run.table("hidden_without")], ignore_index=True)
+        without = run.table("hidden_without")  # of a network without attention there are no rows
+        both = pd.concat([whole, without], ignore_index=True) if len(without) else whole
         bones = whole.groupby("stem").bones.sum()
         hidden = whole[whole.kind != SEEN].groupby("stem").bones.sum()
         share = (hidden / bones).fillna(0)

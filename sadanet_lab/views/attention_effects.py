@@ -1,4 +1,4 @@
-"""What attention adds, what hidden bones are found, and what longer training gains.
+"""What attention adds, and what hidden bones are found.
 
 Of no runs a figure is empty, and a table says so.
 """
@@ -10,7 +10,6 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from sadanet_lab.metrics.claims import IDLE
-from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.hidden_bones import WHOLE
 
 KINDS = {"seen": "seen", "pair": "one of a pair", "level": "a whole level", "run": "a run of levels"}
@@ -39,46 +38,6 @@ def _what_it_does(lost: float) -> str:
     if abs(lost) < IDLE:
         return " (idle)"
     return " (better without)" if lost < 0 else ""
-
-
-def doubling_markdown(table: pd.DataFrame) -> str:
-    """``convergence.last_doubling`` as Markdown; what is not done is marked."""
-    if table.empty:
-        return "n/a: no runs."
-    gained = table.gained.map("{:+.2f}".format) + (table.gained > CONVERGED).map({True: " **not done**", False: ""})
-    shown = pd.DataFrame(
-        {
-            "Rank": table["rank"],
-            "Method": table.method,
-            "Steps": table.iterations,
-            "Bone Dice": table.dice.map("{:.2f}".format),
-            "The last doubling gained": gained.where(table.gained.notna(), "n/a"),
-        }
-    )
-    note = (
-        f"Ranks of one seed are no verdict. Not done: more than {CONVERGED:g} points; such a rank may say how fast a "
-        "method learns, not how well."
-    )
-    return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
-
-
-def dice_against_length(lengths: pd.DataFrame) -> Figure:
-    """Bone Dice against the number of steps, one line per method; of ``convergence.dice_by_length``."""
-    if lengths.empty:
-        return plt.figure(figsize=(1, 1))
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    style = {"style": "method", "markers": True, "dashes": False, "markersize": 6}
-    sns.lineplot(lengths, x="iterations", y="dice", hue="method", palette=_palette(lengths), ax=axis, **style)
-    steps = sorted(lengths.iterations.unique())
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(steps, [f"{step:,}" for step in steps])
-    axis.set(xlabel="steps of training, each with its own cosine", ylabel="mean bone Dice (%)")
-    axis.minorticks_off()
-    axis.grid(axis="y", color="0.92")
-    axis.legend().remove()
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    sns.despine(figure)
-    return figure
 
 
 def recall_of_kinds(recall: pd.DataFrame) -> Figure:
@@ -151,7 +110,3 @@ def response_markdown(table: pd.DataFrame) -> str:
     rows = list(dict.fromkeys(zip(table.method, table.module, strict=True)))
     wide = wide.reindex(index=rows, columns=[kind for kind in KINDS if kind in wide.columns]).rename(columns=KINDS)
     return wide.rename_axis(["Method", "Module"]).reset_index().to_markdown(index=False, disable_numparse=True)
-
-
-def _palette(table: pd.DataFrame) -> list:
-    return sns.color_palette("husl", table.method.nunique())

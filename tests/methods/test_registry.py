@@ -77,9 +77,7 @@ def test_a_new_method_is_one_file(tmp_path):
 
     assert "tiny-one" in " ".join(run("-m", "sadanet_lab", "train", "--help").split())
     code = "from sadanet_lab.reporting.plan import plan_notebooks; "
-    code += (
-        "print([n for n, each in plan_notebooks().items() if 'tiny-one' in [t.name for t in each.trainings('quick')]])"
-    )
+    code += "print([n for n, b in plan_notebooks().items() if 'tiny-one' in [t.name for t, _ in b.jobs('quick', [0])]])"
     planned = run("-c", code)
     assert "01_table1_comparison" in planned
     assert "09_speed" in planned

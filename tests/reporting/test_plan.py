@@ -20,22 +20,35 @@ def notebook(path, parameters, **metadata):
 
 def test_a_notebook_needs_its_methods_with_every_value_swept(tmp_path):
     planned = notebook(tmp_path / "a.ipynb", 'methods = ["sadanet", "unet"]\nlambdas = [0.0, 3.0]\nseeds = [0]')
-    assert planned.trainings("standard") == [
+    trainings = [
         Training("sadanet", (("lambda_dice", 0.0),)),
         Training("sadanet", ()),  # 3 is its own
         Training("unet", (("lambda_dice", 0.0),)),
         Training("unet", ()),
     ]
-    assert [t.name for t in planned.trainings("standard")[:2]] == ["sadanet_lambda-dice-0.0", "sadanet"]
-    assert planned.trainings("standard")[0].options == ["--method", "sadanet", "--lambda-dice", "0.0"]
-    assert planned.seeds([0, 1]) == [0, 1]
+    assert planned.jobs("standard", [0, 1]) == [(training, seed) for training in trainings for seed in (0, 1)]
+    assert [training.name for training in trainings[:2]] == ["sadanet_lambda-dice-0.0", "sadanet"]
+    assert trainings[0].options == ["--method", "sadanet", "--lambda-dice", "0.0"]
 
 
 def test_a_notebook_of_one_seed_keeps_it_and_one_without_methods_needs_nothing(tmp_path):
     one = notebook(tmp_path / "a.ipynb", 'methods = ["table-2"]\nseed = 4')
-    assert [training.method for training in one.trainings("quick")] == table_methods("table-2")
-    assert one.seeds([0, 1, 2]) == [4]
-    assert notebook(tmp_path / "b.ipynb", "heights = [1]").trainings("quick") == []
+    assert one.jobs("quick", [0, 1, 2]) == [(Training(method, ()), 4) for method in table_methods("table-2")]
+    assert notebook(tmp_path / "b.ipynb", "heights = [1]").jobs("quick", [0]) == []
+
+
+def test_a_choice_is_trained_beside_what_the_profile_has_with_seeds_of_its_own(tmp_path):
+    text = 'choices = ["sadanet gamma=0", "rsnu loss=total-variation-1 length=0.5"]\nchoice_seeds = [0, 1]'
+    jobs = notebook(tmp_path / "a.ipynb", text).jobs("standard", [0])
+    assert [training.name for training, seed in jobs if seed == 1] == [
+        "sadanet_gamma-0",
+        "sadanet",
+        "rsnu_loss-total-variation-1_length-0.5",
+        "rsnu_length-0.5",
+    ]
+    assert {seed for _, seed in jobs} == {0, 1}
+    (changed, _), *_ = jobs
+    assert changed.options == ["--method", "sadanet", "--gamma", "0"]
 
 
 def test_it_is_given_what_it_has_and_what_says_something(tmp_path):
@@ -52,9 +65,10 @@ def test_trainings_are_shared_and_those_of_notebooks_that_go_first_come_first(tm
 def test_a_notebook_of_verdicts_trains_only_where_runs_may_be_judged_by(tmp_path):
     text = 'methods = ["unet"]\nlengths = [0.5, 1.0]\nseed = 0'
     planned = notebook(tmp_path / "a.ipynb", text, sadanet={"verdicts": True})
-    assert planned.trainings("quick") == []
-    assert planned.trainings("standard") == [Training("unet", (("length", 0.5),)), Training("unet", ())]
-    assert planned.trainings("standard")[0].options == ["--method", "unet", "--length", "0.5"]
+    assert planned.jobs("quick", [0]) == []
+    half = Training("unet", (("length", 0.5),))
+    assert planned.jobs("standard", [0]) == [(half, 0), (Training("unet", ()), 0)]
+    assert half.options == ["--method", "unet", "--length", "0.5"]
 
 
 @pytest.mark.parametrize(

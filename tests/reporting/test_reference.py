@@ -13,12 +13,13 @@ from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.parameters import parameters_of
 from sadanet_lab.reporting.reference import freeze, judged_runs, reference_runs
 from sadanet_lab.reporting.report import latex
-from sadanet_lab.studies import audit, audit_networks, convergence, hidden_bones, knockouts, run_scores, table3
+from sadanet_lab.studies import audit, audit_networks, choices, convergence, hidden_bones, knockouts, run_scores, table3
 from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.profiles import gives_verdicts
 from sadanet_lab.training.run_store import open_run
 from sadanet_lab.views import attention_effects as effects
+from sadanet_lab.views import convergence as convergence_views
 from sadanet_lab.views import tables
 from sadanet_lab.views.angle_figures import agreement_markdown
 
@@ -109,9 +110,13 @@ def test_scores_in_the_strip_and_what_is_invented_in_the_frame(folder):
 
 
 def test_convergence(folder):
-    dice = convergence.dice_by_length(shown_by(folder, "12_convergence"))
+    runs = shown_by(folder, "12_convergence")
+    dice = convergence.dice_by_length(convergence.own_runs(runs, seed=0))
     assert_same_csv(folder, "convergence", dice)
-    assert_same_text(folder, "convergence", effects.doubling_markdown(convergence.last_doubling(dice)))
+    assert_same_text(folder, "convergence", convergence_views.doubling_markdown(convergence.last_doubling(dice)))
+    compared = choices.compare_choices(runs)
+    assert_same_csv(folder, "choices", compared)
+    assert_same_text(folder, "choices", convergence_views.choices_markdown(compared))
 
 
 def test_hidden_bones(folder):

@@ -8,6 +8,7 @@ import pytest
 
 from sadanet_lab.studies import convergence, hidden_bones, knockouts, run_scores
 from sadanet_lab.views import attention_effects as views
+from sadanet_lab.views import convergence as convergence_views
 
 BONES = ("rib", "thoracic_process", "lump")
 HIDDEN_COLUMNS = ["stem", "kind", "bones", "found", "pixels", "found_pixels"]
@@ -112,7 +113,7 @@ class TestConvergence:
                                columns=["method", "iterations", "seed", "dice"])  # fmt: skip
         table = convergence.last_doubling(lengths)
         assert bool(table.converged[0]) is done
-        assert ("not done" in views.doubling_markdown(table).split("\n\n")[0]) is not done
+        assert ("not done" in convergence_views.doubling_markdown(table).split("\n\n")[0]) is not done
 
 
 class TestHiddenBones:

@@ -1,0 +1,79 @@
+"""Choices: written as notebooks write them, trained beside what the profile has, compared seed by seed."""
+
+import numpy as np
+import pytest
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.metrics.scores import bone_dice
+from sadanet_lab.studies.choices import compare_choices
+from sadanet_lab.studies.convergence import own_runs
+from sadanet_lab.training.choices import changed_settings, own_recipe, read_choice, train_choices
+from sadanet_lab.training.recipe import make_recipe
+from sadanet_lab.views.convergence import choices_markdown
+
+
+@pytest.fixture(scope="module")
+def runs(phantoms, tmp_path_factory):
+    choices = ["sadanet gamma=0", "rsnu loss=total-variation-1 length=0.5"]
+    return train_choices(choices, [0, 1], "smoke", open_folder(phantoms), tmp_path_factory.mktemp("results"))
+
+
+def test_a_choice_is_a_method_and_settings():
+    assert read_choice("unet") == ("unet", {})
+    assert read_choice("rsnu loss=total-variation-0.1 length=0.5") == (
+        "rsnu",
+        {"loss": "total-variation-0.1", "length": 0.5},
+    )
+
+
+@pytest.mark.parametrize("text", ["sadanet gamma", "sadanet batch=2", "sadanet gamma=0,length=1", ""])
+def test_what_is_no_choice_is_refused(text, phantoms, tmp_path):
+    with pytest.raises(BadInput, match=r"choice|unknown|gamma"):
+        train_choices([text], [0], "smoke", open_folder(phantoms), tmp_path)
+
+
+def test_each_change_is_trained_beside_the_run_that_keeps_all_else(runs):
+    assert len(runs) == 8  # two choices, changed and not, two seeds
+    own = [run.recipe for run in runs if not changed_settings(run.recipe)]
+    assert [(r.method, r.seed, r.iterations) for r in own] == [
+        ("sadanet", 0, 6),
+        ("sadanet", 1, 6),
+        ("rsnu", 0, 3),
+        ("rsnu", 1, 3),
+    ]
+    assert {str(changed_settings(run.recipe)) for run in runs} == {
+        "{}",
+        "{'gamma': 0.0}",
+        "{'loss': 'total-variation-1'}",
+    }
+    assert [run.recipe for run in own_runs(runs, 1)] == [r for r in own if r.seed == 1]
+
+
+def test_lengths_seeds_and_data_are_no_changes():
+    recipe = make_recipe("fpn", "standard", "of some data", seed=3, length=0.25)
+    assert own_recipe(recipe) == recipe
+    assert changed_settings(recipe) == {}
+
+
+def test_the_comparison_is_the_mean_over_seeds_of_both(runs):
+    table = compare_choices(runs).set_index("method")
+    assert table.change["SADANet"] == "gamma 0.0 (1.0)"
+    assert table.iterations.to_dict() == {"SADANet": 6, "RSNU": 3}
+    assert (table.seeds == 2).all()
+    of_sadanet = [run for run in runs if run.recipe.method == "sadanet"]
+    own, changed = (
+        np.mean([bone_dice(run.counts) for run in of_sadanet if run.recipe.gamma == gamma]) for gamma in (1, 0)
+    )
+    assert table.dice["SADANet"] == pytest.approx(own)
+    assert table.dice_difference["SADANet"] == pytest.approx(changed - own)
+    assert table.validation.isna().all(), "this folder has no validation images"
+    text = choices_markdown(table.reset_index())
+    assert f"{own:.2f} {changed - own:+.2f}" in text
+    assert "n/a" in text
+
+
+def test_a_change_without_its_counterpart_is_not_compared(runs):
+    alone = [run for run in runs if changed_settings(run.recipe)]
+    assert compare_choices(alone).empty
+    assert choices_markdown(compare_choices(alone)) == "n/a: no runs."
