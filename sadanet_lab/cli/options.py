@@ -1,6 +1,8 @@
 """What all commands share. Bad input ends with one line and exit code 2. Heavy imports wait for their command."""
 
 import re
+from collections.abc import Callable
+from functools import wraps
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import click
 from sadanet_lab import __version__
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.methods import method_names
+from sadanet_lab.spine.names import LOWEST, USUAL, VIEWS, Convention
 from sadanet_lab.training.profiles import DEFAULT_PROFILE, profiles
 
 EXTRAS = ("train", "notebooks", "dev")
@@ -65,6 +68,18 @@ class Size(click.ParamType):
         return width, height
 
 
+class Degrees(click.ParamType):
+    """Angles with commas between them."""
+
+    name = "DEGREES"
+
+    def convert(self, value, param, ctx) -> tuple[float, ...]:
+        try:
+            return tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of angles; expected one such as 10,25,45", param, ctx)
+
+
 FOLDER = click.Path(path_type=Path)
 RESULTS = click.option(
     "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
@@ -76,6 +91,34 @@ FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", help="Form of the output."
 )
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Device.")
+
+
+def naming(command: Callable) -> Callable:
+    """Gives a command the options of how levels and curves are named; it takes them as ``convention``."""
+
+    @click.option(
+        "--lowest",
+        type=click.Choice(LOWEST),
+        default=USUAL.lowest,
+        help="What the lowest lump is called: levels are counted upward from it, thoracic pairs after the lumps.",
+    )
+    @click.option(
+        "--viewed-from",
+        type=click.Choice(VIEWS),
+        default=USUAL.viewed_from,
+        help="Whence the image shows the patient: from the back, its left is the patient's left.",
+    )
+    @click.option(
+        "--severity",
+        type=Degrees(),
+        default=",".join(f"{limit:g}" for limit in USUAL.severities),
+        help="Degrees at which mild, moderate and severe begin; 10,25,40 is the other custom.",
+    )
+    @wraps(command)
+    def named(lowest: str, viewed_from: str, severity: tuple[float, ...], **others):
+        return command(convention=Convention(lowest, viewed_from, severity), **others)
+
+    return named
 
 
 def results_folder(results: Path | None) -> Path:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, RESULTS, main, named_run
+from sadanet_lab.cli.options import FOLDER, RESULTS, main, named_run, naming
 from sadanet_lab.errors import BadInput
+from sadanet_lab.spine.names import Convention
 
 
 @main.command()
@@ -14,7 +15,10 @@ from sadanet_lab.errors import BadInput
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
 @click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
 @RESULTS
-def predict(images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: Path | None) -> None:
+@naming
+def predict(
+    images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: Path | None, convention: Convention
+) -> None:
     """Segment IMAGES (8-bit grey PNG of a whole spine, any size) and measure their curve angles.
 
     Writes <stem>_labels.png (class ids), <stem>_overlay.png and <stem>_angles.json for each. The model in the package
@@ -36,7 +40,7 @@ def predict(images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: 
     segmenter = Segmenter(trained.network(), trained.recipe, averaged=tta)
     writable_folder(out)
     for path, image in zip(images, pictures, strict=True):
-        segmented = SegmentedImage(str(path), image, segmenter(image))
+        segmented = SegmentedImage(str(path), image, segmenter(image), convention)
         for end, content in segmented.files().items():
             write_atomically(out / f"{path.stem}{end}", content)
         click.echo(segmented.summary)
@@ -45,8 +49,12 @@ def predict(images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: 
 @main.command()
 @click.argument("labels", type=FOLDER, nargs=-1, required=True)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def angles(labels: tuple[Path, ...], form: str) -> None:
+@naming
+def angles(labels: tuple[Path, ...], form: str, convention: Convention) -> None:
     """Measure the curve angles of LABELS: masks of class ids, or in the field's red, green and blue.
+
+    Each curve is told as a clinician would: side of the patient, region by the apex, angle, ends and apex. Levels are
+    named by counting alone; where what was found does not fit, the names are said to be doubtful.
 
     Example: sadanet angles predictions/image_labels.png --format json
     """
@@ -55,5 +63,8 @@ def angles(labels: tuple[Path, ...], form: str) -> None:
     from sadanet_lab.spine.curve_angles import measure_curves
 
     masks = [read_mask(path) for path in labels]  # all are read before anything is written
-    entries = [description.describe(str(path), measure_curves(mask)) for path, mask in zip(labels, masks, strict=True)]
+    entries = [
+        description.describe(str(path), measure_curves(mask), convention)
+        for path, mask in zip(labels, masks, strict=True)
+    ]
     click.echo(description.as_json(entries) if form == "json" else description.as_table(entries))

@@ -20,7 +20,7 @@ from sadanet_lab.metrics.scores import confusion, count, counts_of
 from sadanet_lab.metrics.surfaces import surfaces
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import CLASSES
-from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.spine.curve_angles import Measurement, measure_curves
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,9 @@ class Measure:
     knocked_out: bool = False
 
 
-def angle_of(labels: np.ndarray, stem: str) -> pd.DataFrame:
+def angle_of(found: Measurement, stem: str) -> pd.DataFrame:
     """One row: stem, measured (largest curve angle in degrees, NaN if not measurable), raw (the same before levels are
     smoothed), flagged (bool: these two differ), confidence, reason. See ``curve_angles.Measurement``."""
-    found = measure_curves(labels)
     angles = {"measured": found.largest_angle_degrees, "raw": found.raw_angle_degrees}
     row = {name: np.nan if angle is None else angle for name, angle in angles.items()}
     told = {"flagged": found.flagged, "confidence": found.confidence, "reason": found.reason}
@@ -104,6 +103,6 @@ MEASURES = {
     "surfaces": Measure(lambda p: surfaces(p.truth, p.labels, p.stem)),
     "strip": Measure(in_strip),
     "hidden": Measure(hidden_bones, knocked_out=True),
-    "angles": Measure(lambda p: angle_of(p.labels, p.stem)),
+    "angles": Measure(lambda p: angle_of(measure_curves(p.labels), p.stem)),
     "calibration": Measure(lambda p: calibration.calibration(p.truth, p.labels, p.confidence), calibration.pool),
 }

@@ -12,14 +12,11 @@ from scipy.optimize import linear_sum_assignment
 
 from sadanet_lab.spine.bones import Bone, find_bones
 from sadanet_lab.spine.classes import CLASSES
-from sadanet_lab.spine.levels import Curve, Level, curves_of, largest_angle
+from sadanet_lab.spine.levels import Curve, Level, curves_of, largest_angle, pitches
 from sadanet_lab.spine.smoothing import smooth, without_outliers
 
 FEWEST_LEVELS = 4
 """Levels below which there is no curve to speak of."""
-SEVERITIES = ((10.0, "none"), (25.0, "mild"), (45.0, "moderate"), (float("inf"), "severe"))
-"""Degrees below which a largest angle has this name: the bands in use for the Cobb angle. The UCA runs a little lower
-than the Cobb angle; no correction is made."""
 PROCESS, LUMP = CLASSES.index("thoracic_process"), CLASSES.index("lump")
 RAW_DIFFERS = 3.0
 """Degrees beyond which a raw angle that differs from the smoothed one is worth a look at the levels."""
@@ -36,18 +33,12 @@ class Measurement:
     """The largest angle of all levels as they are found: none left out, none smoothed."""
     flagged: bool
     """Whether these two differ by more than ``RAW_DIFFERS``: a sharp bend or a wrong level; a person must look."""
-    severity: str | None
     confidence: float | None
     """0..1: the share of the bones found that lie in a level, times the share of the spine's length without a gap."""
     curves: tuple[Curve, ...]
     """Of the smoothed levels, each with its raw angle."""
     levels: tuple[Level, ...]
     """Smoothed, without those that stand off their neighbours."""
-
-
-def severity_of(degrees: float) -> str:
-    """Name of the band that an angle lies in."""
-    return next(name for limit, name in SEVERITIES if degrees < limit)
 
 
 def differs(raw: float, smoothed: float) -> bool:
@@ -76,10 +67,9 @@ def measure_curves(labels: np.ndarray) -> Measurement:
     angle, raw = round(largest_angle(levels), 2), round(largest_angle(found), 2)
     in_levels = sum(2 if level.region == "thoracic" else 1 for level in levels)
     confidence = in_levels / (len(processes) + len(lumps)) * _without_gaps(levels)
-    severity = severity_of(round(angle, 1))  # of the angle as it is read: a table that says 10.0 does not say "none"
     curves, confidence = curves_of(levels), round(min(confidence, 1.0), 3)
     curves = tuple(_with_raw_angle(curve, found, kept) for curve in curves)
-    return Measurement(True, None, angle, raw, differs(raw, angle), severity, confidence, curves, tuple(levels))
+    return Measurement(True, None, angle, raw, differs(raw, angle), confidence, curves, tuple(levels))
 
 
 def _with_raw_angle(curve: Curve, found: list[Level], kept: list[int]) -> Curve:
@@ -89,7 +79,7 @@ def _with_raw_angle(curve: Curve, found: list[Level], kept: list[int]) -> Curve:
 
 
 def _not_measurable(reason: str) -> Measurement:
-    return Measurement(False, reason, None, None, False, None, None, (), ())
+    return Measurement(False, reason, None, None, False, None, (), ())
 
 
 @dataclass(frozen=True)
@@ -198,7 +188,6 @@ def _lump_level(lump: Bone) -> Level:
 
 def _without_gaps(levels: list[Level]) -> float:
     """Share of the way from the first level to the last that isn't a gap of missed levels."""
-    steps = np.hypot(*np.diff([level.centre for level in levels], axis=0).T)
-    usual = np.median(steps)
-    missed = np.maximum(np.round(steps / usual) - 1, 0).sum() * usual
-    return float(1 - missed / steps.sum())
+    distances = pitches(levels)
+    missed = sum(max(round(distance) - 1, 0) for distance in distances)
+    return 1 - missed / sum(distances)

@@ -6,16 +6,20 @@ from typing import Any
 
 from sadanet_lab.spine.curve_angles import Measurement
 from sadanet_lab.spine.levels import SMALLEST_ANGLE
+from sadanet_lab.spine.names import USUAL, Convention, name_spine
 
 FLAG = " (flagged: a sharp bend or a wrong level, look at the levels)"
 """What a line says where the raw angle differs; see ``curve_angles.Measurement``."""
 
 
-def describe(file: str, found: Measurement) -> dict[str, Any]:
-    """Plain values of one file. Levels are named by their index from the top; angles in degrees, lengths in pixels.
+def describe(file: str, found: Measurement, convention: Convention = USUAL) -> dict[str, Any]:
+    """Plain values of one file; angles in degrees, lengths in pixels.
 
-    Levels, and angles but the raw ones, are smoothed; flagged: see ``curve_angles.Measurement``.
+    Levels, and angles but the raw ones, are smoothed; flagged: see ``curve_angles.Measurement``. A curve's apex and
+    ends are indices of levels, 0 on top, and its side is the image's; their names and the patient's side follow from
+    the convention. names_reason: why names_doubtful, or None; see ``names``.
     """
+    names, angle = name_spine(found.levels, found.curves, convention), found.largest_angle_degrees
     return {
         "file": file,
         "measurable": found.measurable,
@@ -23,7 +27,8 @@ def describe(file: str, found: Measurement) -> dict[str, Any]:
         "largest_angle_degrees": _rounded(found.largest_angle_degrees),
         "raw_angle_degrees": _rounded(found.raw_angle_degrees),
         "flagged": found.flagged,
-        "severity": found.severity,
+        # Of the angle as it is read: a table that says 10.0 does not say "none".
+        "severity": None if angle is None else convention.severity_of(round(angle, 1)),
         "confidence": found.confidence,
         "curves": [
             {
@@ -33,8 +38,13 @@ def describe(file: str, found: Measurement) -> dict[str, Any]:
                 "apex": curve.apex,
                 "upper_end": curve.upper_end,
                 "lower_end": curve.lower_end,
+                "region": name.region,
+                "patient_side": name.side,
+                "apex_name": name.apex,
+                "upper_end_name": name.upper_end,
+                "lower_end_name": name.lower_end,
             }
-            for curve in found.curves
+            for curve, name in zip(found.curves, names.curves, strict=True)
         ],
         "levels": [
             {
@@ -42,9 +52,15 @@ def describe(file: str, found: Measurement) -> dict[str, Any]:
                 "left": [_rounded(value) for value in level.left],
                 "right": [_rounded(value) for value in level.right],
                 "tilt_degrees": _rounded(level.tilt),
+                "name": name,
             }
-            for level in found.levels
+            for level, name in zip(found.levels, names.levels, strict=True)
         ],
+        "names_doubtful": names.doubt is not None,
+        "names_reason": names.doubt,
+        "lowest": convention.lowest,
+        "viewed_from": convention.viewed_from,
+        "severity_limits_degrees": list(convention.severities),
     }
 
 
@@ -54,22 +70,34 @@ def as_json(entries: Iterable[dict[str, Any]]) -> str:
 
 
 def as_table(entries: Iterable[dict[str, Any]]) -> str:
-    """One line per file: largest angle, severity, confidence, raw angle, and every curve from top to bottom."""
+    """One line per file: largest angle, severity, confidence, raw angle, and every curve from top to bottom.
+
+    Curves are named as ``describe`` was told; the line says from where the patient is seen, and if names are doubtful.
+    """
     lines = []
     for found in entries:
         if not found["measurable"]:
             lines.append(f"{found['file']}: not measurable: {found['reason']}")
             continue
-        curves = ", ".join(
-            f"{c['angle_degrees']:.1f}° {c['side']} (levels {c['upper_end']}-{c['lower_end']}, apex {c['apex']})"
-            for c in found["curves"]
-        )
         lines.append(
             f"{found['file']}: {found['largest_angle_degrees']:.1f}° {found['severity']}, "
             f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
-            f"{curves or f'no curve of {SMALLEST_ANGLE:g}° or more'}"
+            f"{_curves_in_words(found)}"
         )
     return "\n".join(lines)
+
+
+def _curves_in_words(found: dict[str, Any]) -> str:
+    """Of one of ``describe``'s entries: "right thoracic curve, 34.2 degrees, T5 to T12, apex T8 (raw 35.0); ..."."""
+    if not found["curves"]:
+        return f"no curve of {SMALLEST_ANGLE:g}° or more"
+    curves = [
+        f"{c['patient_side']} {c['region']} curve, {c['angle_degrees']:.1f} degrees, "
+        f"{c['upper_end_name']} to {c['lower_end_name']}, apex {c['apex_name']} (raw {c['raw_angle_degrees']:.1f})"
+        for c in found["curves"]
+    ]
+    doubt = [f"names doubtful: {found['names_reason']}"] if found["names_doubtful"] else []
+    return "; ".join([*curves, f"sides are the patient's, seen from the {found['viewed_from']}", *doubt])
 
 
 def _rounded(value: float | None) -> float | None:

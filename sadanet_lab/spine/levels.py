@@ -6,7 +6,8 @@ Coordinates are picture coordinates: x grows to the right, y downward; left and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import atan2, cos, degrees, sin
+from math import atan2, cos, degrees, dist, sin
+from statistics import median
 from typing import Literal
 
 SMALLEST_ANGLE = 3.0
@@ -53,6 +54,13 @@ def curves_of(levels: Sequence[Level], smallest: float = SMALLEST_ANGLE) -> list
     tilts = [level.tilt for level in levels]
     turns = _turning_points(tilts, smallest)
     return [_curve_between(levels, upper, lower) for upper, lower in pairwise(turns)]
+
+
+def pitches(levels: Sequence[Level]) -> list[float]:
+    """Distance from each level's centre to the next one's (L - 1), 1 being the usual one, their median."""
+    steps = [dist(upper.centre, lower.centre) for upper, lower in pairwise(levels)]
+    usual = median(steps) if steps else 1.0
+    return [step / usual for step in steps]
 
 
 def largest_angle(levels: Sequence[Level]) -> float:

@@ -1,22 +1,26 @@
 """Curve angles of whole test sets: true ones, those measured in experts' masks, those measured in predictions."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from sadanet_lab import methods
+from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.metrics.measures import angle_of
 from sadanet_lab.progress import progress
-from sadanet_lab.spine.curve_angles import SEVERITIES, severity_of
+from sadanet_lab.spine.curve_angles import Measurement, measure_curves
+from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.studies.selection import phantom_truth
 from sadanet_lab.training.run_store import Run
 
 CLOSE = 5.0
 """Degrees: the error of repeated expert readings that is commonly accepted for the Cobb angle."""
 EXPERT, SHIPPED = "expert's mask", "shipped model"
+NOT_MEASURABLE = "not measurable"
 
 
 def true_angles(data: VpiFolder) -> pd.Series | None:
@@ -25,19 +29,52 @@ def true_angles(data: VpiFolder) -> pd.Series | None:
     return None if truth is None else truth.set_index("stem").largest_angle_degrees
 
 
-def angles(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> pd.DataFrame:
-    """Angles of the test images from the experts' masks, from each run's predictions, from the shipped model.
+@dataclass(frozen=True)
+class Source:
+    """Whose label maps of the test images were measured; runs of one method and several seeds share the title."""
 
-    Runs of one method and several seeds are one source. Columns source, seed, stem, measured (degrees, NaN if not
-    measurable), raw, flagged, confidence, reason (see ``measures.angle_of``), true: known of phantoms; of real images
-    the angle in the expert's mask stands for it.
-    """
-    tables = [pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test]).assign(source=EXPERT, seed=0)]
+    title: str
+    seed: int
+    measured: dict[str, Measurement]
+    """By stem."""
+
+
+def measure_sources(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> list[Source]:
+    """The test images as measured in the experts' masks, in each run's predictions, in the shipped model's."""
+    sources = [Source(EXPERT, 0, _measured(data.test, Sample.mask, EXPERT))]
     for run in runs:
-        source = methods.find_method(run.recipe.method).title
-        tables.append(run.table("angles").assign(source=source, seed=run.recipe.seed))
+        title = methods.find_method(run.recipe.method).title
+        measured = _measured(data.test, lambda sample, run=run: read_mask(run.prediction_path(sample.stem)), title)
+        sources.append(Source(title, run.recipe.seed, measured))
     if shipped is not None:
-        tables.append(_segmented(data.test, shipped).assign(source=SHIPPED, seed=shipped.recipe.seed))
+        network = shipped.network()
+        measured = _measured(data.test, lambda sample: labels_of(network, sample.image(), shipped.recipe), SHIPPED)
+        sources.append(Source(SHIPPED, shipped.recipe.seed, measured))
+    return sources
+
+
+def _measured(
+    samples: Sequence[Sample], labels_of_sample: Callable[[Sample], np.ndarray], title: str
+) -> dict[str, Measurement]:
+    found = {}
+    with progress(len(samples), f"angles, {title}", "images") as bar:
+        for sample in samples:
+            found[sample.stem] = measure_curves(labels_of_sample(sample))
+            bar.update()
+    return found
+
+
+def angles(sources: Sequence[Source], data: VpiFolder) -> pd.DataFrame:
+    """The angles of all sources, a row each.
+
+    Columns source, seed, stem, measured (degrees, NaN if not measurable), raw, flagged, confidence, reason (see
+    ``measures.angle_of``), true: known of phantoms; of real images the angle in the expert's mask stands for it.
+    """
+    tables = [
+        angle_of(found, stem).assign(source=source.title, seed=source.seed)
+        for source in sources
+        for stem, found in source.measured.items()
+    ]
     return compare_with_truth(pd.concat(tables, ignore_index=True), data)
 
 
@@ -45,17 +82,9 @@ def compare_with_truth(table: pd.DataFrame, data: VpiFolder) -> pd.DataFrame:
     """``table`` with the column true; see ``angles``."""
     truth = true_angles(data)
     if truth is None:
-        truth = pd.concat([angle_of(sample.mask(), sample.stem) for sample in data.test]).set_index("stem").measured
+        experts = [angle_of(measure_curves(sample.mask()), sample.stem) for sample in data.test]
+        truth = pd.concat(experts).set_index("stem").measured
     return table.assign(true=table.stem.map(truth))
-
-
-def _segmented(samples: tuple[Sample, ...], run: Run) -> pd.DataFrame:
-    network, rows = run.network(), []
-    with progress(len(samples), f"{SHIPPED} on test images", "images") as bar:
-        for sample in samples:
-            rows.append(angle_of(labels_of(network, sample.image(), run.recipe), sample.stem))
-            bar.update()
-    return pd.concat(rows)
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +94,7 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for source, part in table.dropna(subset="true").groupby("source", sort=False):
         off = (part.measured - part.true)[part.measured.notna()]
-        same = [m == m and severity_of(m) == severity_of(t) for m, t in zip(part.measured, part.true, strict=True)]
+        bands = [(_severity(m), _severity(t)) for m, t in zip(part.measured, part.true, strict=True)]
         rows.append(
             {
                 "source": source,
@@ -75,7 +104,7 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
                 "bias": off.mean(),
                 "sd": off.std(),
                 "share_close": (off.abs() <= CLOSE).sum() / len(part),
-                "share_same_severity": np.mean(same),
+                "share_same_severity": np.mean([one == other for one, other in bands]),
             }
         )
     return pd.DataFrame(rows)
@@ -105,12 +134,10 @@ def raw_agreement(table: pd.DataFrame) -> pd.DataFrame:
 
 def severity_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Images by true severity (rows) and measured severity (columns, with "not measurable") of one source."""
-    names = [name for _, name in SEVERITIES]
-
-    def severity_found(degrees: float) -> str:
-        return severity_of(degrees) if degrees == degrees else "not measurable"
-
     part = table[(table.source == source) & table.true.notna()]
-    true = part.true.map(severity_of)
-    found = part.measured.map(severity_found)
-    return pd.crosstab(true, found).reindex(index=names, columns=[*names, "not measurable"], fill_value=0)
+    counts = pd.crosstab(part.true.map(_severity), part.measured.map(_severity))
+    return counts.reindex(index=list(SEVERITIES), columns=[*SEVERITIES, NOT_MEASURABLE], fill_value=0)
+
+
+def _severity(degrees: float) -> str:
+    return USUAL.severity_of(degrees) if degrees == degrees else NOT_MEASURABLE

@@ -11,8 +11,10 @@ from sadanet_lab import methods
 from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
-from sadanet_lab.spine.curve_angles import RAW_DIFFERS, SEVERITIES, measure_curves
+from sadanet_lab.spine.curve_angles import RAW_DIFFERS, measure_curves
+from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.studies.angle_agreement import CLOSE, agreement, raw_agreement, severity_table
+from sadanet_lab.studies.curve_agreement import curve_agreement
 from sadanet_lab.training.run_store import Run
 from sadanet_lab.views.overlays import overlay, with_levels
 
@@ -42,12 +44,36 @@ def raw_agreement_markdown(table: pd.DataFrame) -> str:
         mae, bias, low, high = (rows[f"{name}_{key}"] for key in ("mae", "bias", "low", "high"))
         columns[f"MAE, {name} (°)"] = [_number(v, ".2f") for v in mae]
         columns[f"Bias, {name} (°)"] = [_number(v, "+.2f") for v in bias]
-        limits = [f"{v:+.1f} to {w:+.1f}" if v == v else "n/a" for v, w in zip(low, high, strict=True)]
-        columns[f"95 % limits, {name} (°)"] = limits
+        columns[f"95 % limits, {name} (°)"] = [_range(*each, "+.1f") for each in zip(low, high, strict=True)]
     columns["Flagged (%)"] = [_number(100 * v, ".0f") for v in rows.share_flagged]
     columns["MAE, flagged (°)"] = [_number(v, ".2f") for v in rows.mae_flagged]
     columns["MAE, others (°)"] = [_number(v, ".2f") for v in rows.mae_others]
     return pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True)
+
+
+def curve_agreement_markdown(table: pd.DataFrame) -> str:
+    """``curve_agreement.curve_agreement`` as Markdown."""
+    rows = curve_agreement(table)
+    shown = pd.DataFrame(
+        {
+            "Angles from": rows.source,
+            "Curves": rows.curves,
+            "Missed": rows.missed,
+            "False": rows.false,
+            "MAE (°)": [_number(v, ".2f") for v in rows.mae],
+            "Bias (°)": [_number(v, "+.2f") for v in rows.bias],
+            "95 % limits (°)": [_range(*limits, "+.1f") for limits in zip(rows.low, rows.high, strict=True)],
+            "ICC(2,1)": [_number(v, ".3f") for v in rows.icc],
+            "95 % interval": [_range(*limits, ".3f") for limits in zip(rows.icc_low, rows.icc_high, strict=True)],
+            "Apex within 1 level": [_number(100 * v, ".0f") + " %" for v in rows.share_apex],
+            "Same region": [_number(100 * v, ".0f") + " %" for v in rows.share_region],
+        }
+    )
+    return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def _range(low: float, high: float, form: str) -> str:
+    return f"{low:{form}} to {high:{form}}" if low == low else "n/a"
 
 
 def _number(value: float, form: str) -> str:
@@ -149,6 +175,5 @@ def worst(data: VpiFolder, table: pd.DataFrame, run: Run, count: int = 4) -> Fig
 
 def severity_bands() -> str:
     """The bands in words: "none below 10°, mild below 25°, ..."."""
-    return ", ".join(
-        f"{name} below {limit:g}°" if np.isfinite(limit) else f"{name} above" for limit, name in SEVERITIES
-    )
+    below = [f"{name} below {limit:g}°" for name, limit in zip(SEVERITIES[:-1], USUAL.severities, strict=True)]
+    return ", ".join([*below, f"{SEVERITIES[-1]} above"])

@@ -1,7 +1,6 @@
 """The figures. Colours are told apart by the colour-blind too; the field's red, green and blue are an option."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
-from sadanet_lab.spine.curve_angles import SEVERITIES
+from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.views.overlays import overlay
 from sadanet_lab.views.tables import quantity_title
 
@@ -83,7 +82,7 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
     sns.histplot(
         truth, x="largest_angle_degrees", hue="split", multiple="stack", bins=bins, palette="colorblind", ax=axis
     )
-    for (limit, _), (_, name) in pairwise(SEVERITIES):
+    for limit, name in zip(USUAL.severities, SEVERITIES[1:], strict=True):
         axis.axvline(limit, color="0.4", linewidth=0.8, linestyle="--")
         axis.text(limit + 0.5, axis.get_ylim()[1] * 0.98, name, fontsize=8, va="top", color="0.3")
     axis.set(xlabel="largest curve angle (degrees)", ylabel="phantoms")

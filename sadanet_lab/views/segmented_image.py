@@ -9,6 +9,7 @@ from PIL import Image
 from sadanet_lab.images.png import png_bytes
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.spine import description
+from sadanet_lab.spine.names import USUAL, Convention
 from sadanet_lab.views.overlays import overlay, with_levels
 
 SCREEN_HEIGHT = 700
@@ -17,11 +18,12 @@ SCREEN_HEIGHT = 700
 
 @dataclass(frozen=True)
 class SegmentedImage:
-    """A grey image uint8 (H, W), what a network made of it, and what its entry is called."""
+    """A grey image uint8 (H, W), what a network made of it, what its entry is called, and how its levels are named."""
 
     name: str
     image: np.ndarray
     segmentation: Segmentation
+    convention: Convention = USUAL
 
     @property
     def labels(self) -> np.ndarray:
@@ -36,7 +38,7 @@ class SegmentedImage:
     @property
     def angles(self) -> dict:
         """See ``description.describe``."""
-        return description.describe(self.name, self.segmentation.measurement)
+        return description.describe(self.name, self.segmentation.measurement, self.convention)
 
     @property
     def summary(self) -> str:

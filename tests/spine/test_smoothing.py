@@ -149,7 +149,7 @@ def test_a_wrong_level_in_a_straight_spine_with_a_kink_is_flagged_in_the_measure
     assert found.flagged is True
     assert abs(found.raw_angle_degrees - found.largest_angle_degrees) > 3
     assert measure_curves(painted(spine_of(SHARP[name][1], 11))).flagged is False
-    (row,) = angle_of(labels, "a").to_dict("records")
+    (row,) = angle_of(measure_curves(labels), "a").to_dict("records")
     assert list(row) == ["stem", "measured", "raw", "flagged", "confidence", "reason"]
     assert (row["measured"], row["raw"]) == (found.largest_angle_degrees, found.raw_angle_degrees)
     assert row["flagged"] == found.flagged
@@ -160,6 +160,6 @@ def test_what_is_not_measurable_has_no_raw_angle_and_no_flag():
     found = measure_curves(labels)
     assert found.raw_angle_degrees is None
     assert found.flagged is False
-    (row,) = angle_of(labels, "a").to_dict("records")
+    (row,) = angle_of(measure_curves(labels), "a").to_dict("records")
     assert np.isnan(row["raw"])
     assert not row["flagged"]

@@ -1,0 +1,148 @@
+"""Measured curves matched with true ones, by hand and in phantoms."""
+
+from shutil import copytree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.phantom import write_folder
+from sadanet_lab.spine.levels import Level
+from sadanet_lab.studies.angle_agreement import EXPERT, agreement, angles, measure_sources
+from sadanet_lab.studies.curve_agreement import COLUMNS, TrueSpine, curve_agreement, curves, match_curves, true_spines
+from sadanet_lab.views.angle_figures import bland_altman, curve_agreement_markdown
+
+
+def spine(tilts, first=0.0) -> TrueSpine:
+    """Levels at heights first, first + 1, ...; the midline follows their tilts."""
+    x = np.cumsum(-np.tan(np.radians(tilts)))
+    ends = [(np.cos(np.radians(tilt)), np.sin(np.radians(tilt))) for tilt in tilts]
+    return TrueSpine(
+        [
+            Level("thoracic" if i < 11 else "lumbar", (x[i] - c, first + i - s), (x[i] + c, first + i + s))
+            for i, (c, s) in enumerate(ends)
+        ]
+    )
+
+
+def turns(places, tilts) -> list[float]:
+    return np.interp(np.arange(16), places, tilts).tolist()
+
+
+DOUBLE = turns([0, 7, 14, 15], [-15, 15, -10, -8])
+
+
+def test_a_curve_matches_itself_though_its_ends_are_found_elsewhere():
+    true = spine(DOUBLE)
+    assert match_curves(true, true) == [(0, 0), (1, 1)]
+    assert match_curves(true, spine(turns([0, 2, 8, 12, 15], [-12, -15, 15, -10, -9]))) == [(0, 0), (1, 1)]
+    assert match_curves(true, spine(DOUBLE[2:], first=2)) == [(0, 0), (1, 1)]  # two levels missed on top
+
+
+def test_curves_on_the_other_side_match_none():
+    true, other = spine(DOUBLE), spine([-tilt for tilt in DOUBLE])
+    assert match_curves(true, other) == [(0, None), (1, None), (None, 0), (None, 1)]
+
+
+def test_a_missed_and_a_false_curve():
+    true, single = spine(DOUBLE), spine(turns([0, 7, 15], [-15, 15, 14]))
+    assert match_curves(true, single) == [(0, 0), (1, None)]
+    assert match_curves(single, true) == [(0, 0), (None, 1)]
+    straight = spine([0.0] * 16)
+    assert match_curves(straight, true) == [(None, 0), (None, 1)]
+    assert match_curves(true, straight) == [(0, None), (1, None)]
+
+
+def test_a_curve_that_falls_into_pieces_is_matched_once():
+    true = spine(turns([0, 15], [-20, 20]))
+    pieces = spine(turns([0, 9, 11, 15], [-20, 8, 2, 20]))
+    assert len(pieces.curves) == 3
+    (matched,) = [pair for pair in match_curves(true, pieces) if None not in pair]
+    assert matched == (0, 0)  # the piece in which the true apex lies
+
+
+def test_curve_agreement_by_hand():
+    rows = [
+        # true, measured, true_apex, apex
+        (20.0, 22.0, "T8", "T9"),
+        (30.0, 24.0, "T12", "T10"),
+        (15.0, 8.0, "L2", "L2"),  # measured too small to count, but found
+        (40.0, np.nan, "T8", ""),
+        (9.0, np.nan, "T8", ""),  # too small to be missed
+        (9.0, 12.0, "T8", "T8"),  # nor is that a false one
+        (np.nan, 11.0, "", "L2"),
+        (np.nan, 9.0, "", "L2"),
+    ]
+    regions = {"T8": "thoracic", "T9": "thoracic", "T10": "thoracic", "T12": "thoracolumbar", "L2": "lumbar", "": ""}
+    table = pd.DataFrame(rows, columns=["true", "measured", "true_apex", "apex"]).assign(source="a")
+    table = table.assign(true_region=table.true_apex.map(regions), region=table.apex.map(regions))
+    (found,) = curve_agreement(table).to_dict("records")
+    assert (found["curves"], found["missed"], found["false"]) == (4, 1, 1)
+    off = np.array([2.0, -6, -7])
+    assert found["mae"] == pytest.approx(5)
+    assert found["bias"] == pytest.approx(off.mean())
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * off.std(ddof=1))
+    assert found["icc_low"] < found["icc"] < found["icc_high"]
+    assert (found["share_apex"], found["share_region"]) == pytest.approx((2 / 3, 2 / 3))
+    (row,) = curve_agreement_markdown(table).splitlines()[2:]
+    assert [cell.strip() for cell in row.strip("|").split("|")][:7] == [
+        *("a", "4", "1", "1", "5.00", "-3.67", "-13.3 to +6.0"),
+    ]
+
+
+def test_where_no_curve_is_found_there_is_no_number():
+    table = pd.DataFrame([["a", 0, "x", "left", 20.0, np.nan, np.nan, "T8", "", "thoracic", ""]], columns=list(COLUMNS))
+    (found,) = curve_agreement(table).to_dict("records")
+    assert (found["curves"], found["missed"], found["false"]) == (1, 1, 0)
+    assert np.isnan([found[key] for key in ("mae", "bias", "low", "high", "icc", "share_apex", "share_region")]).all()
+    assert "nan" not in curve_agreement_markdown(table)
+
+
+@pytest.fixture(scope="module")
+def spines(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "spines"
+    write_folder(folder, train=1, test=12, seed=3, width=256, height=1024)
+    return folder
+
+
+def test_true_curves_are_those_that_the_phantoms_came_with(spines):
+    written = pd.read_csv(spines / "curves.csv")
+    for stem, true in true_spines(open_folder(spines)).items():
+        rows = written[written.stem == stem]
+        assert [c.side for c in true.curves] == list(rows.side)
+        assert [c.apex for c in true.curves] == list(rows.apex)
+        assert [c.angle_degrees for c in true.curves] == pytest.approx(list(rows.angle_degrees), abs=0.001)
+
+
+def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
+    data = open_folder(spines)
+    sources = measure_sources(data, [])
+    table = curves(sources, data)
+    assert list(table.columns) == list(COLUMNS)
+    written = pd.read_csv(spines / "curves.csv")
+    tested = written[written.stem.isin([sample.stem for sample in data.test])]
+    assert sorted(table.true.dropna()) == pytest.approx(sorted(tested.angle_degrees), abs=0.001)
+    (found,) = curve_agreement(table).to_dict("records")
+    assert found["source"] == EXPERT
+    assert found["curves"] == (tested.angle_degrees >= 10).sum() > 5
+    assert found["missed"] == found["false"] == 0
+    assert found["mae"] < 1.5
+    assert found["icc"] > 0.95
+    largest = angles(sources, data)
+    assert agreement(largest).measurable.tolist() == [12]
+    of_image = table.groupby("stem").measured.max()
+    assert of_image.dropna().round(2).to_dict().items() <= largest.set_index("stem").measured.to_dict().items()
+    assert bland_altman(table.dropna()).axes
+
+
+def test_of_real_images_the_curves_in_the_expert_s_mask_stand_for_the_true_ones(spines, tmp_path):
+    real = copytree(spines, tmp_path / "real")
+    (real / "truth.csv").unlink()
+    data = open_folder(real)
+    assert true_spines(data) is None
+    table = curves(measure_sources(data, []), data)
+    assert (table.true == table.measured).all()
+    (found,) = curve_agreement(table).to_dict("records")
+    assert (found["missed"], found["false"], found["mae"], found["icc"]) == (0, 0, 0, 1)
+    assert (found["share_apex"], found["share_region"]) == (1, 1)
