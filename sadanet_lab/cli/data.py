@@ -57,4 +57,5 @@ def check(folder: Path) -> None:
     if problems:
         raise SystemExit(2)
     data = read_lists(folder)
-    click.echo(f"{folder}: valid; {len(data.train)} training and {len(data.test)} test images")
+    only_tests = "" if data.train else "; nothing can be trained on it: no train.txt"
+    click.echo(f"{folder}: valid; {len(data.train)} training and {len(data.test)} test images{only_tests}")

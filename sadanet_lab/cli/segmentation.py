@@ -1,4 +1,4 @@
-"""The commands that a clinic would use: from an image to its label map, overlay and curve angles."""
+"""The commands that a clinic would use: from pictures to label maps, overlays, curve angles and a report."""
 
 from pathlib import Path
 
@@ -19,31 +19,7 @@ from sadanet_lab.spine.names import Convention
 def predict(
     images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: Path | None, convention: Convention
 ) -> None:
-    """Segment IMAGES (8-bit grey PNG of a whole spine, any size) and measure their curve angles.
-
-    Writes <stem>_labels.png (class ids), <stem>_overlay.png and <stem>_angles.json for each. The model in the package
-    was trained on phantoms alone; it is no medical device.
-
-    Example: sadanet predict image.png --out predictions
-    """
-    from sadanet_lab.files import writable_folder, write_atomically
-    from sadanet_lab.images.png import read_vpi
-    from sadanet_lab.inference.segmenter import Segmenter
-    from sadanet_lab.views.segmented_image import SegmentedImage
-
-    trained = named_run(run, results)
-    stems = [path.stem for path in images]
-    for path in images:
-        if stems.count(path.stem) > 1:
-            raise BadInput(f"{path}: another image has the same name; expected names that differ")
-    pictures = [read_vpi(path) for path in images]  # all are read before anything is written
-    segmenter = Segmenter(trained.network(), trained.recipe, averaged=tta)
-    writable_folder(out)
-    for path, image in zip(images, pictures, strict=True):
-        segmented = SegmentedImage(str(path), image, segmenter(image), convention)
-        for end, content in segmented.files().items():
-            write_atomically(out / f"{path.stem}{end}", content)
-        click.echo(segmented.summary)
+    raise NotImplementedError
 
 
 @main.command()
@@ -51,18 +27,19 @@ def predict(
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @naming
 def angles(labels: tuple[Path, ...], form: str, convention: Convention) -> None:
-    """Measure the curve angles of LABELS: masks of class ids, or in the field's red, green and blue.
+    """Measure the curve angles of LABELS: masks of class ids, or in the field's red, green and blue, as PNG; or
+    segmentations of 3D Slicer (.seg.nrrd).
 
     Each curve is told as a clinician would: side of the patient, region by the apex, angle, ends and apex. Levels are
     named by counting alone; where what was found does not fit, the names are said to be doubtful.
 
     Example: sadanet angles predictions/image_labels.png --format json
     """
-    from sadanet_lab.images.png import read_mask
+    from sadanet_lab.images.label_files import read_labels
     from sadanet_lab.spine import description
     from sadanet_lab.spine.curve_angles import measure_curves
 
-    masks = [read_mask(path) for path in labels]  # all are read before anything is written
+    masks = [read_labels(path) for path in labels]  # all are read before anything is written
     entries = [
         description.describe(str(path), measure_curves(mask), convention)
         for path, mask in zip(labels, masks, strict=True)

@@ -7,10 +7,8 @@ import numpy as np
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.spine.classes import CLASSES, COLOURS, rgb_to_labels
-
-SMALLEST_VPI = 64
-"""Pixels either way below which a picture of a whole spine shows no bones."""
+from sadanet_lab.images.picture import check_content, check_size
+from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, COLOURS, rgb_to_labels
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -24,7 +22,7 @@ def read_image(path: Path) -> np.ndarray:
 def read_vpi(path: Path) -> np.ndarray:
     """``read_image`` of a picture that could be a whole spine; raises ``BadInput`` naming the file if it cannot be.
 
-    That is: at least ``SMALLEST_VPI`` pixels wide and tall, and not all of one grey.
+    That is: at least ``picture.SMALLEST_VPI`` pixels wide and tall, and not all of one grey.
     """
     return decode_vpi(_content(path), str(path))
 
@@ -33,10 +31,8 @@ def decode_vpi(content: bytes, name: str) -> np.ndarray:
     """As ``read_vpi``, of a PNG file's bytes; ``name`` is what faults call it."""
     image = _grey(_decoded(content, name), name)
     height, width = image.shape
-    if width < SMALLEST_VPI or height < SMALLEST_VPI:
-        raise BadInput(f"{name}: {width} x {height} pixels; expected {SMALLEST_VPI} or more either way for a spine")
-    if image.min() == image.max():
-        raise BadInput(f"{name}: every pixel has grey {image[0, 0]}; expected an ultrasound picture")
+    check_size(width, height, name)
+    check_content(image, name)
     return image
 
 
@@ -54,7 +50,7 @@ def read_mask(path: Path) -> np.ndarray:
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from None
     if picture.mode not in ("L", "P"):
-        raise BadInput(f"{path}: {_kind(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
+        raise BadInput(f"{path}: {kind_of(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
     labels = np.asarray(picture)
     if labels.max(initial=0) >= len(CLASSES):
         unknown = np.setdiff1d(labels, range(len(CLASSES)))
@@ -76,6 +72,18 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def labels_png(labels: np.ndarray, colours: np.ndarray = COLOUR_BLIND_SAFE) -> bytes:
+    """Label map uint8 (H, W) -> a palette PNG: seen in colours when opened, and its indices are the class ids.
+
+    ``read_mask`` reads it back. colours: uint8 (4, 3), RGB of each id.
+    """
+    picture = Image.fromarray(labels)
+    picture.putpalette(colours.tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
 def _grey(picture: Image.Image, name: str) -> np.ndarray:
     if picture.mode == "L":
         return np.asarray(picture)
@@ -83,7 +91,7 @@ def _grey(picture: Image.Image, name: str) -> np.ndarray:
         channels = np.asarray(picture)
         if (channels == channels[..., :1]).all():
             return np.ascontiguousarray(channels[..., 0])
-    raise BadInput(f"{name}: {_kind(picture)}; expected an 8-bit grey PNG")
+    raise BadInput(f"{name}: {kind_of(picture)}; expected an 8-bit grey PNG")
 
 
 def _content(path: Path) -> bytes:
@@ -107,7 +115,8 @@ def _decoded(content: bytes, name: str) -> Image.Image:
         raise BadInput(f"{name}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
 
 
-def _kind(picture: Image.Image) -> str:
+def kind_of(picture: Image.Image) -> str:
+    """What a picture is, in words and by Pillow's mode."""
     names = {"RGB": "colour image", "RGBA": "image with transparency", "LA": "grey image with transparency",
              "P": "palette image", "1": "1-bit image"}  # fmt: skip
     if picture.mode.startswith("I"):

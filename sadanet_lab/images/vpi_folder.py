@@ -2,7 +2,8 @@
 
 FOLDER/dataset/{train,test,val}/<stem>.png             8-bit grey VPI images of any size
 FOLDER/groundtruth/{train,test,val}/<stem>_bone_3.png  masks of the same size: ids 0..3, or black, red, green, blue
-FOLDER/train.txt, FOLDER/test.txt                      one stem per line
+FOLDER/test.txt                                        one stem per line
+FOLDER/train.txt                                       the same; may be absent where nothing is trained
 FOLDER/val.txt                                         may be absent: images on which settings are chosen
 """
 
@@ -20,7 +21,8 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_image, read_mask, read_vpi
 
 SPLITS = ("train", "test", "val")
-REQUIRED = SPLITS[:2]
+REQUIRED = "test"
+"""The list that every folder has. A demonstration has no other; ``require_training_images`` asks for train.txt."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _sample(root: Path, split: str, stem: str) -> Sample:
 def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     """(usable stems, problems) of train.txt, test.txt or val.txt."""
     path = root / f"{split}.txt"
-    if split not in REQUIRED and not path.exists():
+    if split != REQUIRED and not path.exists():
         return [], []
     try:
         stems = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -130,7 +132,7 @@ def find_problems(root: Path) -> list[str]:
     if not root.is_dir():
         return [f"{root}: no such folder"]
     if not (root / "dataset").is_dir() and not any((root / f"{split}.txt").exists() for split in SPLITS):
-        return [f"{root}: not a dataset folder; expected dataset/, groundtruth/, train.txt and test.txt in it"]
+        return [f"{root}: not a dataset folder; expected dataset/, groundtruth/ and test.txt in it"]
     problems, stems = [], {}
     for split in SPLITS:
         stems[split], found = _list_problems(root, split)
@@ -146,6 +148,12 @@ def find_problems(root: Path) -> list[str]:
         for stem in stems[split]:
             problems += _sample_problems(_sample(root, split, stem))
     return problems
+
+
+def require_training_images(data: VpiFolder) -> None:
+    """Raises ``BadInput`` for a folder that has only a test list: it can be tested on, and nothing be trained on it."""
+    if not data.train:
+        raise BadInput(f"{data.root / 'train.txt'}: no such file; expected one stem per line, the images to train on")
 
 
 def open_folder(root: Path) -> VpiFolder:

@@ -30,7 +30,7 @@ from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import lock, writable_folder, write_atomically
-from sadanet_lab.images.vpi_folder import VpiFolder
+from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
 from sadanet_lab.paths import resolve
 from sadanet_lab.training import trainer
 from sadanet_lab.training.environment import environment
@@ -146,6 +146,7 @@ def get_or_train(
     _check_data(recipe, data)
     folder = run_folder(recipe, results)
     if not _is_complete(folder):
+        require_training_images(data)
         trainer.check_device(device)
         network = trainer.build_network(recipe)  # before the folder is made: weights may be missing
         writable_folder(folder)

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from sadanet_lab.images.png import png_bytes
+from sadanet_lab.images.png import labels_png, png_bytes
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.spine import description
 from sadanet_lab.spine.names import USUAL, Convention
@@ -54,7 +54,7 @@ class SegmentedImage:
     def files(self) -> dict[str, bytes]:
         """What there is to keep of it, as files: how each one's name ends after the image's stem -> its bytes."""
         return {
-            "_labels.png": png_bytes(self.labels),
+            "_labels.png": labels_png(self.labels),
             "_overlay.png": png_bytes(self.overlay),
             "_angles.json": description.as_json([self.angles]).encode() + b"\n",
         }

@@ -1,0 +1,118 @@
+"""A picture in a DICOM file, as a viewer shows it: with its modality and VOI tables or window, black where it is dark.
+
+Greys become 8 bits by the first rule that applies:
+1. The file has a VOI table or a window: what that shows as black and white becomes 0 and 255.
+2. 8 bits are stored, and nothing is rescaled: they stay.
+3. The picture's own range becomes 0..255.
+MONOCHROME1 counts from white and is inverted at the end. Colour is taken where its content is grey.
+"""
+
+import logging
+from typing import BinaryIO
+
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels.utils import pixel_array
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.picture import Picture, check_content, check_size, eight_bits, one_channel, own_range
+
+logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what it would print to stderr: a fault is one line
+
+_CENTIMETRES = 3
+"""DICOM's code of that unit in an ultrasound region (PS3.3, C.8.5.5.1.15)."""
+
+
+def read(file: BinaryIO, name: str) -> Picture:
+    """The picture in a DICOM file; raises ``BadInput``, one line that begins with ``name``, for what is none.
+
+    None is: a damaged file, one without pixels or with several frames, one whose compression needs packages that are
+    not installed, colour, and sizes that ``check_size`` refuses. Only the header is read before these are checked.
+    """
+    try:
+        header = dcmread(file, stop_before_pixels=True)
+        _check(header, name)
+        file.seek(0)
+        image = _grey(dcmread(file), name)
+        check_content(image, name)
+        spacing, spacing_from = _spacing(header)
+    except BadInput:
+        raise
+    except Exception as error:  # of a damaged file pydicom raises nearly anything
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInput(f"{name}: damaged or truncated DICOM file ({said})") from error
+    return Picture(image, "DICOM", spacing, spacing_from, header)
+
+
+def _check(header: Dataset, name: str) -> None:
+    if "Rows" not in header or "Columns" not in header:
+        raise BadInput(f"{name}: DICOM file without a picture ({header.SOPClassUID.name}); expected one")
+    check_size(header.Columns, header.Rows, name)
+    frames = int(header.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise BadInput(f"{name}: {frames} frames; expected one picture")
+    if header.BitsAllocated not in (8, 16):
+        raise BadInput(f"{name}: {header.BitsAllocated} bits a pixel; expected 8 or 16")
+    syntax = header.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise BadInput(f"{name}: compressed as {syntax.name}, which pydicom cannot read") from None
+    if not decoder.is_available:
+        needed = "; or ".join(decoder.missing_dependencies)
+        raise BadInput(f"{name}: compressed as {syntax.name}, for which packages are missing: {needed}")
+
+
+def _grey(dataset: Dataset, name: str) -> np.ndarray:
+    """uint8 (H, W), as the rules at the top of this file say."""
+    stored = pixel_array(dataset)  # of YBR it makes RGB
+    meaning = dataset.PhotometricInterpretation
+    if meaning == "PALETTE COLOR":
+        stored = apply_color_lut(stored, dataset)
+        whole = float(np.iinfo(stored.dtype).max)
+        return eight_bits(one_channel(stored, name, lossy=False), 0.0, whole)
+    if stored.ndim == 3:
+        lossy = meaning.startswith("YBR") or dataset.get("LossyImageCompression") == "01"
+        values = one_channel(stored, name, lossy)
+        return values if dataset.BitsStored == 8 else own_range(values, name)
+    values = apply_modality_lut(stored, dataset)
+    if dataset.get("VOILUTSequence") or "WindowWidth" in dataset:
+        grey = eight_bits(apply_voi_lut(values, dataset), *_voi_range(dataset))
+    elif dataset.BitsStored == 8 and dataset.PixelRepresentation == 0 and np.array_equal(values, stored):
+        grey = stored
+    else:
+        grey = own_range(values, name)
+    return 255 - grey if meaning == "MONOCHROME1" else grey
+
+
+def _voi_range(dataset: Dataset) -> tuple[float, float]:
+    """What the VOI table or window gives for black and for white."""
+    if dataset.get("VOILUTSequence"):
+        return 0.0, 2.0 ** dataset.VOILUTSequence[0].LUTDescriptor[2] - 1
+    far = 1e12  # beyond any window
+    black, white = apply_voi_lut(np.array([-far, far]), dataset)
+    return float(black), float(white)
+
+
+def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, str | None]:
+    """Millimetres (from row to row, from column to column) and the attribute that says so; (None, None) if none does.
+
+    PixelSpacing is what the picture shows of the body; so are the regions of an ultrasound picture, if they agree.
+    ImagerPixelSpacing is that at the detector, and magnified in a radiograph.
+    """
+    regions = [
+        (abs(region.PhysicalDeltaY) * 10, abs(region.PhysicalDeltaX) * 10)
+        for region in header.get("SequenceOfUltrasoundRegions") or []
+        if region.PhysicalUnitsXDirection == region.PhysicalUnitsYDirection == _CENTIMETRES
+    ]
+    found = {
+        "PixelSpacing": header.get("PixelSpacing"),
+        "SequenceOfUltrasoundRegions": regions[0] if len(set(regions)) == 1 else None,
+        "ImagerPixelSpacing": header.get("ImagerPixelSpacing"),
+    }
+    for attribute, value in found.items():
+        if value and len(value) == 2 and min(spacing := (float(value[0]), float(value[1]))) > 0:
+            return spacing, attribute
+    return None, None

@@ -1,0 +1,92 @@
+"""Label maps as DICOM segmentations of the DICOM picture that they were made of."""
+
+import hashlib
+import io
+from copy import deepcopy
+
+import highdicom as hd
+import numpy as np
+from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.uid import generate_uid
+
+from sadanet_lab import __version__
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.picture import Picture
+from sadanet_lab.images.segments import CATEGORY, SEGMENTS, Segment
+
+SERIES_NUMBER = 1000
+"""Of the new series, beyond those that a scanner gives."""
+_MAY_LACK = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
+_MAY_LACK += ("StudyDate", "StudyTime")
+"""What every DICOM picture has, if only empty; some exports leave it out."""
+
+
+def dicom_seg(labels: np.ndarray, picture: Picture, name: str, algorithm: str) -> bytes:
+    """Label map uint8 (H, W) of a DICOM picture of that size -> the bytes of a DICOM segmentation, three segments.
+
+    Patient, study and, where there is one, position are the picture's; its spacing is kept too. algorithm: which
+    network made it. Of the same picture and labels the identifiers of series and instance are the same.
+    Raises ``BadInput``, beginning with ``name``, for a picture that no segmentation can refer to.
+    """
+    assert picture.source is not None  # the caller's to see to: of other kinds there is nothing to refer to
+    source = deepcopy(picture.source)
+    for keyword in _MAY_LACK:
+        if keyword not in source:
+            setattr(source, keyword, None)
+    try:
+        return _bytes(_segmentation(labels, source, picture.spacing_mm, algorithm))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # what highdicom raises
+        raise BadInput(f"{name}: no DICOM segmentation can be made of this DICOM file ({error})") from error
+
+
+def _segmentation(
+    labels: np.ndarray, source: Dataset, spacing_mm: tuple[float, float] | None, algorithm: str
+) -> hd.seg.Segmentation:
+    measures = None
+    if "ImagePositionPatient" in source:
+        source.setdefault("SliceThickness", None)  # highdicom asks for it; it may be empty
+    elif spacing_mm is not None:
+        measures = hd.PixelMeasuresSequence(pixel_spacing=spacing_mm, slice_thickness=None)
+    made_of = [str(source.SOPInstanceUID), algorithm, hashlib.sha256(labels.tobytes()).hexdigest()]
+    identification = hd.AlgorithmIdentificationSequence(
+        name=algorithm, version=__version__, family=codes.DCM.ArtificialIntelligence, source="sadanet"
+    )
+    return hd.seg.Segmentation(
+        source_images=[source],
+        pixel_array=labels,
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[_description(segment, identification) for segment in SEGMENTS],
+        series_instance_uid=generate_uid(entropy_srcs=["series", *made_of]),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=generate_uid(entropy_srcs=["instance", *made_of]),
+        instance_number=1,
+        manufacturer="sadanet",
+        manufacturer_model_name="sadanet",
+        software_versions=__version__,
+        device_serial_number=algorithm,
+        content_label="SPINE",
+        content_description="Bones of the spine in an ultrasound picture",
+        series_description="sadanet segmentation",
+        pixel_measures=measures,
+    )
+
+
+def _description(segment: Segment, identification: hd.AlgorithmIdentificationSequence) -> SegmentDescription:
+    return SegmentDescription(
+        segment_number=segment.class_id,
+        segment_label=segment.name,
+        segmented_property_category=Code(CATEGORY.value, "SCT", CATEGORY.meaning),
+        segmented_property_type=Code(segment.code.value, "SCT", segment.code.meaning),
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=identification,
+        display_color=hd.color.CIELabColor.from_rgb(*segment.colour),
+    )
+
+
+def _bytes(segmentation: hd.seg.Segmentation) -> bytes:
+    buffer = io.BytesIO()
+    segmentation.save_as(buffer)
+    return buffer.getvalue()

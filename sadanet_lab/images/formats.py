@@ -1,0 +1,102 @@
+"""Any picture of a spine that a lab or clinic may have: PNG, TIFF, BMP, JPEG or DICOM, told by content, not by name.
+
+Training data are read by ``png``, which takes 8-bit PNG alone. Here 8 bits stay as they are; of more bits the picture's
+own range becomes 0..255, of DICOM the window that the file names (see ``dicom``). Sizes are checked before anything is
+decoded.
+"""
+
+import io
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.picture import LARGEST, Picture, check_content, check_size, one_channel, own_range
+from sadanet_lab.images.png import kind_of
+
+FORMATS = ("PNG", "TIFF", "BMP", "JPEG")
+"""Of Pillow's; DICOM beside them."""
+KINDS = f"{', '.join(FORMATS)} or DICOM"
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+"""TIFF's tag of what its numbers mean, and the value that says that they count from white."""
+
+
+def read_picture(path: Path) -> Picture:
+    """A picture file as a grey image; raises ``BadInput``, one line that names the file, for what is none.
+
+    None is: a missing, damaged or truncated file; another kind; several frames or pages; colour or transparency; fewer
+    than 64 pixels either way, too many in all, or all of one grey.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return _read(file, str(path))
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a picture: {KINDS}") from None
+
+
+def decode_picture(content: bytes, name: str) -> Picture:
+    """As ``read_picture``, of a file's bytes; ``name`` is what faults call it."""
+    return _read(io.BytesIO(content), name)
+
+
+def _read(file: BinaryIO, name: str) -> Picture:
+    begins = file.read(132)
+    file.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries: a fault is one line, of this program
+        if begins.endswith(b"DICM") and len(begins) == 132:
+            from sadanet_lab.images import dicom  # half a second, which other pictures need not pay
+
+            return dicom.read(file, name)
+        return _read_by_pillow(file, name)
+
+
+def _read_by_pillow(file: BinaryIO, name: str) -> Picture:
+    try:
+        with Image.open(file, formats=FORMATS) as picture:
+            check_size(*picture.size, name)
+            frames = getattr(picture, "n_frames", 1)
+            if frames > 1:
+                raise BadInput(f"{name}: {frames} pictures in one file; expected one")
+            kind = str(picture.format)
+            image = _grey(picture, name, kind)
+    except BadInput:
+        raise
+    except Image.DecompressionBombError:
+        raise BadInput(f"{name}: far too many pixels; expected at most {LARGEST:,} in all") from None
+    except Image.UnidentifiedImageError:
+        raise BadInput(f"{name}: no picture of a kind that is read here, or damaged; expected {KINDS}") from None
+    except Exception as error:  # of a damaged file Pillow raises nearly anything
+        raise BadInput(f"{name}: damaged or truncated picture; expected {KINDS}") from error
+    check_content(image, name)
+    return Picture(image, kind)
+
+
+def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
+    """The picture as a person sees it, turned as its file says; uint8 (H, W)."""
+    if picture.mode == "RGB" and any("16" in str(tile.args) for tile in getattr(picture, "tile", [])):
+        raise BadInput(f"{name}: 16-bit colour image; expected 16 bits in grey, or 8 bits")  # Pillow would drop 8
+    from_white = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    picture.load()
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode == "P":
+        upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
+    if upright.mode in ("LA", "RGBA"):
+        upright = _without_alpha(upright, name)
+    if upright.mode == "L":
+        return np.asarray(upright)
+    if upright.mode == "RGB":
+        return one_channel(np.asarray(upright), name, lossy=kind == "JPEG")
+    if upright.mode.startswith("I"):
+        grey = own_range(np.asarray(upright), name)
+        return 255 - grey if from_white else grey
+    raise BadInput(f"{name}: {kind_of(upright)}; expected a grey picture of 8 or 16 bits")
+
+
+def _without_alpha(picture: Image.Image, name: str) -> Image.Image:
+    if picture.getextrema()[-1] != (255, 255):
+        raise BadInput(f"{name}: {kind_of(picture)}; expected an opaque grey picture")
+    return picture.convert(picture.mode[:-1])

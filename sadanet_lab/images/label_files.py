@@ -1,0 +1,46 @@
+"""Label maps in files: what is written of a segmented picture, and what is read back."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images import slicer
+from sadanet_lab.images.picture import Picture
+from sadanet_lab.images.png import labels_png, read_mask
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """Label map of a file, uint8 (H, W), ids 0..3: a mask PNG (see ``png.read_mask``) or a ``.seg.nrrd``.
+
+    Told by content. Raises ``BadInput``, one line that names the file, for anything else.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            if file.read(len(slicer.MAGIC)) == slicer.MAGIC:
+                file.seek(0)
+                return slicer.read_seg_nrrd(file, str(path))
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a mask PNG or a .seg.nrrd") from None
+    return read_mask(path)
+
+
+def label_files(labels: np.ndarray, picture: Picture, name: str, algorithm: str) -> tuple[dict[str, bytes], str | None]:
+    """A label map uint8 (H, W) as files: how each one's name ends after the picture's stem -> its bytes.
+
+    Palette PNG and 3D Slicer's segmentation, in which nothing of the patient is; of a DICOM picture a DICOM
+    segmentation too, which names patient and study, or else the line that says why there is none. name: what that line
+    calls the picture; algorithm: which network made the label map.
+    """
+    files = {
+        "_labels.png": labels_png(labels),
+        ".seg.nrrd": slicer.seg_nrrd(labels, picture.spacing_mm, picture.spacing_from),
+    }
+    if picture.source is None:
+        return files, None
+    from sadanet_lab.images.dicom_seg import dicom_seg  # a second to load, of which other pictures need nothing
+
+    try:
+        return files | {"_seg.dcm": dicom_seg(labels, picture, name, algorithm)}, None
+    except BadInput as error:
+        return files, str(error)

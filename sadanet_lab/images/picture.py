@@ -1,0 +1,76 @@
+"""A picture of a spine as a network takes it, and the rules that hold whatever file it came from."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sadanet_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SMALLEST_VPI = 64
+"""Pixels either way below which a picture of a whole spine shows no bones."""
+LARGEST = 1 << 26
+"""Pixels beyond which no picture is decoded: 40 times a usual one, and 64 MiB of grey."""
+NEARLY_GREY = 8
+"""Greys by which the three channels of a lossy file may differ: JPEG keeps colour coarsely."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A grey image and what its file says of it."""
+
+    image: np.ndarray
+    """uint8 (H, W): at least ``SMALLEST_VPI`` pixels either way, and not all of one grey."""
+    kind: str
+    """PNG, TIFF, BMP, JPEG or DICOM."""
+    spacing_mm: tuple[float, float] | None = None
+    """Millimetres from row to row and from column to column; None where the file does not say."""
+    spacing_from: str | None = None
+    """The DICOM attribute that says it. The resolution in other files is that of print, and is not taken."""
+    source: "Dataset | None" = None
+    """Of DICOM: all but the pixels, patient and study among it; what a DICOM segmentation is written with."""
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Raises ``BadInput`` for a picture that is too small for a spine or too large to be one."""
+    if width < SMALLEST_VPI or height < SMALLEST_VPI:
+        raise BadInput(f"{name}: {width} x {height} pixels; expected {SMALLEST_VPI} or more either way for a spine")
+    if width * height > LARGEST:
+        raise BadInput(f"{name}: {width} x {height} pixels; expected at most {LARGEST:,} in all")
+
+
+def check_content(values: np.ndarray, name: str) -> None:
+    """Raises ``BadInput`` for a picture (H, W) that is all of one grey."""
+    if values.min() == values.max():
+        raise BadInput(f"{name}: every pixel has grey {values[0, 0]}; expected an ultrasound picture")
+
+
+def eight_bits(values: np.ndarray, black: float, white: float) -> np.ndarray:
+    """Greys of any range (H, W) -> uint8: from ``black`` to ``white`` in even steps to 0..255, rounded."""
+    scaled = (values.astype(np.float64) - black) * (255 / (white - black))
+    return scaled.round().clip(0, 255).astype(np.uint8)
+
+
+def own_range(values: np.ndarray, name: str) -> np.ndarray:
+    """Greys of more than 8 bits (H, W) -> uint8: the darkest becomes 0, the brightest 255, evenly between.
+
+    That is the rule for 16 bits wherever the file names no window: scanners seldom use all of the bits.
+    """
+    check_content(values, name)
+    return eight_bits(values, float(values.min()), float(values.max()))
+
+
+def one_channel(colours: np.ndarray, name: str, lossy: bool) -> np.ndarray:
+    """Grey content of a colour picture (H, W, 3) -> (H, W): the channels are equal, of a lossy file nearly so.
+
+    Raises ``BadInput`` for a picture with colour in it.
+    """
+    apart = np.ptp(colours, axis=2)
+    limit = NEARLY_GREY if lossy else 0
+    if strays := np.count_nonzero(apart > limit):
+        expected = f"a grey picture, channels within {limit} greys" if lossy else "a grey picture, channels equal"
+        raise BadInput(f"{name}: colour in {strays:,} of {apart.size:,} pixels; expected {expected}")
+    return colours.mean(axis=2).round().astype(colours.dtype)
