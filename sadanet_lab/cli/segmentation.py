@@ -1,11 +1,11 @@
 """The commands that a clinic would use: from pictures to label maps, overlays, curve angles and a report."""
 
+import os
 from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, RESULTS, main, named_run, naming
-from sadanet_lab.errors import BadInput
+from sadanet_lab.cli.options import FOLDER, RESULTS, main, naming, results_folder
 from sadanet_lab.spine.names import Convention
 
 
@@ -14,12 +14,50 @@ from sadanet_lab.spine.names import Convention
 @click.option("--run", type=FOLDER, default="shipped", help='Folder of results/runs/, its name, or "shipped".')
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
 @click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.", show_default="cores"
+)
+@click.option(
+    "--colours",
+    type=click.Choice(["safe", "field"]),
+    default="safe",
+    help="Of bones: for all eyes, or red, green, blue.",
+)
 @RESULTS
 @naming
 def predict(
-    images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: Path | None, convention: Convention
+    images: tuple[Path, ...],
+    run: Path,
+    out: Path,
+    tta: bool,
+    jobs: int,
+    colours: str,
+    results: Path | None,
+    convention: Convention,
 ) -> None:
-    raise NotImplementedError
+    """Segment IMAGES and measure their curve angles: files, or folders of them; cut at any moment, it goes on.
+
+    An image shows a whole spine in grey, any size: PNG, TIFF, BMP, JPEG or DICOM. Written of each, to the folder OUT:
+    label map (PNG, and .seg.nrrd for 3D Slicer; of DICOM also a DICOM segmentation), overlay, thumbnail and angles
+    (JSON); of all, cohort.csv and report.html. What cannot be read is a line, and the exit code 1; 2 if nothing could.
+    The model in the package was trained on phantoms alone; it is no medical device.
+
+    Example: sadanet predict scans/ more.png --out predictions
+    """
+    from sadanet_lab.files import writable_folder
+    from sadanet_lab.reporting.cohort import Settings, find_pictures, segment_all
+    from sadanet_lab.reporting.cohort_report import summary_lines, write_summary
+
+    entries = find_pictures(images, out)
+    settings = Settings(str(run), str(results_folder(results)), str(Path().absolute()), tta, convention, colours)
+    failed = segment_all(entries, settings, writable_folder(out), jobs)
+    write_summary(entries, failed, out, str(run))
+    for line in summary_lines(entries, failed, out):
+        click.echo(line)
+    for reason in failed.values():
+        click.echo(f"error: {reason}", err=True)
+    if failed:
+        raise SystemExit(2 if len(failed) == len(entries) else 1)
 
 
 @main.command()

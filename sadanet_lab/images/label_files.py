@@ -8,6 +8,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.images import slicer
 from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.png import labels_png, read_mask
+from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -25,15 +26,17 @@ def read_labels(path: Path) -> np.ndarray:
     return read_mask(path)
 
 
-def label_files(labels: np.ndarray, picture: Picture, name: str, algorithm: str) -> tuple[dict[str, bytes], str | None]:
+def label_files(
+    labels: np.ndarray, picture: Picture, name: str, algorithm: str, colours: np.ndarray = COLOUR_BLIND_SAFE
+) -> tuple[dict[str, bytes], str | None]:
     """A label map uint8 (H, W) as files: how each one's name ends after the picture's stem -> its bytes.
 
     Palette PNG and 3D Slicer's segmentation, in which nothing of the patient is; of a DICOM picture a DICOM
     segmentation too, which names patient and study, or else the line that says why there is none. name: what that line
-    calls the picture; algorithm: which network made the label map.
+    calls the picture; algorithm: which network made the label map; colours: RGB of each id in the PNG.
     """
     files = {
-        "_labels.png": labels_png(labels),
+        "_labels.png": labels_png(labels, colours),
         ".seg.nrrd": slicer.seg_nrrd(labels, picture.spacing_mm, picture.spacing_from),
     }
     if picture.source is None:

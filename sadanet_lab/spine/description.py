@@ -1,7 +1,7 @@
 """A measurement in words and plain values: what ``sadanet angles`` and ``sadanet predict`` write."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sadanet_lab.spine.curve_angles import Measurement
@@ -82,22 +82,27 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
         lines.append(
             f"{found['file']}: {found['largest_angle_degrees']:.1f}° {found['severity']}, "
             f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
-            f"{_curves_in_words(found)}"
+            f"{_told(found)}"
         )
     return "\n".join(lines)
 
 
-def _curves_in_words(found: dict[str, Any]) -> str:
-    """Of one of ``describe``'s entries: "right thoracic curve, 34.2 degrees, T5 to T12, apex T8 (raw 35.0); ..."."""
-    if not found["curves"]:
-        return f"no curve of {SMALLEST_ANGLE:g}° or more"
-    curves = [
+def curves_in_words(found: Mapping[str, Any]) -> list[str]:
+    """Of one of ``describe``'s entries: "right thoracic curve, 34.2 degrees, T5 to T12, apex T8 (raw 35.0)"."""
+    return [
         f"{c['patient_side']} {c['region']} curve, {c['angle_degrees']:.1f} degrees, "
         f"{c['upper_end_name']} to {c['lower_end_name']}, apex {c['apex_name']} (raw {c['raw_angle_degrees']:.1f})"
         for c in found["curves"]
     ]
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    if not found["curves"]:
+        return f"no curve of {SMALLEST_ANGLE:g}° or more"
     doubt = [f"names doubtful: {found['names_reason']}"] if found["names_doubtful"] else []
-    return "; ".join([*curves, f"sides are the patient's, seen from the {found['viewed_from']}", *doubt])
+    return "; ".join(
+        [*curves_in_words(found), f"sides are the patient's, seen from the {found['viewed_from']}", *doubt]
+    )
 
 
 def _rounded(value: float | None) -> float | None:

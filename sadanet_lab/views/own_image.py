@@ -8,7 +8,8 @@ import ipywidgets as widgets
 import numpy as np
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.png import decode_vpi, png_bytes
+from sadanet_lab.images.formats import decode_picture
+from sadanet_lab.images.png import png_bytes
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.views.segmented_image import SegmentedImage
 
@@ -17,16 +18,20 @@ LINKS = {
     "_overlay.png": ("overlay", "image/png"),
     "_angles.json": ("angles", "application/json"),
 }
-"""What a download is called and its kind, by how its file's name ends; see ``segmented_image.SegmentedImage.files``."""
+"""What a download is called and its kind, by how its file's name ends; see ``segmented_image.SegmentedImage.downloads``."""
+
+KINDS = ".png,.tif,.tiff,.bmp,.jpg,.jpeg,.dcm"
+"""Endings that the browser's file dialog offers."""
 
 
 class DropZone:
-    """A button that takes a PNG; below it the overlay, the angles, and links to download the label map and angles."""
+    """A button that takes a picture; below it the overlay, the angles, and links to download label map and angles."""
 
     def __init__(self, segmenter: Segmenter):
         self.segmenter = segmenter
-        self.upload = widgets.FileUpload(description="Your image (PNG)", accept=".png", multiple=False,
-                                         layout=widgets.Layout(width="220px"))  # fmt: skip
+        self.upload = widgets.FileUpload(
+            description="Your image", accept=KINDS, multiple=False, layout=widgets.Layout(width="220px")
+        )
         self.summary, self.links = widgets.HTML(), widgets.HTML()
         self.picture = widgets.Image(format="png")
         self.picture.add_class("own-image")
@@ -39,20 +44,20 @@ class DropZone:
             self.show(bytes(file["content"]), file["name"])
 
     def show(self, content: bytes, name: str) -> None:
-        """Segment a PNG file's bytes and show what was found, or why it could not be."""
+        """Segment a picture file's bytes and show what was found, or why it could not be."""
         self.picture.layout.display, self.links.value = "none", ""
         try:
-            image = decode_vpi(content, name)
-            segmented = SegmentedImage(name, image, self.segmenter(image))
+            picture = decode_picture(content, name)
+            segmented = SegmentedImage(name, picture, self.segmenter(picture.image))
         except BadInput as error:
             self.summary.value = f"<b>{html.escape(str(error))}</b>"
             return
         self.summary.value = html.escape(segmented.summary)
-        self.picture.value = png_bytes(np.asarray(segmented.thumbnail()))
+        self.picture.value = png_bytes(np.asarray(segmented.screen_picture()))
         self.picture.layout.display = None
         stem = Path(name).stem
         self.links.value = " &middot; ".join(
-            _link(content, LINKS[end][1], stem + end, LINKS[end][0]) for end, content in segmented.files().items()
+            _link(content, LINKS[end][1], stem + end, LINKS[end][0]) for end, content in segmented.downloads().items()
         )
 
 

@@ -1,29 +1,36 @@
-"""One segmented image as a person gets it: overlay, summary, files."""
+"""One segmented picture as a person gets it: overlay, summary, files."""
 
+import io
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from sadanet_lab.images.label_files import label_files
+from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.png import labels_png, png_bytes
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.spine import description
+from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.spine.names import USUAL, Convention
 from sadanet_lab.views.overlays import overlay, with_levels
 
 SCREEN_HEIGHT = 700
 """Of the overlay in a notebook, screen pixels."""
+THUMBNAIL_HEIGHT = 320
 
 
 @dataclass(frozen=True)
 class SegmentedImage:
-    """A grey image uint8 (H, W), what a network made of it, what its entry is called, and how its levels are named."""
+    """A picture, what a network made of it, what its entry is called, how its levels are named, RGB of each id."""
 
     name: str
-    image: np.ndarray
+    picture: Picture
     segmentation: Segmentation
     convention: Convention = USUAL
+    colours: np.ndarray = COLOUR_BLIND_SAFE
 
     @property
     def labels(self) -> np.ndarray:
@@ -33,28 +40,47 @@ class SegmentedImage:
     @cached_property
     def overlay(self) -> np.ndarray:
         """RGB uint8 (H, W, 3): the bones and the levels that were measured, drawn over the image."""
-        return with_levels(overlay(self.image, self.labels), self.segmentation.measurement)
+        drawn = overlay(self.picture.image, self.labels, self.colours)
+        return with_levels(drawn, self.segmentation.measurement)
 
-    @property
-    def angles(self) -> dict:
-        """See ``description.describe``."""
-        return description.describe(self.name, self.segmentation.measurement, self.convention)
+    @cached_property
+    def angles(self) -> dict[str, Any]:
+        """See ``description.describe``; then the picture's width, height (pixels) and spacing_mm, as its file says."""
+        height, width = self.picture.image.shape
+        told = description.describe(self.name, self.segmentation.measurement, self.convention)
+        return told | {"width": width, "height": height, "spacing_mm": self.picture.spacing_mm}
 
     @property
     def summary(self) -> str:
         """The angles in a line."""
         return description.as_table([self.angles])
 
-    def thumbnail(self) -> Image.Image:
+    def screen_picture(self) -> Image.Image:
         """The overlay, at most ``SCREEN_HEIGHT`` tall."""
+        return self._reduced(SCREEN_HEIGHT)
+
+    def _reduced(self, height: int) -> Image.Image:
         picture = Image.fromarray(self.overlay)
-        picture.thumbnail((4 * SCREEN_HEIGHT, SCREEN_HEIGHT))
+        picture.thumbnail((4 * height, height))
         return picture
 
-    def files(self) -> dict[str, bytes]:
-        """What there is to keep of it, as files: how each one's name ends after the image's stem -> its bytes."""
+    def files(self, algorithm: str) -> dict[str, bytes]:
+        """What is kept of it beside its angles: how each file's name ends after the picture's -> its bytes.
+
+        algorithm: what made the label map, as a DICOM segmentation names it. Where there is none of a DICOM picture,
+        ``angles`` says why from then on ("no_dicom_segmentation").
+        """
+        files, why = label_files(self.labels, self.picture, self.name, algorithm, self.colours)
+        if why is not None:
+            self.angles["no_dicom_segmentation"] = why
+        small = io.BytesIO()
+        self._reduced(THUMBNAIL_HEIGHT).save(small, format="JPEG", quality=80)
+        return files | {"_overlay.png": png_bytes(self.overlay), "_thumbnail.jpg": small.getvalue()}
+
+    def downloads(self) -> dict[str, bytes]:
+        """The few of a page that offers files: label map, overlay and angles."""
         return {
-            "_labels.png": labels_png(self.labels),
+            "_labels.png": labels_png(self.labels, self.colours),
             "_overlay.png": png_bytes(self.overlay),
             "_angles.json": description.as_json([self.angles]).encode() + b"\n",
         }

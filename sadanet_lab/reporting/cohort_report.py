@@ -1,0 +1,149 @@
+"""A cohort in two files: ``cohort.csv`` for a spreadsheet, ``report.html`` for a person, the doubtful pictures first.
+
+Both are written from what each picture's JSON says, one picture after the other.
+"""
+
+import base64
+import csv
+import html
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sadanet_lab.files import open_atomically, write_atomically
+from sadanet_lab.reporting.cohort import ANGLES, Entry
+from sadanet_lab.spine.description import as_table, curves_in_words
+
+COLUMNS: tuple[str, ...] = (
+    "name", "file", "status", "reason", "largest_angle_degrees", "raw_angle_degrees", "severity", "confidence",
+    "flagged", "names_doubtful", "curves", "warnings", "width", "height", "row_spacing_mm", "column_spacing_mm",
+)  # fmt: skip
+"""Of ``cohort.csv``. status: measured, not measurable, or failed; reason: of the last two."""
+MOST_LINES = 20
+LOW_CONFIDENCE = 0.8
+"""Below it a person is asked to look; see ``curve_angles.Measurement``."""
+NO_DEVICE = (
+    "Made by a research program whose network was trained on phantoms alone. It is no medical device, and no diagnosis "
+    "may rest on it."
+)
+STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-width:72rem;padding:0 1rem}
+h1{font-size:1.5rem;margin:0 0 .3rem}p{margin:.3rem 0}.note{color:#57606a}
+article{display:flex;gap:1.2rem;border-top:1px solid #d0d7de;padding:1rem 0;break-inside:avoid}
+article img{height:260px;background:#000}h2{font-size:1.05rem;margin:0;overflow-wrap:anywhere}
+.angle{font-size:1.6rem;margin:.2rem 0}.angle small{font-size:.95rem;color:#57606a}
+ul{margin:.3rem 0;padding-left:1.1rem}.warn li{color:#9a3b00}
+table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #d0d7de;padding:.25rem .6rem;text-align:left;
+vertical-align:top;overflow-wrap:anywhere}
+"""
+
+
+def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> None:
+    """``cohort.csv`` in the order of ``entries``, and ``report.html``. failed: name -> why it could not be segmented."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    doubts = []
+    for entry in entries:
+        if (reason := failed.get(entry.name)) is not None:
+            writer.writerow({"name": entry.name, "file": entry.path, "status": "failed", "reason": reason})
+            continue
+        found = _angles(entry, out)
+        writer.writerow(_row(entry, found))
+        doubts.append((_doubt(found), entry))
+    write_atomically(out / "cohort.csv", text.getvalue())
+    doubts.sort(key=lambda pair: pair[0])
+    with open_atomically(out / "report.html") as file:
+        for part in _report([entry for _, entry in doubts], failed, out, model):
+            file.write(part.encode())
+
+
+def summary_lines(entries: Sequence[Entry], failed: Mapping[str, str], out: Path) -> Iterator[str]:
+    """For a terminal: a line for each picture, if they are few, and where the report of all is."""
+    done = [entry for entry in entries if entry.name not in failed]
+    if len(done) <= MOST_LINES:
+        for entry in done:
+            yield as_table([_angles(entry, out)])
+    if len(entries) > 1:
+        yield f"{len(done)} of {len(entries)} pictures segmented: {out / 'report.html'}"
+
+
+def warnings_of(found: Mapping[str, Any]) -> list[str]:
+    """What a person should look at in a picture, of ``SegmentedImage.angles``."""
+    told = []
+    if found["measurable"]:
+        if found["flagged"]:
+            told.append(
+                f"raw angle {found['raw_angle_degrees']:.1f}°, {found['largest_angle_degrees']:.1f}° smoothed: a sharp "
+                "bend or a wrong level"
+            )
+        if found["confidence"] < LOW_CONFIDENCE:
+            told.append(f"confidence {found['confidence']:.2f}: bones out of line, or gaps between levels")
+        if found["names_doubtful"]:
+            told.append(f"names of levels doubtful: {found['names_reason']}")
+    if "no_dicom_segmentation" in found:
+        told.append(f"no DICOM segmentation: {found['no_dicom_segmentation']}")
+    return told
+
+
+def _doubt(found: Mapping[str, Any]) -> tuple:
+    """Sorts the doubtful first: what is not measurable, then flagged, then by confidence."""
+    return found["measurable"], not found["flagged"], found["confidence"] or 0.0
+
+
+def _angles(entry: Entry, out: Path) -> dict[str, Any]:
+    (found,) = json.loads((out / f"{entry.name}{ANGLES}").read_text(encoding="utf-8"))
+    return found
+
+
+def _row(entry: Entry, found: Mapping[str, Any]) -> dict[str, Any]:
+    same = {name: found[name] for name in COLUMNS if name in found and name not in ("curves", "file")}
+    rows, columns = found["spacing_mm"] or (None, None)
+    return same | {
+        "name": entry.name,
+        "file": entry.path,
+        "status": "measured" if found["measurable"] else "not measurable",
+        "curves": "; ".join(curves_in_words(found)) if found["measurable"] else "",
+        "warnings": "; ".join(warnings_of(found)),
+        "row_spacing_mm": rows,
+        "column_spacing_mm": columns,
+    }
+
+
+def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> Iterator[str]:
+    title = f"{len(entries)} {'picture' if len(entries) == 1 else 'pictures'} segmented"
+    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+    yield f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n'
+    more = f", {len(failed)} could not be" if failed else ""
+    yield f'<p class="note">Model: {html.escape(model)}{more}. The doubtful come first. {NO_DEVICE}</p>\n'
+    if failed:
+        yield "<table><tr><th>Not segmented</th><th>Why</th></tr>\n"
+        for name, reason in failed.items():
+            yield f"<tr><td>{html.escape(name)}</td><td>{html.escape(reason)}</td></tr>\n"
+        yield "</table>\n"
+    for entry in entries:
+        yield _article(entry, _angles(entry, out), out)
+    yield "</body></html>\n"
+
+
+def _article(entry: Entry, found: Mapping[str, Any], out: Path) -> str:
+    name = html.escape(entry.name)
+    picture = base64.b64encode((out / f"{entry.name}_thumbnail.jpg").read_bytes()).decode()
+    parts = [f'<article><img alt="{name}" src="data:image/jpeg;base64,{picture}"><div><h2>{name}</h2>']
+    if found["measurable"]:
+        angle = f"{found['largest_angle_degrees']:.1f}°"
+        parts.append(f'<p class="angle">{angle} <small>{html.escape(found["severity"])}</small></p>')
+        parts.append(_list(curves_in_words(found)))
+        parts.append(
+            f'<p class="note">Sides are the patient\'s, seen from the {html.escape(found["viewed_from"])}.</p>'
+        )
+    else:
+        parts.append(f'<p class="angle">not measurable</p><p>{html.escape(found["reason"])}</p>')
+    parts.append(_list(warnings_of(found), "warn"))
+    return "".join([*parts, "</div></article>\n"])
+
+
+def _list(lines: Sequence[str], kind: str = "curves") -> str:
+    return f'<ul class="{kind}">{"".join(f"<li>{html.escape(line)}</li>" for line in lines)}</ul>' if lines else ""
