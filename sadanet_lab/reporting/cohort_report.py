@@ -41,7 +41,7 @@ vertical-align:top;overflow-wrap:anywhere}
 
 
 def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> None:
-    """``cohort.csv`` in the order of ``entries``, and ``report.html``. failed: name -> why it could not be segmented."""
+    """``cohort.csv`` in the order of ``entries``, and ``report.html``. failed: name -> why it was not segmented."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -18,8 +18,7 @@ LINKS = {
     "_overlay.png": ("overlay", "image/png"),
     "_angles.json": ("angles", "application/json"),
 }
-"""What a download is called and its kind, by how its file's name ends; see ``segmented_image.SegmentedImage.downloads``."""
-
+"""What a download is called and its kind, by how its file's name ends; see ``SegmentedImage.downloads``."""
 KINDS = ".png,.tif,.tiff,.bmp,.jpg,.jpeg,.dcm"
 """Endings that the browser's file dialog offers."""
 
