@@ -19,7 +19,7 @@ def describe(file: str, found: Measurement, convention: Convention = USUAL) -> d
     ends are indices of levels, 0 on top, and its side is the image's; their names and the patient's side follow from
     the convention. names_reason: why names_doubtful, or None; see ``names``.
     """
-    names, angle = name_spine(found.levels, found.curves, convention), found.largest_angle_degrees
+    names, angle = name_spine(found.levels, found.curves, convention, found.left_out), found.largest_angle_degrees
     return {
         "file": file,
         "measurable": found.measurable,

@@ -25,13 +25,15 @@ class CurvedSpine(Protocol):
     def levels(self) -> Sequence[Level]: ...
     @property
     def curves(self) -> Sequence[Curve]: ...
+    @property
+    def left_out(self) -> Sequence[Level]: ...
 
 
 class TrueSpine:
     """Of levels that are known, as they are."""
 
     def __init__(self, levels: Sequence[Level]):
-        self.levels, self.curves = levels, curves_of(levels)
+        self.levels, self.curves, self.left_out = levels, curves_of(levels), ()
 
 
 def true_spines(data: VpiFolder) -> dict[str, TrueSpine] | None:
@@ -89,7 +91,7 @@ def curves(sources: Sequence[Source], data: VpiFolder) -> pd.DataFrame:
 
 
 def _rows(true: CurvedSpine, found: CurvedSpine) -> list[tuple]:
-    true_names, names = (name_spine(spine.levels, spine.curves).curves for spine in (true, found))
+    true_names, names = (name_spine(s.levels, s.curves, left_out=s.left_out).curves for s in (true, found))
     rows = []
     for i, j in match_curves(true, found):
         side = true.curves[i].side if i is not None else found.curves[j or 0].side

@@ -102,7 +102,7 @@ def test_where_no_curve_is_found_there_is_no_number():
 @pytest.fixture(scope="module")
 def spines(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "spines"
-    write_folder(folder, train=1, test=12, seed=3, width=256, height=1024)
+    write_folder(folder, train=1, test=8, seed=3, width=256, height=1024)
     return folder
 
 
@@ -130,7 +130,7 @@ def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     assert found["mae"] < 1.5
     assert found["icc"] > 0.95
     largest = angles(sources, data)
-    assert agreement(largest).measurable.tolist() == [12]
+    assert agreement(largest).measurable.tolist() == [8]
     of_image = table.groupby("stem").measured.max()
     assert of_image.dropna().round(2).to_dict().items() <= largest.set_index("stem").measured.to_dict().items()
     assert bland_altman(table.dropna()).axes
