@@ -18,6 +18,10 @@ COUNTED = USUAL.severities[0]
 COLUMNS = ("source", "seed", "stem", "side", "true", "measured", "raw", "true_apex", "apex", "true_region", "region")
 
 
+AGREEMENT_COLUMNS = ("source", "curves", "missed", "false", "mae", "bias", "low", "high", "icc", "icc_low", "icc_high")
+AGREEMENT_COLUMNS += ("share_apex", "share_region")
+
+
 class CurvedSpine(Protocol):
     """Levels from top to bottom and their curves: a ``Measurement``, or the ``TrueSpine`` of a phantom."""
 
@@ -106,33 +110,33 @@ def _rows(true: CurvedSpine, found: CurvedSpine) -> list[tuple]:
     return rows
 
 
-def matched(table: pd.DataFrame) -> pd.DataFrame:
-    """Of ``curves``, the true ones that count (``COUNTED``) and are found, however small they were measured."""
-    return table[(table.true >= COUNTED) & table.measured.notna()]
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """Of ``curves``, the true ones that count, found or missed: those of ``COUNTED`` degrees or more."""
+    return table[table.true >= COUNTED]
 
 
 def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
     """One row per source of ``curves``, of every seed.
 
-    Columns source; curves: the true ones that count (``COUNTED``); missed: those that match none; false: measured ones
-    of as many degrees that match none; of the others mae, bias, 95 % limits of agreement (low, high), ICC(2,1) with its
-    95 % interval (icc, icc_low, icc_high), and the shares whose apex is named right to one vertebra (share_apex) and
-    whose region is right (share_region). Curves of one image, and those that the networks of several seeds find in it,
-    are taken as independent, which makes the interval of the ICC somewhat too narrow.
+    Columns source; curves: the ``counted`` ones; missed: those that match none; false: measured ones of as many degrees
+    that match none; of those that are found, however small they were measured, mae, bias, 95 % limits of agreement
+    (low, high), ICC(2,1) with its 95 % interval (icc, icc_low, icc_high), and the shares whose apex is named right to
+    one vertebra (share_apex) and whose region is right (share_region). Curves of one image, and those that the networks
+    of several seeds find in it, are taken as independent, which makes the interval of the ICC somewhat too narrow.
     """
     place = USUAL.vertebrae().index
     rows = []
     for source, part in table.groupby("source", sort=False):
-        both = matched(part)
-        counted = int((part.true >= COUNTED).sum())
+        true = counted(part)
+        both = true[true.measured.notna()]
         bias, low, high = limits_of_agreement((both.measured - both.true).to_numpy())
         icc, icc_low, icc_high = intraclass_correlation(both[["true", "measured"]].to_numpy())
         apex_off = [abs(place(one) - place(other)) for one, other in zip(both.true_apex, both.apex, strict=True)]
         rows.append(
             {
                 "source": source,
-                "curves": counted,
-                "missed": counted - len(both),
+                "curves": len(true),
+                "missed": len(true) - len(both),
                 "false": int((part.true.isna() & (part.measured >= COUNTED)).sum()),
                 "mae": (both.measured - both.true).abs().mean(),
                 "bias": bias,
@@ -145,4 +149,4 @@ def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
                 "share_region": (both.true_region == both.region).mean(),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))

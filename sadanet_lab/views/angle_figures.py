@@ -81,7 +81,7 @@ def _number(value: float, form: str) -> str:
 
 
 def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, list[Axes]]:
-    rows = -(-count // columns)
+    rows = max(1, -(-count // columns))
     figure, axes = plt.subplots(
         rows,
         columns,

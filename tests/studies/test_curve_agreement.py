@@ -10,7 +10,15 @@ from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.spine.levels import Level
 from sadanet_lab.studies.angle_agreement import EXPERT, agreement, angles, measure_sources
-from sadanet_lab.studies.curve_agreement import COLUMNS, TrueSpine, curve_agreement, curves, match_curves, true_spines
+from sadanet_lab.studies.curve_agreement import (
+    COLUMNS,
+    TrueSpine,
+    counted,
+    curve_agreement,
+    curves,
+    match_curves,
+    true_spines,
+)
 from sadanet_lab.views.angle_figures import bland_altman, curve_agreement_markdown
 
 
@@ -99,6 +107,13 @@ def test_where_no_curve_is_found_there_is_no_number():
     assert "nan" not in curve_agreement_markdown(table)
 
 
+def test_where_there_are_no_curves_there_are_no_rows():
+    none = pd.DataFrame(columns=list(COLUMNS))
+    assert curve_agreement(none).empty
+    assert curve_agreement_markdown(none)
+    assert bland_altman(counted(none)).axes
+
+
 @pytest.fixture(scope="module")
 def spines(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "spines"
@@ -133,7 +148,7 @@ def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     assert agreement(largest).measurable.tolist() == [8]
     of_image = table.groupby("stem").measured.max()
     assert of_image.dropna().round(2).to_dict().items() <= largest.set_index("stem").measured.to_dict().items()
-    assert bland_altman(table.dropna()).axes
+    assert len(bland_altman(counted(table)).axes[0].collections[0].get_offsets()) == found["curves"]
 
 
 def test_of_real_images_the_curves_in_the_expert_s_mask_stand_for_the_true_ones(spines, tmp_path):
