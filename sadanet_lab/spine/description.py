@@ -72,7 +72,7 @@ def as_json(entries: Iterable[dict[str, Any]]) -> str:
 def as_table(entries: Iterable[dict[str, Any]]) -> str:
     """One line per file: largest angle, severity, confidence, raw angle, and every curve from top to bottom.
 
-    Curves are named as ``describe`` was told; the line says from where the patient is seen, and if names are doubtful.
+    Curves are named as ``describe`` was told; the line says by which rule, and why the names are doubtful if they are.
     """
     lines = []
     for found in entries:
@@ -96,8 +96,9 @@ def _curves_in_words(found: dict[str, Any]) -> str:
         f"{c['upper_end_name']} to {c['lower_end_name']}, apex {c['apex_name']} (raw {c['raw_angle_degrees']:.1f})"
         for c in found["curves"]
     ]
+    rule = f"sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}"
     doubt = [f"names doubtful: {found['names_reason']}"] if found["names_doubtful"] else []
-    return "; ".join([*curves, f"sides are the patient's, seen from the {found['viewed_from']}", *doubt])
+    return "; ".join([*curves, rule, *doubt])
 
 
 def _rounded(value: float | None) -> float | None:

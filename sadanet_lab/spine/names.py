@@ -7,7 +7,8 @@ Assumption: the lowest lump is L5 unless the user says otherwise (``--lowest``),
 vertebra. Nothing in an image tells one vertebra from the next, so a lump missed at the lower end shifts all names. They
 are called doubtful, with the reason, where what was found does not fit: lumps that are not five (those from L1 to the
 lowest), fewer than five pairs, a gap, two levels too close together, a lump above a pair, more levels than up to T1, a
-level that was left out of the curves because its tilt stands off its neighbours'.
+level that was left out of the curves because its tilt stands off its neighbours'. Names without such a reason are not
+sure: of six lumps one may be missed at an end, and five look as they should.
 
 **Regions** go by the apex, by the Scoliosis Research Society's terms as in Lenke et al., J Bone Joint Surg Am 2001, 83:
 thoracic from T2 to the disc T11-12, thoracolumbar from T12 to L1, lumbar from the disc L1-2 to L4; above it is

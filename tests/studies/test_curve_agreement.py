@@ -62,12 +62,23 @@ def test_a_missed_and_a_false_curve():
     assert match_curves(true, straight) == [(0, None), (1, None)]
 
 
-def test_a_curve_that_falls_into_pieces_is_matched_once():
+def test_a_curve_that_falls_into_pieces_is_matched_once_with_the_longest():
     true = spine(turns([0, 15], [-20, 20]))
     pieces = spine(turns([0, 9, 11, 15], [-20, 8, 2, 20]))
-    assert len(pieces.curves) == 3
-    (matched,) = [pair for pair in match_curves(true, pieces) if None not in pair]
-    assert matched == (0, 0)  # the piece in which the true apex lies
+    assert [curve.side for curve in pieces.curves] == ["right", "left", "right"]
+    assert match_curves(true, pieces) == [(0, 0), (None, 1), (None, 2)]
+
+
+def test_curves_that_share_less_than_half_of_the_shorter_are_two():
+    upper = spine(turns([0, 1, 5, 15], [9, 10, -10, -9]))  # from height 1 to 5
+    for first, last, matched in ((3, 7, True), (4, 8, False)):
+        other = spine(turns([0, first, last, 15], [9, 10, -10, -9]))
+        assert (None not in match_curves(upper, other)[0]) == matched
+
+
+def test_a_wedge_between_two_levels_matches_itself_where_it_moves_by_a_hair():
+    wedge = turns([0, 7, 8, 15], [-12, -12, 12, 12])
+    assert match_curves(spine(wedge), spine(wedge, first=0.01)) == [(0, 0)]
 
 
 def test_curve_agreement_by_hand():
