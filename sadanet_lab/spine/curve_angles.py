@@ -39,6 +39,8 @@ class Measurement:
     """Of the smoothed levels, each with its raw angle."""
     levels: tuple[Level, ...]
     """Smoothed, without those that stand off their neighbours."""
+    left_out: tuple[Level, ...]
+    """Those, as they were found."""
 
 
 def differs(raw: float, smoothed: float) -> bool:
@@ -63,13 +65,14 @@ def measure_curves(labels: np.ndarray) -> Measurement:
     kept = without_outliers(found)
     if len(kept) < FEWEST_LEVELS:
         return _not_measurable(f"{len(kept)} levels found; at least {FEWEST_LEVELS} are needed for a curve")
-    levels = smooth([found[i] for i in kept])
+    levels, left_out = smooth([found[i] for i in kept]), [level for i, level in enumerate(found) if i not in kept]
     angle, raw = round(largest_angle(levels), 2), round(largest_angle(found), 2)
     in_levels = sum(2 if level.region == "thoracic" else 1 for level in levels)
     confidence = in_levels / (len(processes) + len(lumps)) * _without_gaps(levels)
     curves, confidence = curves_of(levels), round(min(confidence, 1.0), 3)
     curves = tuple(_with_raw_angle(curve, found, kept) for curve in curves)
-    return Measurement(True, None, angle, raw, differs(raw, angle), confidence, curves, tuple(levels))
+    told = angle, raw, differs(raw, angle), confidence
+    return Measurement(True, None, *told, curves, tuple(levels), tuple(left_out))
 
 
 def _with_raw_angle(curve: Curve, found: list[Level], kept: list[int]) -> Curve:
@@ -79,7 +82,7 @@ def _with_raw_angle(curve: Curve, found: list[Level], kept: list[int]) -> Curve:
 
 
 def _not_measurable(reason: str) -> Measurement:
-    return Measurement(False, reason, None, None, False, None, (), ())
+    return Measurement(False, reason, None, None, False, None, (), (), ())
 
 
 @dataclass(frozen=True)

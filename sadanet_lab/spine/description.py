@@ -19,7 +19,7 @@ def describe(file: str, found: Measurement, convention: Convention = USUAL) -> d
     ends are indices of levels, 0 on top, and its side is the image's; their names and the patient's side follow from
     the convention. names_reason: why names_doubtful, or None; see ``names``.
     """
-    names, angle = name_spine(found.levels, found.curves, convention), found.largest_angle_degrees
+    names, angle = name_spine(found.levels, found.curves, convention, found.left_out), found.largest_angle_degrees
     return {
         "file": file,
         "measurable": found.measurable,
@@ -72,7 +72,7 @@ def as_json(entries: Iterable[dict[str, Any]]) -> str:
 def as_table(entries: Iterable[dict[str, Any]]) -> str:
     """One line per file: largest angle, severity, confidence, raw angle, and every curve from top to bottom.
 
-    Curves are named as ``describe`` was told; the line says from where the patient is seen, and if names are doubtful.
+    Curves are named as ``describe`` was told; the line says by which rule, and why the names are doubtful if they are.
     """
     lines = []
     for found in entries:
@@ -99,10 +99,9 @@ def curves_in_words(found: Mapping[str, Any]) -> list[str]:
 def _told(found: Mapping[str, Any]) -> str:
     if not found["curves"]:
         return f"no curve of {SMALLEST_ANGLE:g}° or more"
+    rule = f"sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}"
     doubt = [f"names doubtful: {found['names_reason']}"] if found["names_doubtful"] else []
-    return "; ".join(
-        [*curves_in_words(found), f"sides are the patient's, seen from the {found['viewed_from']}", *doubt]
-    )
+    return "; ".join([*curves_in_words(found), rule, *doubt])
 
 
 def _rounded(value: float | None) -> float | None:

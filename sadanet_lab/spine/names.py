@@ -6,7 +6,9 @@ where no lump is found, the lowest pair of thoracic processes is T12. A gap coun
 Assumption: the lowest lump is L5 unless the user says otherwise (``--lowest``), and each level above it the next
 vertebra. Nothing in an image tells one vertebra from the next, so a lump missed at the lower end shifts all names. They
 are called doubtful, with the reason, where what was found does not fit: lumps that are not five (those from L1 to the
-lowest), fewer than five pairs, a gap, two levels too close together, a lump above a pair, more levels than up to T1.
+lowest), fewer than five pairs, a gap, two levels too close together, a lump above a pair, more levels than up to T1, a
+level that was left out of the curves because its tilt stands off its neighbours'. Names without such a reason are not
+sure: of six lumps one may be missed at an end, and five look as they should.
 
 **Regions** go by the apex, by the Scoliosis Research Society's terms as in Lenke et al., J Bone Joint Surg Am 2001, 83:
 thoracic from T2 to the disc T11-12, thoracolumbar from T12 to L1, lumbar from the disc L1-2 to L4; above it is
@@ -107,13 +109,24 @@ class SpineNames:
     """Why the levels' names, and with them the regions, are doubtful."""
 
 
-def name_spine(levels: Sequence[Level], curves: Sequence[Curve], convention: Convention = USUAL) -> SpineNames:
-    """Names of levels from top to bottom and of their curves; of no levels, none and no doubt."""
+def name_spine(
+    levels: Sequence[Level],
+    curves: Sequence[Curve],
+    convention: Convention = USUAL,
+    left_out: Sequence[Level] = (),
+) -> SpineNames:
+    """Names of levels and of their curves; of no levels, none and no doubt.
+
+    left_out: levels that were found and are counted, but no curve runs through them: see ``curve_angles.Measurement``.
+    """
     if not levels:
         return SpineNames((), (), None)
-    distances = pitches(levels)
+    counted = sorted((*levels, *left_out), key=lambda level: level.centre[1])
+    distances = pitches(counted)
     steps = [max(round(distance), 1) for distance in distances]
-    names = _names(levels, steps, convention)
+    all_names = _names(counted, steps, convention)
+    name_of = dict(zip(counted, all_names, strict=True))
+    names = tuple(name_of[level] for level in levels)
     named = [
         CurveName(
             region_of(names[curve.apex]),
@@ -124,7 +137,13 @@ def name_spine(levels: Sequence[Level], curves: Sequence[Curve], convention: Con
         )
         for curve in curves
     ]
-    return SpineNames(names, tuple(named), _doubt(levels, names, steps, min(distances, default=1.0), convention))
+    reasons = _doubts(counted, all_names, steps, convention)
+    if min(distances, default=1) < CLOSEST:
+        reasons.append("two levels are too close together")
+    if left_out:
+        tilted = ", ".join(name_of[level] for level in left_out)
+        reasons.append(f"left out of the curves, since the tilt stands off the neighbours': {tilted}")
+    return SpineNames(names, tuple(named), "; ".join(reasons) or None)
 
 
 def region_of(apex: str) -> Region:
@@ -150,9 +169,7 @@ def _names(levels: Sequence[Level], steps: list[int], convention: Convention) ->
     return tuple(vertebrae[min(place, len(vertebrae) - 1)] for place in places)
 
 
-def _doubt(
-    levels: Sequence[Level], names: Sequence[str], steps: list[int], closest: float, convention: Convention
-) -> str | None:
+def _doubts(levels: Sequence[Level], names: Sequence[str], steps: list[int], convention: Convention) -> list[str]:
     lumps, usual, reasons = _lumps(levels), convention.usual_lumps(), []
     if lumps == 0:
         reasons.append("no lump, so the lowest pair was taken for T12")
@@ -163,10 +180,8 @@ def _doubt(
     for (upper, lower), step in zip(pairwise(names), steps, strict=True):
         if step > 1:
             reasons.append(f"a gap between {upper} and {lower}")
-    if closest < CLOSEST:
-        reasons.append("two levels are too close together")
     if any(upper.region == "lumbar" and lower.region == "thoracic" for upper, lower in pairwise(levels)):
         reasons.append("a lump lies above a pair of thoracic processes")
     if names[0][0] == "C":
         reasons.append("more levels than up to T1")
-    return "; ".join(reasons) or None
+    return reasons

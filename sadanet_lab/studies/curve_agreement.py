@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.metrics.agreement import intraclass_correlation, limits_of_agreement
@@ -16,6 +17,8 @@ from sadanet_lab.studies.angle_agreement import Source
 COUNTED = USUAL.severities[0]
 """Degrees from which a curve counts as missed or false: below that there is no scoliosis."""
 COLUMNS = ("source", "seed", "stem", "side", "true", "measured", "raw", "true_apex", "apex", "true_region", "region")
+AGREEMENT_COLUMNS = ("source", "curves", "missed", "false", "mae", "bias", "low", "high", "icc", "icc_low", "icc_high")
+AGREEMENT_COLUMNS += ("share_apex", "share_region")
 
 
 class CurvedSpine(Protocol):
@@ -25,13 +28,15 @@ class CurvedSpine(Protocol):
     def levels(self) -> Sequence[Level]: ...
     @property
     def curves(self) -> Sequence[Curve]: ...
+    @property
+    def left_out(self) -> Sequence[Level]: ...
 
 
 class TrueSpine:
     """Of levels that are known, as they are."""
 
     def __init__(self, levels: Sequence[Level]):
-        self.levels, self.curves = levels, curves_of(levels)
+        self.levels, self.curves, self.left_out = levels, curves_of(levels), ()
 
 
 def true_spines(data: VpiFolder) -> dict[str, TrueSpine] | None:
@@ -50,27 +55,28 @@ def true_spines(data: VpiFolder) -> dict[str, TrueSpine] | None:
 def match_curves(true: CurvedSpine, found: CurvedSpine) -> list[tuple[int | None, int | None]]:
     """Indices of (true, measured) curves of one image, None beside one that has no other.
 
-    Two are one curve if they bend to the same side and the apex of each lies, by its height in the image, between the
-    ends of the other. So none has two others: a spine's curves change sides from one to the next, and those of one side
-    have no height in common.
+    Two may be one curve if they bend to the same side and at least half of the shorter one lies, by its height in the
+    image, beside the other. Each has one other at most: those are taken that overlap most in all. Where exactly a curve
+    ends is left open, since there the tilt hardly changes from one level to the next.
     """
-    pairs: list[tuple[int | None, int | None]] = []
-    left = list(range(len(found.curves)))
-    for i, curve in enumerate(true.curves):
-        j = next((j for j in left if _is_same(true, curve, found, found.curves[j])), None)
-        pairs.append((i, j))
-        left = [other for other in left if other != j]
-    return pairs + [(None, j) for j in left]
+    overlap = np.array([[_overlap(true, i, found, j) for j in found.curves] for i in true.curves])
+    rows, columns = linear_sum_assignment(-overlap.reshape(len(true.curves), len(found.curves)))
+    other = {int(i): int(j) for i, j in zip(rows, columns, strict=True) if overlap[i, j] > 0}
+    pairs: list[tuple[int | None, int | None]] = [(i, other.get(i)) for i in range(len(true.curves))]
+    return pairs + [(None, j) for j in range(len(found.curves)) if j not in other.values()]
 
 
-def _is_same(true: CurvedSpine, curve: Curve, found: CurvedSpine, other: Curve) -> bool:
-    (top, apex, bottom), (other_top, other_apex, other_bottom) = _heights(true, curve), _heights(found, other)
-    return curve.side == other.side and top <= other_apex <= bottom and other_top <= apex <= other_bottom
+def _overlap(true: CurvedSpine, curve: Curve, found: CurvedSpine, other: Curve) -> float:
+    """Pixels of height that two curves share, 0 where they cannot be one."""
+    (top, bottom), (other_top, other_bottom) = _heights(true, curve), _heights(found, other)
+    shared = min(bottom, other_bottom) - max(top, other_top)
+    shorter = min(bottom - top, other_bottom - other_top)
+    return shared if curve.side == other.side and shared >= shorter / 2 else 0.0
 
 
-def _heights(spine: CurvedSpine, curve: Curve) -> list[float]:
-    """y of upper end, apex and lower end."""
-    return [spine.levels[i].centre[1] for i in (curve.upper_end, curve.apex, curve.lower_end)]
+def _heights(spine: CurvedSpine, curve: Curve) -> tuple[float, float]:
+    """y of upper and lower end."""
+    return spine.levels[curve.upper_end].centre[1], spine.levels[curve.lower_end].centre[1]
 
 
 def curves(sources: Sequence[Source], data: VpiFolder) -> pd.DataFrame:
@@ -89,48 +95,49 @@ def curves(sources: Sequence[Source], data: VpiFolder) -> pd.DataFrame:
 
 
 def _rows(true: CurvedSpine, found: CurvedSpine) -> list[tuple]:
-    true_names, names = (name_spine(spine.levels, spine.curves).curves for spine in (true, found))
     rows = []
     for i, j in match_curves(true, found):
-        side = true.curves[i].side if i is not None else found.curves[j or 0].side
-        true_angle, true_apex, true_region = np.nan, "", ""
-        if i is not None:
-            true_angle, true_apex, true_region = true.curves[i].angle_degrees, true_names[i].apex, true_names[i].region
-        angle, raw, apex, region = np.nan, np.nan, "", ""
-        if j is not None:
-            curve = found.curves[j]
-            angle, raw, apex, region = curve.angle_degrees, curve.raw_angle_degrees, names[j].apex, names[j].region
-        rows.append((side, true_angle, angle, raw, true_apex, apex, true_region, region))
+        true_side, true_angle, _, true_apex, true_region = _values(true, i)
+        side, angle, raw, apex, region = _values(found, j)
+        rows.append((true_side or side, true_angle, angle, raw, true_apex, apex, true_region, region))
     return rows
 
 
-def matched(table: pd.DataFrame) -> pd.DataFrame:
-    """Of ``curves``, the true ones that count (``COUNTED``) and are found, however small they were measured."""
-    return table[(table.true >= COUNTED) & table.measured.notna()]
+def _values(spine: CurvedSpine, index: int | None) -> tuple:
+    """(side, angle, raw angle, apex, region) of one of its curves."""
+    if index is None:
+        return "", np.nan, np.nan, "", ""
+    curve, name = spine.curves[index], name_spine(spine.levels, spine.curves, left_out=spine.left_out).curves[index]
+    return curve.side, curve.angle_degrees, curve.raw_angle_degrees, name.apex, name.region
+
+
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """Of ``curves``, the true ones that count, found or missed: those of ``COUNTED`` degrees or more."""
+    return table[table.true >= COUNTED]
 
 
 def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
     """One row per source of ``curves``, of every seed.
 
-    Columns source; curves: the true ones that count (``COUNTED``); missed: those that match none; false: measured ones
-    of as many degrees that match none; of the others mae, bias, 95 % limits of agreement (low, high), ICC(2,1) with its
-    95 % interval (icc, icc_low, icc_high), and the shares whose apex is named right to one vertebra (share_apex) and
-    whose region is right (share_region). Curves of one image, and those that the networks of several seeds find in it,
-    are taken as independent, which makes the interval of the ICC somewhat too narrow.
+    Columns source; curves: the ``counted`` ones; missed: those that match none; false: measured ones of as many degrees
+    that match none; of those that are found, however small they were measured, mae, bias, 95 % limits of agreement
+    (low, high), ICC(2,1) with its 95 % interval (icc, icc_low, icc_high), and the shares whose apex is named right to
+    one vertebra (share_apex) and whose region is right (share_region). Curves of one image, and those that the networks
+    of several seeds find in it, are taken as independent, which makes the interval of the ICC somewhat too narrow.
     """
     place = USUAL.vertebrae().index
     rows = []
     for source, part in table.groupby("source", sort=False):
-        both = matched(part)
-        counted = int((part.true >= COUNTED).sum())
+        true = counted(part)
+        both = true[true.measured.notna()]
         bias, low, high = limits_of_agreement((both.measured - both.true).to_numpy())
         icc, icc_low, icc_high = intraclass_correlation(both[["true", "measured"]].to_numpy())
         apex_off = [abs(place(one) - place(other)) for one, other in zip(both.true_apex, both.apex, strict=True)]
         rows.append(
             {
                 "source": source,
-                "curves": counted,
-                "missed": counted - len(both),
+                "curves": len(true),
+                "missed": len(true) - len(both),
                 "false": int((part.true.isna() & (part.measured >= COUNTED)).sum()),
                 "mae": (both.measured - both.true).abs().mean(),
                 "bias": bias,
@@ -143,4 +150,4 @@ def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
                 "share_region": (both.true_region == both.region).mean(),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))

@@ -65,8 +65,8 @@ def curve_agreement_markdown(table: pd.DataFrame) -> str:
             "95 % limits (°)": [_range(*limits, "+.1f") for limits in zip(rows.low, rows.high, strict=True)],
             "ICC(2,1)": [_number(v, ".3f") for v in rows.icc],
             "95 % interval": [_range(*limits, ".3f") for limits in zip(rows.icc_low, rows.icc_high, strict=True)],
-            "Apex within 1 level": [_number(100 * v, ".0f") + " %" for v in rows.share_apex],
-            "Same region": [_number(100 * v, ".0f") + " %" for v in rows.share_region],
+            "Apex within 1 level (%)": [_number(100 * v, ".0f") for v in rows.share_apex],
+            "Same region (%)": [_number(100 * v, ".0f") for v in rows.share_region],
         }
     )
     return shown.to_markdown(index=False, disable_numparse=True)
@@ -81,7 +81,7 @@ def _number(value: float, form: str) -> str:
 
 
 def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, list[Axes]]:
-    rows = -(-count // columns)
+    rows = max(1, -(-count // columns))
     figure, axes = plt.subplots(
         rows,
         columns,

@@ -78,6 +78,7 @@ def test_the_table_has_a_line_a_file():
         f"left thoracic curve, {upper}, T5 to T11, apex T8 {raw}",
         f"right lumbar curve, {lower}, T11 to L5, apex L2 {lower_raw}",
         "sides are the patient's, seen from the back",
+        "levels counted up from L5",
         "names doubtful: 4 lumps, while L1 to L5 are 5",
     ]
     assert lines[1] == "b.png: not measurable: no thoracic process and no lump in the mask"
@@ -108,7 +109,7 @@ def test_the_command_names_as_it_is_told(tmp_path):
     assert json.loads(told.stdout) == [description.describe(str(file), measure_curves(labels), convention)]
     told = CliRunner().invoke(main, ["angles", str(file), *options])
     assert "; right thoracic curve, " in told.stdout
-    assert told.stdout.endswith("; sides are the patient's, seen from the front\n")
+    assert told.stdout.endswith("; sides are the patient's, seen from the front; levels counted up from L4\n")
 
 
 @pytest.mark.parametrize("severity", ["10,45,25", "10,25", "mild", ""])

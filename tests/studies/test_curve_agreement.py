@@ -10,7 +10,15 @@ from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.spine.levels import Level
 from sadanet_lab.studies.angle_agreement import EXPERT, agreement, angles, measure_sources
-from sadanet_lab.studies.curve_agreement import COLUMNS, TrueSpine, curve_agreement, curves, match_curves, true_spines
+from sadanet_lab.studies.curve_agreement import (
+    COLUMNS,
+    TrueSpine,
+    counted,
+    curve_agreement,
+    curves,
+    match_curves,
+    true_spines,
+)
 from sadanet_lab.views.angle_figures import bland_altman, curve_agreement_markdown
 
 
@@ -54,12 +62,23 @@ def test_a_missed_and_a_false_curve():
     assert match_curves(true, straight) == [(0, None), (1, None)]
 
 
-def test_a_curve_that_falls_into_pieces_is_matched_once():
+def test_a_curve_that_falls_into_pieces_is_matched_once_with_the_longest():
     true = spine(turns([0, 15], [-20, 20]))
     pieces = spine(turns([0, 9, 11, 15], [-20, 8, 2, 20]))
-    assert len(pieces.curves) == 3
-    (matched,) = [pair for pair in match_curves(true, pieces) if None not in pair]
-    assert matched == (0, 0)  # the piece in which the true apex lies
+    assert [curve.side for curve in pieces.curves] == ["right", "left", "right"]
+    assert match_curves(true, pieces) == [(0, 0), (None, 1), (None, 2)]
+
+
+def test_curves_that_share_less_than_half_of_the_shorter_are_two():
+    upper = spine(turns([0, 1, 5, 15], [9, 10, -10, -9]))  # from height 1 to 5
+    for first, last, matched in ((3, 7, True), (4, 8, False)):
+        other = spine(turns([0, first, last, 15], [9, 10, -10, -9]))
+        assert (None not in match_curves(upper, other)[0]) == matched
+
+
+def test_a_wedge_between_two_levels_matches_itself_where_it_moves_by_a_hair():
+    wedge = turns([0, 7, 8, 15], [-12, -12, 12, 12])
+    assert match_curves(spine(wedge), spine(wedge, first=0.01)) == [(0, 0)]
 
 
 def test_curve_agreement_by_hand():
@@ -99,10 +118,17 @@ def test_where_no_curve_is_found_there_is_no_number():
     assert "nan" not in curve_agreement_markdown(table)
 
 
+def test_where_there_are_no_curves_there_are_no_rows():
+    none = pd.DataFrame(columns=list(COLUMNS))
+    assert curve_agreement(none).empty
+    assert curve_agreement_markdown(none)
+    assert bland_altman(counted(none)).axes
+
+
 @pytest.fixture(scope="module")
 def spines(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "spines"
-    write_folder(folder, train=1, test=12, seed=3, width=256, height=1024)
+    write_folder(folder, train=1, test=8, seed=3, width=256, height=1024)
     return folder
 
 
@@ -130,10 +156,10 @@ def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     assert found["mae"] < 1.5
     assert found["icc"] > 0.95
     largest = angles(sources, data)
-    assert agreement(largest).measurable.tolist() == [12]
+    assert agreement(largest).measurable.tolist() == [8]
     of_image = table.groupby("stem").measured.max()
     assert of_image.dropna().round(2).to_dict().items() <= largest.set_index("stem").measured.to_dict().items()
-    assert bland_altman(table.dropna()).axes
+    assert len(bland_altman(counted(table)).axes[0].collections[0].get_offsets()) == found["curves"]
 
 
 def test_of_real_images_the_curves_in_the_expert_s_mask_stand_for_the_true_ones(spines, tmp_path):

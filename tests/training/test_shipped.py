@@ -14,7 +14,8 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.metrics.scores import scores_of
 from sadanet_lab.phantom import write_folder
-from sadanet_lab.studies.angle_agreement import agreement, angles
+from sadanet_lab.studies.angle_agreement import agreement, angles, measure_sources
+from sadanet_lab.studies.curve_agreement import curve_agreement, curves
 from sadanet_lab.training import shipped
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.run_store import Run
@@ -83,8 +84,13 @@ def test_it_segments_phantoms_it_has_never_seen(tables):
 
 
 def test_its_angles_are_close_to_the_true_ones(run, unseen):
-    (found,) = agreement(angles(unseen, [], run).query("source == 'shipped model'")).to_dict("records")
+    sources = measure_sources(unseen, [], run)
+    (found,) = agreement(angles(sources, unseen).query("source == 'shipped model'")).to_dict("records")
     assert found["measurable"] == 12
+    assert found["mae"] <= 3
+    (found,) = curve_agreement(curves(sources, unseen).query("source == 'shipped model'")).to_dict("records")
+    assert found["curves"] >= 10
+    assert found["missed"] <= 2
     assert found["mae"] <= 3
 
 
@@ -105,7 +111,8 @@ def test_a_model_of_other_data_than_the_profiles_phantoms_is_not_shipped(run, un
 
 def test_predict_without_a_run_writes_labels_overlay_and_angles(unseen, tmp_path):
     image = unseen.test[0].image_path
-    result = CliRunner().invoke(main, ["predict", str(image), "--out", str(tmp_path / "out")])
+    naming = ["--lowest", "L4", "--viewed-from", "front", "--severity", "10,25,40"]
+    result = CliRunner().invoke(main, ["predict", str(image), "--out", str(tmp_path / "out"), *naming])
     assert result.exit_code == 0, result.output
     stem = image.stem
     assert Image.open(tmp_path / "out" / f"{stem}_labels.png").size == (320, 1280)
@@ -114,7 +121,9 @@ def test_predict_without_a_run_writes_labels_overlay_and_angles(unseen, tmp_path
     assert told["measurable"]
     truth = pd.read_csv(unseen.root / "truth.csv", index_col="stem").largest_angle_degrees[stem]
     assert told["largest_angle_degrees"] == pytest.approx(truth, abs=10)
-    again = CliRunner().invoke(main, ["angles", str(tmp_path / "out" / f"{stem}_labels.png"), "--format", "json"])
+    assert (told["lowest"], told["viewed_from"], told["severity_limits_degrees"]) == ("L4", "front", [10, 25, 40])
+    labels = tmp_path / "out" / f"{stem}_labels.png"
+    again = CliRunner().invoke(main, ["angles", str(labels), "--format", "json", *naming])
     (same,) = json.loads(again.stdout)
     assert {**same, "file": ""} == {**told, "file": ""}
 
