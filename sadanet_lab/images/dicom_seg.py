@@ -11,14 +11,17 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
+from pydicom.valuerep import DSfloat
 
 from sadanet_lab import __version__
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.picture import Picture
-from sadanet_lab.images.segments import CATEGORY, SEGMENTS, Segment
+from sadanet_lab.images.segments import SEGMENTS, Segment
 
 SERIES_NUMBER = 1000
 """Of the new series, beyond those that a scanner gives."""
+SLICE_THICKNESS = 1.0
+"""Millimetres, where the picture names none: a picture has no thickness, yet readers ask for one."""
 _MAY_LACK = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
 _MAY_LACK += ("StudyDate", "StudyTime")
 """What every DICOM picture has, if only empty; some exports leave it out."""
@@ -36,20 +39,16 @@ def dicom_seg(labels: np.ndarray, picture: Picture, name: str, algorithm: str) -
     for keyword in _MAY_LACK:
         if keyword not in source:
             setattr(source, keyword, None)
+    source.SliceThickness = source.get("SliceThickness") or SLICE_THICKNESS
+    if picture.spacing_mm is not None:
+        source.PixelSpacing = [DSfloat(length, auto_format=True) for length in picture.spacing_mm]
     try:
-        return _bytes(_segmentation(labels, source, picture.spacing_mm, algorithm))
+        return _bytes(_segmentation(labels, source, algorithm))
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # what highdicom raises
         raise BadInput(f"{name}: no DICOM segmentation can be made of this DICOM file ({error})") from error
 
 
-def _segmentation(
-    labels: np.ndarray, source: Dataset, spacing_mm: tuple[float, float] | None, algorithm: str
-) -> hd.seg.Segmentation:
-    measures = None
-    if "ImagePositionPatient" in source:
-        source.setdefault("SliceThickness", None)  # highdicom asks for it; it may be empty
-    elif spacing_mm is not None:
-        measures = hd.PixelMeasuresSequence(pixel_spacing=spacing_mm, slice_thickness=None)
+def _segmentation(labels: np.ndarray, source: Dataset, algorithm: str) -> hd.seg.Segmentation:
     made_of = [str(source.SOPInstanceUID), algorithm, hashlib.sha256(labels.tobytes()).hexdigest()]
     identification = hd.AlgorithmIdentificationSequence(
         name=algorithm, version=__version__, family=codes.DCM.ArtificialIntelligence, source="sadanet"
@@ -70,7 +69,6 @@ def _segmentation(
         content_label="SPINE",
         content_description="Bones of the spine in an ultrasound picture",
         series_description="sadanet segmentation",
-        pixel_measures=measures,
     )
 
 
@@ -78,7 +76,7 @@ def _description(segment: Segment, identification: hd.AlgorithmIdentificationSeq
     return SegmentDescription(
         segment_number=segment.class_id,
         segment_label=segment.name,
-        segmented_property_category=Code(CATEGORY.value, "SCT", CATEGORY.meaning),
+        segmented_property_category=codes.cid7150.AnatomicalStructure,
         segmented_property_type=Code(segment.code.value, "SCT", segment.code.meaning),
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=identification,

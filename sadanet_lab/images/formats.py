@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.picture import LARGEST, Picture, check_content, check_size, one_channel, own_range
 from sadanet_lab.images.png import kind_of
 
-FORMATS = ("PNG", "TIFF", "BMP", "JPEG")
-"""Of Pillow's; DICOM beside them."""
+FORMATS = {"PNG": (b"\x89PNG",), "TIFF": (b"II*\0", b"MM\0*"), "BMP": (b"BM",), "JPEG": (b"\xff\xd8",)}
+"""Those of Pillow's that are read, and how such a file may begin; DICOM beside them."""
 KINDS = f"{', '.join(FORMATS)} or DICOM"
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 """TIFF's tag of what its numbers mean, and the value that says that they count from white."""
@@ -51,33 +51,34 @@ def _read(file: BinaryIO, name: str) -> Picture:
             from sadanet_lab.images import dicom  # half a second, which other pictures need not pay
 
             return dicom.read(file, name)
-        return _read_by_pillow(file, name)
+        for kind, signatures in FORMATS.items():
+            if begins.startswith(signatures):
+                return _read_by_pillow(file, name, kind)
+    raise BadInput(f"{name}: no picture of a kind that is read here; expected {KINDS}")
 
 
-def _read_by_pillow(file: BinaryIO, name: str) -> Picture:
+def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:
     try:
-        with Image.open(file, formats=FORMATS) as picture:
+        with Image.open(file, formats=[kind]) as picture:
             check_size(*picture.size, name)
             frames = getattr(picture, "n_frames", 1)
             if frames > 1:
                 raise BadInput(f"{name}: {frames} pictures in one file; expected one")
-            kind = str(picture.format)
             image = _grey(picture, name, kind)
     except BadInput:
         raise
     except Image.DecompressionBombError:
         raise BadInput(f"{name}: far too many pixels; expected at most {LARGEST:,} in all") from None
-    except Image.UnidentifiedImageError:
-        raise BadInput(f"{name}: no picture of a kind that is read here, or damaged; expected {KINDS}") from None
     except Exception as error:  # of a damaged file Pillow raises nearly anything
-        raise BadInput(f"{name}: damaged or truncated picture; expected {KINDS}") from error
+        expected = "a whole file of a grey picture of 8 or 16 bits"
+        raise BadInput(f"{name}: damaged or truncated {kind}, or an unusual one; expected {expected}") from error
     check_content(image, name)
     return Picture(image, kind)
 
 
 def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
     """The picture as a person sees it, turned as its file says; uint8 (H, W)."""
-    if picture.mode == "RGB" and any("16" in str(tile.args) for tile in getattr(picture, "tile", [])):
+    if picture.mode == "RGB" and any(";16" in _raw_mode(tile) for tile in getattr(picture, "tile", [])):
         raise BadInput(f"{name}: 16-bit colour image; expected 16 bits in grey, or 8 bits")  # Pillow would drop 8
     from_white = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     picture.load()
@@ -94,6 +95,12 @@ def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
         grey = own_range(np.asarray(upright), name)
         return 255 - grey if from_white else grey
     raise BadInput(f"{name}: {kind_of(upright)}; expected a grey picture of 8 or 16 bits")
+
+
+def _raw_mode(tile: ImageFile._Tile) -> str:
+    """How the pixels are stored."""
+    args = tile.args
+    return str(args[0] if isinstance(args, tuple | list) else args)
 
 
 def _without_alpha(picture: Image.Image, name: str) -> Image.Image:

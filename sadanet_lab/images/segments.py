@@ -12,10 +12,6 @@ class Code(NamedTuple):
     meaning: str
 
 
-CATEGORY = Code("123037004", "Anatomical Structure")
-"""Of every segment."""
-
-
 class Segment(NamedTuple):
     """A bone as a segment."""
 
@@ -25,13 +21,13 @@ class Segment(NamedTuple):
     colour: tuple[int, int, int]
     """RGB of ``COLOUR_BLIND_SAFE``."""
     code: Code
-    """The bone that the outline is of, or that it is part of: there is no concept of an outline in such a picture."""
+    """The nearest concept: of a process in the thoracic part, and of what makes a lump in the lumbar part."""
 
 
 _CODES = {
     "rib": Code("113197003", "Rib"),
-    "thoracic_process": Code("122495006", "Thoracic vertebra"),
-    "lump": Code("122496007", "Lumbar vertebra"),
+    "thoracic_process": Code("73400003", "Transverse process of vertebra"),
+    "lump": Code("122496007", "Lumbar spine"),
 }
 SEGMENTS = tuple(
     Segment(CLASSES.index(bone), bone, tuple(COLOUR_BLIND_SAFE[CLASSES.index(bone)].tolist()), _CODES[bone])

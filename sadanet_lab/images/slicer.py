@@ -14,7 +14,7 @@ import numpy as np
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.picture import LARGEST
-from sadanet_lab.images.segments import CATEGORY, SEGMENTS
+from sadanet_lab.images.segments import SEGMENTS
 from sadanet_lab.spine.classes import BONES, CLASSES
 
 MAGIC = b"NRRD"
@@ -69,7 +69,7 @@ def seg_nrrd(labels: np.ndarray, spacing_mm: tuple[float, float] | None, from_: 
 def _terminology(value: str, meaning: str) -> str:
     entry = [
         "Segmentation category and type - 3D Slicer General Anatomy list",
-        f"SCT^{CATEGORY.value}^{CATEGORY.meaning}",
+        "SCT^123037004^Anatomical Structure",  # in that list; DICOM's own code is another
         f"SCT^{value}^{meaning}",
         _NO_CODE,
         "Anatomic codes - DICOM master list",

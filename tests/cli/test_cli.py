@@ -109,7 +109,7 @@ def test_predict_writes_labels_and_overlay_at_the_images_own_size(run, tmp_path)
     result = sadanet("predict", tmp_path / "my image.png", "--run", run, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     labels = Image.open(tmp_path / "out" / "my image_labels.png")
-    assert (labels.size, labels.mode) == ((71, 283), "L")
+    assert (labels.size, labels.mode) == ((71, 283), "P")
     assert set(np.unique(np.asarray(labels))) <= {0, 1, 2, 3}
     assert Image.open(tmp_path / "out" / "my image_overlay.png").size == (71, 283)
 

@@ -1,12 +1,14 @@
 """The published layout is read exactly, at any size and in both mask forms; every fault is named."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_image, read_mask
-from sadanet_lab.images.vpi_folder import find_problems, open_folder
+from sadanet_lab.images.vpi_folder import find_problems, open_folder, require_training_images
 from sadanet_lab.spine.classes import COLOURS, rgb_to_labels
 
 
@@ -193,3 +195,34 @@ def test_all_problems_are_found_at_once(copy_of_phantoms):
 def test_a_folder_that_is_no_dataset(tmp_path):
     assert "not a dataset folder" in find_problems(tmp_path)[0]
     assert "no such folder" in find_problems(tmp_path / "nowhere")[0]
+
+
+@pytest.fixture
+def only_tests(copy_of_phantoms):
+    """As the field's demonstration is published: one test image and its mask, and no other list."""
+    stem, _, _ = first(copy_of_phantoms, "test")
+    (copy_of_phantoms / "test.txt").write_text(stem)
+    (copy_of_phantoms / "train.txt").unlink()
+    for part in ("dataset", "groundtruth"):
+        shutil.rmtree(copy_of_phantoms / part / "train")
+    return copy_of_phantoms
+
+
+def test_a_folder_with_a_test_list_alone_is_sound_and_nothing_can_be_trained_on_it(only_tests):
+    assert find_problems(only_tests) == []
+    data = open_folder(only_tests)
+    assert (len(data.train), len(data.test), len(data.val)) == (0, 1, 0)
+    with pytest.raises(
+        BadInput, match=r"train\.txt: no such file; expected one stem per line, the images to train on$"
+    ):
+        require_training_images(data)
+
+
+def test_its_faults_are_still_found_and_an_empty_training_list_is_one(only_tests):
+    _, image, _ = first(only_tests, "test")
+    image.unlink()
+    (only_tests / "train.txt").write_text("")
+    assert [problem.split(": ")[0] for problem in find_problems(only_tests)] == [
+        str(only_tests / "train.txt"),
+        str(image),
+    ]
