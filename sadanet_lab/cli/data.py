@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, help="Seed of all draws.")
 @click.option("--size", type=Size(), default="512x2048", help="Width x height in pixels.")
 @click.option("--val", type=int, default=0, help="Validation images.")
-@click.option("--spread", type=click.Choice(["usual", "wide"]), default="usual", help="Spread of the training images.")
+@click.option(
+    "--spread",
+    type=click.Choice(["usual", "wide", "varied", "scanner2"]),
+    default="usual",
+    help="How far the training images spread, the others being usual; or of all, another scanner than any trained on.",
+)
 @click.option(
     "--cases",
     type=click.Choice(["usual", "demanding"]),

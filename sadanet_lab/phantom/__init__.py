@@ -2,7 +2,9 @@
 
 from sadanet_lab.phantom.anatomy import Spine, draw_spine
 from sadanet_lab.phantom.appearance import render
-from sadanet_lab.phantom.ranges import CASES, SPREADS, Body, Cases, Spread, Style, draw
+from sadanet_lab.phantom.picture import draw_picture
+from sadanet_lab.phantom.ranges import CASES, SPREADS, Body, Cases, Scanner, Spread, Style, draw
+from sadanet_lab.phantom.scan import scan
 from sadanet_lab.phantom.writer import write_folder
 
 __all__ = [
@@ -11,12 +13,15 @@ __all__ = [
     "VERSION",
     "Body",
     "Cases",
+    "Scanner",
     "Spine",
     "Spread",
     "Style",
     "draw",
+    "draw_picture",
     "draw_spine",
     "render",
+    "scan",
     "write_folder",
 ]
 

@@ -8,15 +8,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.distance import cdist
 
 from sadanet_lab.phantom import shapes
+from sadanet_lab.phantom.annotation import redrawn
 from sadanet_lab.phantom.axis import USUAL_PITCH, Axis, draw_axis, reference_rows
 from sadanet_lab.phantom.fields import wave
 from sadanet_lab.phantom.hiding import draw_hidden
-from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH, Body, Cases, Spread, draw
+from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, REFERENCE_WIDTH, SCANNED, Annotator, Body, Cases, Spread, draw
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.spine.levels import Level
 
+SIDE_MARGIN = 62.0
+"""Reference pixels that a frame shows beyond the outermost ends of levels, at least."""
 RIB, PROCESS, LUMP = (CLASSES.index(name) for name in ("rib", "thoracic_process", "lump"))
 
 
@@ -34,6 +38,8 @@ class BoneOutline:
     """-1 left, 1 right, 0 of a lump."""
     hidden: str = ""
     """Why it cannot be seen: one of ``hiding.KINDS``, or "" where it can."""
+    annotation: np.ndarray | None = None
+    """Its outline as an annotator draws it, like ``polygon``; None: just so."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Spine:
 
     width: int
     height: int
+    scales: tuple[float, float]
+    """Pixels to one reference pixel, across and down."""
     bones: tuple[BoneOutline, ...]
     """In drawing order: ribs, processes (each in the order of its rib), lumps."""
     levels: tuple[Level, ...]
@@ -54,11 +62,6 @@ class Spine:
     strip_top: tuple[float, float]
     """y of the strip's top edge at the picture's left and right border."""
     strip_bottom: tuple[float, float]
-
-    @property
-    def scale(self) -> float:
-        """Pixels to one reference pixel."""
-        return self.height / REFERENCE_HEIGHT
 
     def strip_mask(self) -> np.ndarray:
         """True inside the scanned strip (H, W)."""
@@ -75,7 +78,8 @@ class Spine:
         """Which bone each pixel of the mask belongs to (H, W), uint8: 1 is the first of ``bones``, 0 none."""
         numbers = np.zeros((self.height, self.width), dtype=np.uint8)
         for number, bone in enumerate(self.bones, start=1):
-            rows, columns = shapes.pixels_inside(bone.polygon, numbers.shape)
+            outline = bone.polygon if bone.annotation is None else bone.annotation
+            rows, columns = shapes.pixels_inside(outline, numbers.shape)
             numbers[rows, columns] = number
         return np.where(self.strip_mask(), numbers, 0).astype(np.uint8)
 
@@ -91,7 +95,9 @@ def draw_spine(
     hidden = draw_hidden(rng, pairs, lumps) if cases == "demanding" else {}
     steps = axis.steps
     across = steps.mean() / USUAL_PITCH * body.breadth
-    left, right = _strip_edges(rng, body, axis, 160 * across)
+    left, right = _strip_edges(rng, body, axis, body.clearance * across)
+    if spread not in SCANNED:  # those may be cropped
+        left, right = (np.clip(edge, 3, REFERENCE_WIDTH - 3) for edge in (left, right))
     sizes = across * (np.append(steps, steps[-1]) / steps.mean()) ** 0.5
 
     bones: list[BoneOutline] = []
@@ -115,28 +121,81 @@ def draw_spine(
         ends.append(lump_ends)
     bones.sort(key=lambda bone: bone.class_id)  # a process lies over its rib
 
-    scale = height / REFERENCE_HEIGHT
-    shift = np.array([width / 2 - scale * REFERENCE_WIDTH / 2, 0])
-    at_rows = (np.arange(height) + 0.5) / scale
+    scale, shift = _frame(body, ends if spread in SCANNED else [], width, height)
+    at_rows = (np.arange(height) + 0.5 - shift[1]) / scale[1]
     strip_top = rng.uniform(12, 60) + np.array([-1, 1]) * rng.normal(0, 8)
     strip_bottom = REFERENCE_HEIGHT - rng.uniform(12, 70) + np.array([-1, 1]) * rng.normal(0, 10)
     levels = []
     for i, pair_ends in enumerate(ends):
         (x0, y0), (x1, y1) = (tuple((scale * end + shift).tolist()) for end in pair_ends)
         levels.append(Level("thoracic" if i < pairs else "lumbar", (x0, y0), (x1, y1)))
-    lines = (scale * np.interp(at_rows, reference_rows(), x) + shift[0] for x in (axis.spinous_line(), left, right))
-    midline, strip_left, strip_right = lines
-    return Spine(
+    lines = (axis.spinous_line(), left, right)
+    midline, strip_left, strip_right = (scale[0] * np.interp(at_rows, reference_rows(), x) + shift[0] for x in lines)
+    spine = Spine(
         width=width,
         height=height,
+        scales=(float(scale[0]), float(scale[1])),
         bones=tuple(replace(bone, polygon=scale * bone.polygon + shift) for bone in bones),
         levels=tuple(levels),
         midline=midline,
         strip_left=strip_left,
         strip_right=strip_right,
-        strip_top=tuple((scale * strip_top).tolist()),
-        strip_bottom=tuple((scale * strip_bottom).tolist()),
+        strip_top=tuple((scale[1] * strip_top + shift[1]).tolist()),
+        strip_bottom=tuple((scale[1] * strip_bottom + shift[1]).tolist()),
     )
+    return annotate(rng, _whole_levels(spine), draw(Annotator, rng, spread)) if spread in SCANNED else spine
+
+
+def annotate(rng: np.random.Generator, spine: Spine, hand: Annotator) -> Spine:
+    """``spine`` with each bone's outline as ``hand`` draws it: its mask differs, what is seen of it does not."""
+    scales = np.array(spine.scales)
+    places = {(bone.class_id, bone.side, bone.level): bone.polygon / scales for bone in spine.bones}
+    bones = []
+    for bone in spine.bones:
+        outline = bone.polygon / scales
+        beside = [places.get((bone.class_id, bone.side, bone.level + step)) for step in (-1, 1)]
+        # Whoever draws bones wide still leaves some room between two of a kind.
+        room = min((cdist(outline, other).min() for other in beside if other is not None), default=np.inf)
+        careful = replace(hand, margin=min(hand.margin, 0.35 * room))
+        outline = redrawn(rng, outline, careful, bone.side if bone.class_id == RIB else 0)
+        bones.append(replace(bone, annotation=outline * scales))
+    return replace(spine, bones=tuple(bones))
+
+
+def _frame(
+    body: Body, ends: list[tuple[np.ndarray, np.ndarray]], width: int, height: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(pixels to one reference pixel, pixel of the reference's origin), each across and down.
+
+    It is as near as ``body`` says, but shows all ``ends`` of levels from side to side, as an operator sees to.
+    """
+    down = height / REFERENCE_HEIGHT * body.zoom
+    across = down * body.stretch
+    middle = REFERENCE_WIDTH / 2
+    if ends:
+        x = np.array(ends)[..., 0]
+        low, high = x.min() - SIDE_MARGIN, x.max() + SIDE_MARGIN
+        down *= min(1.0, width / (across * (high - low)))
+        across = down * body.stretch
+        middle = np.clip(middle, high - width / across / 2, low + width / across / 2)
+    above = height / 2 - down * (REFERENCE_HEIGHT / 2 + body.raised) if ends else 0
+    return np.array([across, down]), np.array([width / 2 - across * middle, above])
+
+
+def _whole_levels(spine: Spine) -> Spine:
+    """``spine`` without the levels that end beyond the strip's or the picture's upper or lower edge."""
+    across = (0, spine.width)
+    kept = [
+        i
+        for i, level in enumerate(spine.levels)
+        if all(
+            np.interp(x, across, spine.strip_top) < y < np.interp(x, across, spine.strip_bottom)
+            and 0 < y < spine.height
+            for x, y in (level.left, level.right)
+        )
+    ]
+    bones = tuple(replace(bone, level=kept.index(bone.level)) for bone in spine.bones if bone.level in kept)
+    return replace(spine, bones=bones, levels=tuple(spine.levels[i] for i in kept))
 
 
 def _strip_edges(rng: np.random.Generator, body: Body, axis: Axis, clearance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -151,9 +210,9 @@ def _strip_edges(rng: np.random.Generator, body: Body, axis: Axis, clearance: fl
     edges = []
     for side in (-1, 1):
         ragged = rng.normal(0, body.edge_step, len(rows))
-        wander = 8 * wave(rng, len(rows), 300) + 4 * wave(rng, len(rows), 45) + ragged
+        wander = body.edge_wander * (8 * wave(rng, len(rows), 300) + 4 * wave(rng, len(rows), 45)) + ragged
         away = np.maximum(side * (centre + drift - line) + half, clearance)
-        edges.append(np.clip(line + side * away + wander, 3, REFERENCE_WIDTH - 3))
+        edges.append(line + side * away + wander)
     return edges[0], edges[1]
 
 
@@ -166,6 +225,7 @@ def _pair(
     ovals = []
     for end in ends:
         width, height = np.array([79, 88]) * size * body.process_size * rng.normal(1, body.unevenness, 2)
+        width, height = width * body.process_flatness**0.5, height / body.process_flatness**0.5
         ovals.append(shapes.rotate(shapes.oval(rng, width, height), tilt + rng.normal(0, 0.15)) + end)
     return ovals, ends
 
@@ -183,6 +243,7 @@ def _rib(
     reach = max(to_edge, 50 * size) / np.cos(tilt) + rng.uniform(-6, 14)
     height = 76 * size * body.rib_size * rng.normal(1, body.unevenness)
     outline = shapes.rib(rng, inner=35 * size * body.process_size, reach=reach, height=height, ragged=3 * size)
+    outline = shapes.bend(outline, reach, body.rib_bend, body.rib_taper)
     if side < 0:
         outline = outline * [-1, 1]
     return shapes.rotate(outline, tilt) + end
@@ -195,8 +256,8 @@ def _lump(
     flat = np.clip(depth + rng.normal(0, 0.12), 0, 1)
     size = size * body.lump_size
     width = 268 * size * np.clip(rng.normal(1, body.unevenness), 0.8, 1.12)
-    droop = size * (48 - 40 * flat)
-    thickness = size * (86 + 4 * flat) * rng.normal(1, body.unevenness)
+    droop = size * (48 - 40 * flat) * body.lump_arch
+    thickness = size * (86 + 4 * flat) * rng.normal(1, body.unevenness) * body.lump_thickness
     outline = shapes.arch(rng, width, thickness, hump=size * (26 - 16 * flat), droop=droop)
     # The level's centre is the midpoint of the two ends, so the arch's middle lies above it.
     ends = np.array([[-width / 2, 0], [width / 2, 0]])

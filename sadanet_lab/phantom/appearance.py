@@ -1,5 +1,7 @@
 """Give a drawn spine its grey values: dark bones and midline on bright, cloudy, streaky tissue.
 
+Everything here is painted, to look as it does; ``scan`` makes pictures the way a scanner does.
+
 Slow effects are computed on a canvas of one cell to two reference pixels, the fine texture in reference pixels,
 whatever the picture's size; so a small phantom is a reduced large one. An effect is a function that returns a field:
 brightness to multiply or add, or a shadow (the share of light taken away, 0..1). Its strength is one value of
@@ -12,11 +14,10 @@ from scipy.ndimage import gaussian_filter
 
 from sadanet_lab.phantom.anatomy import LUMP, PROCESS, RIB, Spine
 from sadanet_lab.phantom.fields import clouds, enlarge, wave
-from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT, Style, draw
+from sadanet_lab.phantom.ranges import Scanner, Style, draw
 
 CELL = 2
 """Reference pixels to one canvas cell."""
-CANVAS_HEIGHT = REFERENCE_HEIGHT // CELL
 
 BONE_DEPTH = {RIB: (0.25, 2.2), PROCESS: (0.2, 1.25), LUMP: (0.85, 1.1)}
 """Range of the optical depth of single bones of a class (light that passes is exp(-depth)): many ribs and processes
@@ -35,7 +36,7 @@ def render(rng: np.random.Generator, spine: Spine, style: Style | None = None) -
     picture = spine.height, spine.width
     light = tissue(rng, spine, style) * (1 + style.halo * halo(spine)) * (1 - bone_shadows(rng, spine, style))
     light = light * (1 - midline_shadow(rng, spine, style)) * (1 - decoys(rng, spine, style.decoys))
-    grey = enlarge(tone(style.gain * light**style.gamma), (REFERENCE_HEIGHT, CELL * light.shape[1]))
+    grey = enlarge(tone(style.gain * light**style.gamma), (CELL * light.shape[0], CELL * light.shape[1]))
     grey = grey + fine_texture(rng, grey.shape, style.row_noise) * texture_strength(grey, style.texture)
     grey = gaussian_filter(grey, style.blur, truncate=3) * (1 - lost_frames(rng, grey.shape, style.lost_bundles))
     grey = enlarge(np.clip(grey, 0, 255), picture)
@@ -49,13 +50,13 @@ def tone(light: np.ndarray) -> np.ndarray:
 
 def tissue(rng: np.random.Generator, spine: Spine, style: Style) -> np.ndarray:
     """Light of the soft tissue (canvas), about 1: clouds at several scales, darker in the lumbar part, fading below."""
-    shape = _canvas_shape(spine)
+    shape = canvas_shape(spine)
     field = sum(weight * clouds(rng, shape, (cell / CELL, cell / CELL)) for cell, weight in ((200, 0.6), (110, 0.8)))
-    rows = np.arange(CANVAS_HEIGHT) * CELL
-    first_lump, last_lump = _lumbar_rows(spine)
+    rows = np.arange(shape[0]) * CELL
+    first_lump, last_lump = lumbar_rows(spine)
     lumbar = style.lumbar_light
     level = np.interp(rows, [0, first_lump - 300, first_lump + 100, last_lump], [1, 1, lumbar, 0.92 * lumbar])
-    level *= 1 + 0.08 * wave(rng, CANVAS_HEIGHT, 90)
+    level *= 1 + 0.08 * wave(rng, shape[0], 90)
     fade = 1 / (1 + np.exp((rows - last_lump - style.fade) / 40))
     across = np.linspace(-1, 1, shape[1]) * style.sideways
     return np.exp(style.cloudiness * field + across) * (level * (0.2 + 0.8 * fade))[:, None]
@@ -63,12 +64,12 @@ def tissue(rng: np.random.Generator, spine: Spine, style: Style) -> np.ndarray:
 
 def halo(spine: Spine, reach: float = 14.0) -> np.ndarray:
     """How near the edge of a bone is (canvas), 0..1: echoes from there are strong. ``reach``: reference pixels."""
-    height, width = _canvas_shape(spine)
+    height, width = canvas_shape(spine)
     layer = Image.new("F", (width, height))
     for bone in spine.bones:
         if bone.hidden:
             continue
-        ImageDraw.Draw(layer).polygon([tuple(p) for p in _on_canvas(spine, bone.polygon)], fill=1)
+        ImageDraw.Draw(layer).polygon([tuple(p) for p in on_canvas(spine, bone.polygon)], fill=1)
     inside = gaussian_filter(np.asarray(layer), reach / CELL, truncate=2.5)
     return 4 * inside * (1 - inside)
 
@@ -78,12 +79,10 @@ def bone_shadows(rng: np.random.Generator, spine: Spine, style: Style) -> np.nda
 
     What is seen lies only roughly where the expert, who knows the anatomy, draws it: ``style.displacement``.
     """
-    shape = _canvas_shape(spine)
+    shape = canvas_shape(spine)
     layers = {class_id: Image.new("F", (shape[1], shape[0])) for class_id in BONE_DEPTH}
-    for bone, depth in zip(spine.bones, _bone_depths(rng, spine, style), strict=True):
-        outline = _on_canvas(spine, bone.polygon)
-        middle = outline.mean(0)
-        seen = (outline - middle) * rng.normal(1, 0.08, 2) + middle + rng.normal(0, style.displacement / CELL, 2)
+    for bone, depth in zip(spine.bones, bone_depths(rng, spine, style), strict=True):
+        seen = displaced(rng, on_canvas(spine, bone.polygon), style.displacement)
         ImageDraw.Draw(layers[bone.class_id]).polygon([tuple(p) for p in seen], fill=depth)
     blurred = [
         gaussian_filter(np.asarray(layer), BLUR_OF_CLASS[class_id] * style.bone_blur / CELL, truncate=2.5)
@@ -95,12 +94,23 @@ def bone_shadows(rng: np.random.Generator, spine: Spine, style: Style) -> np.nda
     return 1 - np.exp(-depth * np.exp(style.bone_patchiness * uneven))
 
 
+def displaced(rng: np.random.Generator, outline: np.ndarray, displacement: float) -> np.ndarray:
+    """``outline`` (N, 2) in canvas cells where the bone is seen, and as large; ``displacement`` in reference pixels."""
+    middle = outline.mean(0)
+    return (outline - middle) * rng.normal(1, 0.08, 2) + middle + rng.normal(0, displacement / CELL, 2)
+
+
 def midline_shadow(rng: np.random.Generator, spine: Spine, style: Style) -> np.ndarray:
-    """Shadow of the spinous processes (canvas): a thin wavy line above, a wide band in the lumbar part."""
-    height, width = _canvas_shape(spine)
+    """Shadow of the spinous processes (canvas)."""
+    return 1 - np.exp(-midline_depth(rng, spine, style))
+
+
+def midline_depth(rng: np.random.Generator, spine: Spine, style: Style | Scanner) -> np.ndarray:
+    """Optical depth of the spinous processes (canvas): a thin wavy line above, a wide band in the lumbar part."""
+    height, width = canvas_shape(spine)
     rows = np.arange(height) * CELL
-    first_lump, last_lump = _lumbar_rows(spine)
-    x = np.interp(rows, (np.arange(spine.height) + 0.5) / spine.scale, _on_canvas(spine, spine.midline))
+    first_lump, last_lump = lumbar_rows(spine)
+    x = np.interp(rows, (np.arange(spine.height) + 0.5) / spine.scales[1], spine.midline / (spine.scales[0] * CELL))
     x = x + 5 / CELL * wave(rng, height, 40)
     half = np.interp(rows, [0, first_lump - 250, first_lump - 50, last_lump], [16, 18, 32, 40])
     half = half + 20 * style.knot * np.exp(-(((rows - first_lump + 75) / 35) ** 2))
@@ -108,12 +118,12 @@ def midline_shadow(rng: np.random.Generator, spine: Spine, style: Style) -> np.n
     depth = style.midline * np.exp(0.35 * wave(rng, height, 28))
     away = np.abs(np.arange(width) - x[:, None]) / half[:, None]
     uneven = np.exp(0.3 * clouds(rng, (height, width), (24 / CELL, 24 / CELL)))
-    return 1 - np.exp(-depth[:, None] * np.exp(-(away**2)) * uneven)
+    return depth[:, None] * np.exp(-(away**2)) * uneven
 
 
 def decoys(rng: np.random.Generator, spine: Spine, strength: float) -> np.ndarray:
     """Shadow of blotches that are no bones (canvas), of the size of bones; ``strength`` is an optical depth."""
-    field = clouds(rng, _canvas_shape(spine), (70 / CELL, 70 / CELL))
+    field = clouds(rng, canvas_shape(spine), (70 / CELL, 70 / CELL))
     return 1 - np.exp(-strength * np.clip(field - 0.8, 0, 1.5))
 
 
@@ -123,10 +133,10 @@ def fine_texture(rng: np.random.Generator, shape: tuple[int, int], row_noise: fl
     ``row_noise`` is the share of the sd that is drawn anew for each row: the streaks of the sweep.
     """
     half = -(-shape[0] // 2), -(-shape[1] // 2)
-    speckle = 0.65 * _smoothed(rng, shape, (0.9, 0.6))
+    speckle = 0.65 * smoothed(rng, shape, (0.9, 0.6))
     for down, across, weight in ((2.6, 1.9, 0.8), (5, 2.5, 0.4)):
-        speckle = speckle + weight * enlarge(_smoothed(rng, half, (down / 2, across / 2)), shape)
-    rows = _smoothed(rng, shape, (0.8, 2.5))
+        speckle = speckle + weight * enlarge(smoothed(rng, half, (down / 2, across / 2)), shape)
+    rows = smoothed(rng, shape, (0.8, 2.5))
     # The probe's sweep goes forth and back: neighbouring rows differ more than those two apart.
     rows[::2] *= -1
     return np.sqrt(1 - row_noise**2) * speckle / speckle.std() + row_noise * rows / rows.std()
@@ -142,20 +152,20 @@ def lost_frames(rng: np.random.Generator, shape: tuple[int, int], mean_bundles: 
     lost = np.zeros(shape, dtype=np.float32)
     for _ in range(rng.poisson(mean_bundles)):
         lines = int(rng.choice([3, 4, 8, 20]))
-        rows = rng.uniform(0.05, 0.95) * REFERENCE_HEIGHT + np.cumsum(rng.integers(5, 9, lines))
+        rows = rng.uniform(0.05, 0.95) * shape[0] + np.cumsum(rng.integers(5, 9, lines))
         dashes = np.repeat(rng.random((lines, shape[1] // 6 + 1)) < rng.uniform(0.4, 0.8), 6, axis=1)[:, : shape[1]]
         for row, dash in zip(rows.astype(int), dashes, strict=True):
             lost[row : row + 2][:, dash] = 1
     return lost
 
 
-def _smoothed(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> np.ndarray:
+def smoothed(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> np.ndarray:
     """Random field of sd 1, smoothed by ``sigma`` (rows, columns) entries."""
     field = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma, truncate=2.5)
     return field / field.std()
 
 
-def _bone_depths(rng: np.random.Generator, spine: Spine, style: Style, alike: float = 0.6) -> list[float]:
+def bone_depths(rng: np.random.Generator, spine: Spine, style: Style | Scanner, alike: float = 0.6) -> list[float]:
     """Optical depth of each of ``spine.bones``, 0 of hidden ones; a rib and its process form one stub and are ``alike``
     (0..1)."""
     classes = np.array([bone.class_id for bone in spine.bones])
@@ -172,16 +182,17 @@ def _bone_depths(rng: np.random.Generator, spine: Spine, style: Style, alike: fl
     return (contrast * (ranges[:, 0] + share * (ranges[:, 1] - ranges[:, 0]))).tolist()
 
 
-def _canvas_shape(spine: Spine) -> tuple[int, int]:
-    return CANVAS_HEIGHT, round(spine.width / spine.scale / CELL)
+def canvas_shape(spine: Spine) -> tuple[int, int]:
+    """(rows, columns) of the picture's canvas."""
+    return round(spine.height / spine.scales[1] / CELL), round(spine.width / spine.scales[0] / CELL)
 
 
-def _on_canvas(spine: Spine, points: np.ndarray) -> np.ndarray:
-    """Pixel coordinates in canvas cells."""
-    return points / (spine.scale * CELL)
+def on_canvas(spine: Spine, points: np.ndarray) -> np.ndarray:
+    """Pixel coordinates (N, 2) in canvas cells."""
+    return points / (np.array(spine.scales) * CELL)
 
 
-def _lumbar_rows(spine: Spine) -> tuple[float, float]:
-    """Reference rows of the first and the last lump."""
-    rows = [level.centre[1] / spine.scale for level in spine.levels if level.region == "lumbar"]
+def lumbar_rows(spine: Spine) -> tuple[float, float]:
+    """Rows of the first and the last lump, reference pixels from the picture's upper edge."""
+    rows = [level.centre[1] / spine.scales[1] for level in spine.levels if level.region == "lumbar"]
     return rows[0], rows[-1]

@@ -39,6 +39,12 @@ def rib(rng: np.random.Generator, inner: float, reach: float, height: float, rag
     return outline + rng.normal(0, ragged, outline.shape)
 
 
+def bend(rib: np.ndarray, reach: float, hang: float, taper: float) -> np.ndarray:
+    """``rib`` that hangs down by the share ``hang`` of its reach at its outer end, and is lower there by ``taper``."""
+    outward = np.clip(rib[:, 0] / reach, 0, 1)
+    return np.stack([rib[:, 0], rib[:, 1] * (1 - taper * outward) + hang * reach * outward**2], axis=1)
+
+
 def arch(
     rng: np.random.Generator, width: float, thickness: float, hump: float, droop: float, wobble: float = 2.0
 ) -> np.ndarray:

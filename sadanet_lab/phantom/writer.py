@@ -28,8 +28,8 @@ from PIL import Image
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.phantom.anatomy import Spine, draw_spine
-from sadanet_lab.phantom.appearance import render
-from sadanet_lab.phantom.ranges import CASES, SPREADS, Cases, Spread, Style, draw
+from sadanet_lab.phantom.picture import draw_picture
+from sadanet_lab.phantom.ranges import CASES, SPREADS, Cases, Spread
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.spine.levels import Level, curves_of, largest_angle
 
@@ -78,7 +78,8 @@ def write_folder(
     """Write phantoms of ``width`` x ``height`` pixels to the folder ``out``, all or nothing.
 
     ``train``, ``test``, ``val``: how many, the last for choosing what must not be chosen on test images. ``spread`` is
-    that of the training images (see ``ranges``), all others have the usual one; ``cases`` are those of all images.
+    that of the training images (see ``ranges``), all others have the usual one, but of another scanner all are its own;
+    ``cases`` are those of all images.
     ``on_image_done`` is called after each image, in the caller's thread. Raises ``BadInput`` if ``out`` exists and is
     not an empty folder, or if a number is out of range.
     """
@@ -88,8 +89,9 @@ def write_folder(
         if found not in known:
             raise BadInput(f"{out}: {name} {found!r}; expected {' or '.join(known)}")
     jobs = [Job(seed, i, "train", width, height, spread, cases) for i in range(train)]
+    others: Spread = "scanner2" if spread == "scanner2" else "usual"
     for split, first, number in (("test", FIRST_TEST_INDEX, test), ("val", FIRST_VAL_INDEX, val)):
-        jobs += [Job(seed, first + i, split, width, height, "usual", cases) for i in range(number)]
+        jobs += [Job(seed, first + i, split, width, height, others, cases) for i in range(number)]
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
@@ -146,7 +148,7 @@ def _is_demanding(jobs: list[Job]) -> bool:
 def _write_image(folder: Path, job: Job) -> Spine:
     for_anatomy, for_appearance = np.random.default_rng([job.seed, job.index]).spawn(2)
     spine = draw_spine(for_anatomy, job.width, job.height, job.spread, job.cases)
-    picture = Image.fromarray(render(for_appearance, spine, draw(Style, for_appearance, job.spread)))
+    picture = Image.fromarray(draw_picture(for_appearance, spine, job.spread))
     # Speckle hardly compresses: a higher level would only cost time.
     picture.save(folder / "dataset" / job.split / f"{job.stem}.png", compress_level=1)
     Image.fromarray(spine.labels()).save(folder / "groundtruth" / job.split / f"{job.stem}_bone_3.png")

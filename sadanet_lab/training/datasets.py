@@ -17,8 +17,8 @@ def open_data(data: str | Path, profile_name: str) -> VpiFolder:
     """``data`` is a folder (relative to the project's), or "phantom": the profile's phantoms, made once and kept.
 
     They are written to ``data/phantom-v<version>-<width>x<height>-<train>+<test>/``, seed 0, with "+<val>" where there
-    are such, "-wide" if the training images are, "-demanding" if the cases are. Raises ``BadInput`` if the folder is
-    not a sound dataset; of phantoms, which were written by us and whole, only once a file is read.
+    are such, and "-" and the spread or the cases that are not usual. Raises ``BadInput`` if the folder is not a sound
+    dataset; of phantoms, which were written by us and whole, only once a file is read.
     """
     return read_lists(_phantom_folder(profile_name)) if data == PHANTOM else open_folder(resolve(data))
 

@@ -51,7 +51,7 @@ def check(request, kind, module, name, found, relative):
 def test_a_phantom(request, spread, cases):
     for_anatomy, for_appearance = np.random.default_rng([0, 7]).spawn(2)
     spine = phantom.draw_spine(for_anatomy, 64, 256, spread, cases)
-    image = phantom.render(for_appearance, spine, phantom.draw(phantom.Style, for_appearance, spread))
+    image = phantom.draw_picture(for_appearance, spine, spread)
     blocks = image.reshape(16, 16, 4, 16).mean((1, 3))
     found = {
         "mask": hashlib.sha256(spine.labels().tobytes()).hexdigest(),

@@ -6,6 +6,7 @@ the tissue's slope across the strip cancels out, and bones begin and end at the 
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,8 @@ from PIL import Image
 
 from sadanet_lab.images.image_statistics import measure_image
 from sadanet_lab.paths import ROOT
-from sadanet_lab.phantom import draw_spine, render
-from sadanet_lab.phantom.ranges import SPREADS, Body, Style, draw
+from sadanet_lab.phantom import draw_picture, draw_spine
+from sadanet_lab.phantom.ranges import SCANNED, SPREADS, Annotator, Body, Scanner, Style, draw
 
 WIDTH, HEIGHT = 640, 2574
 AREA = WIDTH * HEIGHT
@@ -182,17 +183,17 @@ def test_a_picture_of_half_the_size_has_nearly_the_same_numbers(drawn, found):
             assert half[name] == pytest.approx(value, rel=0.06 if mixed else 0.03), name
 
 
-@pytest.fixture(scope="module")
-def phantoms() -> pd.DataFrame:
-    """``measure`` of 60 usual phantoms of the real image's size, a row each."""
+@pytest.fixture(scope="module", params=["usual", "varied"])
+def phantoms(request) -> pd.DataFrame:
+    """``measure`` of 60 usual phantoms of the real image's size, or of 40 varied ones; a row each."""
 
     def one(index: int) -> dict[str, float]:
         for_anatomy, for_appearance = np.random.default_rng([0, index]).spawn(2)
-        spine = draw_spine(for_anatomy, WIDTH, HEIGHT)
-        return measure_image(render(for_appearance, spine), spine.labels())
+        spine = draw_spine(for_anatomy, WIDTH, HEIGHT, request.param)
+        return measure_image(draw_picture(for_appearance, spine, request.param), spine.labels())
 
     with ThreadPoolExecutor(2) as pool:
-        return pd.DataFrame(list(pool.map(one, range(60))))
+        return pd.DataFrame(list(pool.map(one, range(60 if request.param == "usual" else 40))))
 
 
 @pytest.mark.slow
@@ -209,23 +210,34 @@ def test_the_real_image_lies_among_the_phantoms(phantoms, quantity):
 
 
 def range_of(kind, name, spread):
-    """The range that ``draw`` draws a value from."""
-    return next(one.metadata[spread] for one in fields(kind) if one.name == name)
+    """The range that ``draw`` draws a value from; None if it is not drawn."""
+    return next(one.metadata.get(spread) for one in fields(kind) if one.name == name)
 
 
-@pytest.mark.parametrize("spread", SPREADS)
-@pytest.mark.parametrize("kind", [Body, Style])
+@pytest.mark.parametrize(
+    ("kind", "spread"),
+    [
+        *product([Body], SPREADS),
+        *product([Style], ["usual", "wide"]),
+        *product([Annotator, Scanner], SCANNED),
+    ],
+)
 def test_drawn_values_lie_in_their_ranges_and_fill_them(kind, spread):
     rng = np.random.default_rng(0)
     values = pd.DataFrame([vars(draw(kind, rng, spread)) for _ in range(300)])
     for name in values:
+        if range_of(kind, name, spread) is None:
+            assert values[name].nunique() == 1
+            continue
         low, high = range_of(kind, name, spread)
         assert low < high
         assert values[name].between(low, high).all()
         assert np.ptp(values[name]) > 0.95 * (high - low)
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, one.name) for kind in (Body, Style) for one in fields(kind)])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, one.name) for kind in (Body, Style) for one in fields(kind) if "wide" in one.metadata]
+)
 def test_the_wide_range_holds_the_usual_one(kind, name):
     (wide_low, wide_high), (low, high) = range_of(kind, name, "wide"), range_of(kind, name, "usual")
     assert wide_low <= low < high <= wide_high
