@@ -1,7 +1,6 @@
 """What all commands share. Bad input ends with one line and exit code 2. Heavy imports wait for their command."""
 
 import re
-from importlib.metadata import requires
 from pathlib import Path
 
 import click
@@ -41,6 +40,8 @@ class _OneLineErrors(click.Group):
 
 def _extra_of(module: str) -> str:
     """The smallest extra that brings a module along."""
+    from importlib.metadata import requires
+
     package = re.escape(module.split(".")[0].replace("_", "-"))
     found = re.findall(rf"^{package}\b[^\n]*extra == ['\"](\w+)", "\n".join(requires("sadanet") or []), re.M)
     return min(found, key=EXTRAS.index, default="notebooks")
@@ -83,6 +84,13 @@ def results_folder(results: Path | None) -> Path:
     from sadanet_lab.paths import resolve
 
     return resolve("results") if results is None else results
+
+
+def named_model(run: Path, results: Path | None):
+    """The model that a command segments with: "shipped", a file of ``sadanet export``, or a run."""
+    from sadanet_lab.training.models import find_model
+
+    return find_model(run, results_folder(results), start=Path())
 
 
 def named_run(run: Path, results: Path | None):

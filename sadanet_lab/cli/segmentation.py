@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, RESULTS, main, named_run
+from sadanet_lab.cli.options import FOLDER, RESULTS, main, named_model
 from sadanet_lab.errors import BadInput
 
 
 @main.command()
 @click.argument("images", type=FOLDER, nargs=-1, required=True)
-@click.option("--run", type=FOLDER, default="shipped", help='Folder of results/runs/, its name, or "shipped".')
+@click.option("--run", type=FOLDER, default="shipped", help='"shipped", a run of results/runs/, or a file of `export`.')
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
 @click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
 @RESULTS
@@ -27,13 +27,13 @@ def predict(images: tuple[Path, ...], run: Path, out: Path, tta: bool, results: 
     from sadanet_lab.inference.segmenter import Segmenter
     from sadanet_lab.views.segmented_image import SegmentedImage
 
-    trained = named_run(run, results)
+    model = named_model(run, results)
     stems = [path.stem for path in images]
     for path in images:
         if stems.count(path.stem) > 1:
             raise BadInput(f"{path}: another image has the same name; expected names that differ")
     pictures = [read_vpi(path) for path in images]  # all are read before anything is written
-    segmenter = Segmenter(trained.network(), trained.recipe, averaged=tta)
+    segmenter = Segmenter(model, averaged=tta)
     writable_folder(out)
     for path, image in zip(images, pictures, strict=True):
         segmented = SegmentedImage(str(path), image, segmenter(image))
