@@ -59,5 +59,5 @@ def add_margin(picture: np.ndarray, rows: int) -> np.ndarray:
 
 def normalise(image: np.ndarray, channels: int = 1) -> np.ndarray:
     """Grey uint8 (..., 1, H, W) -> float32 (..., channels, H, W) of mean 0 and sd 1 over the authors' images."""
-    grey = (image.astype(np.float32) - np.float32(GREY_MEAN)) / np.float32(GREY_SD)
+    grey = (image.astype(np.float32) - GREY_MEAN) / GREY_SD
     return np.repeat(grey, channels, axis=-3)

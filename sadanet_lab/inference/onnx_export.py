@@ -1,5 +1,7 @@
 """From a network in torch to the content of an ONNX file, which ``onnx_model`` computes without torch."""
 
+import logging
+
 import numpy as np
 import onnx
 import torch
@@ -16,6 +18,7 @@ CLOSE = 1e-3
 """Share of the largest logit by which onnxruntime's may differ from torch's; rounding makes 1e-6 of it."""
 SMALLEST_HALVED = 1024
 """Values below which a table of weights is not worth storing in 16 bits."""
+logging.getLogger("onnxscript.optimizer").setLevel(logging.ERROR)  # it warns of every node that it leaves as it is
 
 
 def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> bytes:
