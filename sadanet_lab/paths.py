@@ -8,6 +8,8 @@ ROOT = _CHECKOUT if (_CHECKOUT / "notebooks").is_dir() else Path.cwd()
 NOTEBOOKS = ROOT / "notebooks"
 PUBLISHED = ROOT / "data" / "published"
 """The paper's tables as CSV."""
+SHIPPED = Path(__file__).resolve().parent / "shipped"
+"""The model in the package; see ``training.shipped``."""
 STANDARD = ROOT / "results" / "reference" / "standard-cpu"
 """The committed results that verdicts stand on where a profile's own runs are too short."""
 PHANTOM = "phantom"

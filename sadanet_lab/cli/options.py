@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from functools import wraps
-from importlib.metadata import requires
 from pathlib import Path
 
 import click
@@ -44,6 +43,8 @@ class _OneLineErrors(click.Group):
 
 def _extra_of(module: str) -> str:
     """The smallest extra that brings a module along."""
+    from importlib.metadata import requires
+
     package = re.escape(module.split(".")[0].replace("_", "-"))
     found = re.findall(rf"^{package}\b[^\n]*extra == ['\"](\w+)", "\n".join(requires("sadanet") or []), re.M)
     return min(found, key=EXTRAS.index, default="notebooks")

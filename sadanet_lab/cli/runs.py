@@ -197,6 +197,28 @@ def _update_all(results: Path, data: Path | None, device: str) -> None:
 
 @main.command()
 @click.argument("run", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@RESULTS
+def export(run: Path, out: Path, results: Path | None) -> None:
+    """Write RUN's network to OUT, an ONNX file that `sadanet predict --run` takes, and that needs no torch.
+
+    Its metadata say how its pictures are made. The network computes in float32, whatever the run's precision.
+
+    Example: sadanet export sadanet-0123456789ab model.onnx
+    """
+    from sadanet_lab.files import writable_folder, write_atomically
+    from sadanet_lab.inference.onnx_export import export_onnx
+
+    if out.suffix != ".onnx":
+        raise BadInput(f"{out}: expected a name that ends in .onnx")
+    trained = named_run(run, results)
+    content = export_onnx(trained.network(), trained.recipe, str(run))
+    write_atomically(writable_folder(out.parent) / out.name, content)
+    click.echo(f"{out}: {len(content) / 2**20:.1f} MiB")
+
+
+@main.command()
+@click.argument("run", type=FOLDER)
 @RESULTS
 def ship(run: Path, results: Path | None) -> None:
     """Make RUN, one of profile shipped, the model inside the package; for maintainers.

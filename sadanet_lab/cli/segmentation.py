@@ -11,7 +11,7 @@ from sadanet_lab.spine.names import Convention
 
 @main.command()
 @click.argument("images", type=FOLDER, nargs=-1, required=True)
-@click.option("--run", type=FOLDER, default="shipped", help='Folder of results/runs/, its name, or "shipped".')
+@click.option("--run", type=FOLDER, default="shipped", help='"shipped", a run of results/runs/, or a file of `export`.')
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
 @click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
 @click.option(

@@ -16,8 +16,9 @@ from scipy.ndimage import (
     labeled_comprehension,
 )
 
-from sadanet_lab.images import transforms
+from sadanet_lab.images.preparation import resize
 from sadanet_lab.images.strip import scanned_strip
+from sadanet_lab.images.transforms import resize_mask
 from sadanet_lab.phantom.ranges import REFERENCE_HEIGHT
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import CLASSES
@@ -42,8 +43,8 @@ def measure_image(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     A quantity that the picture does not have (a class without bones, no pair) is NaN.
     """
     width = round(image.shape[1] * REFERENCE_HEIGHT / image.shape[0])
-    image = transforms.resize(image, REFERENCE_HEIGHT, width)[0].numpy()
-    mask = transforms.resize_mask(mask, REFERENCE_HEIGHT, width).numpy()
+    image = resize(image, REFERENCE_HEIGHT, width)
+    mask = resize_mask(mask, REFERENCE_HEIGHT, width)
     strip = scanned_strip(image)
     found = {"grey_mean": image.mean(), "grey_sd": image.std()}
     for part in (_of_strip(strip), _of_greys(image[strip]), _of_texture(image, strip, mask), _of_levels(mask)):

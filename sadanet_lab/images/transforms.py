@@ -1,4 +1,4 @@
-"""From a VPI image and its label map to what a network takes, Sec. IV-A and IV-B. Masks stay label maps throughout."""
+"""Patches of a VPI image and its label map, as training shows them, Sec. IV-B. Masks stay label maps throughout."""
 
 import math
 
@@ -10,42 +10,10 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-GREY_MEAN, GREY_SD = 75.99, 84.15
-"""Of the authors' 109 images, whole pictures (given in the lab's released configuration)."""
 
-
-def resize(image: np.ndarray, height: int, width: int) -> Tensor:
-    """Grey image uint8 (H, W) -> uint8 (1, height, width), bilinear with antialiasing."""
-    return TF.resize(torch.from_numpy(image.copy())[None], [height, width], antialias=True)
-
-
-def resize_mask(mask: np.ndarray, height: int, width: int) -> Tensor:
+def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     """Label map uint8 (H, W) -> uint8 (height, width), nearest neighbour: no id is ever mixed."""
-    return TF.resize_mask(torch.from_numpy(mask.copy())[None], [height, width])[0]
-
-
-def fit(image: np.ndarray, height: int, multiple: int = 8) -> tuple[Tensor, int]:
-    """Grey image uint8 (H, W) -> (uint8 (1, height, w) in the image's proportions, w without the black beside it).
-
-    w is rounded up to a ``multiple`` with black background on the right, as beyond the scanned strip.
-    """
-    width = max(1, round(image.shape[1] * height / image.shape[0]))
-    return TF.pad(resize(image, height, width), [0, 0, -width % multiple, 0]), width
-
-
-def add_margin(picture: Tensor, rows: int) -> Tensor:
-    """(..., H, W) -> (..., H + 2 rows, W): black, or background, above and below.
-
-    Patches cut out of an image hardly ever show its first and last rows, where networks then see bones. Of an image
-    with a margin they show them, and what lies beyond.
-    """
-    return F.pad(picture, [0, 0, rows, rows])
-
-
-def normalise(image: Tensor, channels: int = 1) -> Tensor:
-    """Grey uint8 (..., 1, H, W) -> float32 (..., channels, H, W) of mean 0 and sd 1 over the authors' images."""
-    grey = (image.float() - GREY_MEAN) / GREY_SD
-    return grey.expand(*grey.shape[:-3], channels, *grey.shape[-2:])
+    return TF.resize_mask(torch.from_numpy(mask.copy())[None], [height, width])[0].numpy()
 
 
 class TrainingPatch:

@@ -1,12 +1,32 @@
-"""A trained network asked for one image after the other: label map and curve angles."""
+"""A trained network asked for one image after the other: label map and curve angles. Whatever library computes it."""
 
 from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
 
 import numpy as np
-from torch import nn
+from scipy.special import softmax
 
-from sadanet_lab.inference.segmentation import PictureSettings, labels_of
+from sadanet_lab.inference.framing import PictureSettings, network_input
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
+
+SCALES = (0.9, 1.0, 1.1)
+"""Of the picture that the network sees, when several views are averaged on request."""
+
+
+class Model(Protocol):
+    """A trained network and how its pictures are made: ``onnx_model.OnnxModel``, ``segmentation.TorchModel``."""
+
+    @property
+    def settings(self) -> PictureSettings: ...
+    @property
+    def identity(self) -> str:
+        """Of two models that may give different logits it is not the same."""
+        ...
+
+    def logits(self, picture: np.ndarray) -> np.ndarray:
+        """float32 (1, channels, h, w), normalised -> float32 (1, classes, h, w)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -19,12 +39,52 @@ class Segmentation:
 
 
 class Segmenter:
-    """``averaged`` over sideways flips and three scales: six times slower. The network is in evaluation mode."""
+    """As the model's settings say it is tested; ``averaged``: over sideways flips and ``SCALES``, six times slower."""
 
-    def __init__(self, network: nn.Module, settings: PictureSettings, averaged: bool = False):
-        self.network, self.settings, self.averaged = network, settings, averaged
+    def __init__(self, model: Model, averaged: bool = False):
+        self.model = model
+        scales = SCALES if averaged else model.settings.test_scales
+        self.views = list(product(scales, (False, True) if averaged else (False,)))
 
     def __call__(self, image: np.ndarray) -> Segmentation:
         """image: grey uint8 (H, W), of any size."""
-        labels = labels_of(self.network, image, self.settings, self.averaged)
+        labels = self.logits(image).argmax(0).astype(np.uint8)
         return Segmentation(labels, measure_curves(labels))
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """Logits (classes, H, W) in float32 of a grey image uint8 (H, W): see ``segmentation.logits_of``.
+
+        Of several views: the logarithm of their mean probability.
+        """
+        if len(self.views) == 1:
+            return self._logits_of_view(image, *self.views[0])
+        probability = sum(softmax(self._logits_of_view(image, *view), axis=0) for view in self.views) / len(self.views)
+        with np.errstate(divide="ignore"):  # a class that is out of the question in every view
+            return np.log(probability)
+
+    def _logits_of_view(self, image: np.ndarray, scale: float, flipped: bool) -> np.ndarray:
+        framed = network_input(image[:, ::-1] if flipped else image, self.model.settings, scale)
+        logits = framed.on_image(self.model.logits(framed.picture)[0])
+        logits = at_full_size(logits, image.shape)
+        return logits[..., ::-1] if flipped else logits
+
+
+def at_full_size(logits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """float32 (classes, h, w) -> (classes, H, W), bilinear, as ``segmentation.at_full_size`` in torch."""
+    return _interpolated(_interpolated(logits, 2, shape[1]), 1, shape[0])
+
+
+def _interpolated(values: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """float32 values along one axis at ``size`` places: between the two cells around each, at the ends the last cell.
+
+    Places are float32 too, as torch's are: at odd sizes they are off by as much as torch's.
+    """
+    half, cells = np.float32(0.5), values.shape[axis]
+    places = np.clip(np.float32(cells / size) * (np.arange(size, dtype=np.float32) + half) - half, 0, cells - 1)
+    before = places.astype(int)
+    share = np.expand_dims(places - before.astype(np.float32), [i for i in range(values.ndim) if i != axis])
+    low, high = (values.take(cell, axis, mode="clip") for cell in (before, before + 1))
+    low *= 1 - share
+    high *= share
+    low += high
+    return low

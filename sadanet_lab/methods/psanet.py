@@ -77,7 +77,7 @@ class PointwiseAttention(nn.Module):
         self.attend = Softmax(dim=1)
 
     def forward(self, f: Tensor) -> Tensor:
-        size = [-(-side // SHRINK) for side in f.shape[-2:]]
+        size = [(side + SHRINK - 1) // SHRINK for side in f.shape[-2:]]  # ONNX rounds -(-side // SHRINK) the other way
         f = F.interpolate(self.reduce(f), size, mode="bilinear", align_corners=False)
         energy = by_position(self.weigh(self.hidden(f)))
         s = self.attend(energy if self.collects else energy.mT).to(f.dtype)

@@ -14,7 +14,8 @@ from sadanet_core import record_attention
 from sadanet_core.attention import GlobalChannelAttention, SpatialCrissCrossAttention, StructureAffinityAttention
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.errors import BadInput
-from sadanet_lab.inference.segmentation import at_full_size, in_precision_of, network_input
+from sadanet_lab.inference.framing import network_input
+from sadanet_lab.inference.segmentation import as_tensor, at_full_size, in_precision_of
 from sadanet_lab.methods.danet import PositionAttention
 from sadanet_lab.training.recipe import Recipe
 
@@ -93,6 +94,7 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
     if "backbone" not in owners:
         raise BadInput(f"{recipe.method}: a network without a backbone and attention; expected one of the others")
     framed = network_input(image, recipe)
+    picture = as_tensor(framed.picture)
     kept: dict[str, Tensor] = {}
     hooks = [
         owners["backbone"].register_forward_hook(lambda _m, _i, output: kept.update(layer3=output[0])),
@@ -103,8 +105,8 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
         ),
     ]
     try:
-        with torch.inference_mode(), in_precision_of(recipe, framed.picture.device), record_attention(network) as maps:
-            logits = network(framed.picture)
+        with torch.inference_mode(), in_precision_of(recipe, picture.device), record_attention(network) as maps:
+            logits = network(picture)
             auxiliary = owners.get("auxiliary")
             if isinstance(auxiliary, StructureAffinityHead):
                 auxiliary(kept["layer3"])

@@ -16,7 +16,8 @@ from sadanet_core import record_attention
 from sadanet_core.attention import GlobalChannelAttention, StructureAffinityAttention
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.images.vpi_folder import Sample
-from sadanet_lab.inference.segmentation import in_precision_of, logits_of, network_input
+from sadanet_lab.inference.framing import network_input
+from sadanet_lab.inference.segmentation import as_tensor, in_precision_of, logits_of
 from sadanet_lab.studies.finding import Finding
 from sadanet_lab.training.evaluation import ONE_HOT
 from sadanet_lab.training.run_store import Run
@@ -89,7 +90,7 @@ def by_size(
         network = run.network()
         for sample in samples:
             framed = network_input(sample.image(), run.recipe)
-            picture = framed.on_image(framed.picture)
+            picture = framed.on_image(as_tensor(framed.picture))
             for tall, wide in sizes or sizes_of(run):
                 tiles = [
                     picture[..., top : top + tall, left : left + wide]

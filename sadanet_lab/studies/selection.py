@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.formats import read_picture
+from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.png import read_vpi
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.paths import PHANTOM, resolve
@@ -57,12 +59,12 @@ def pick_image(samples: Sequence[Sample], image: str) -> np.ndarray:
     return read_vpi(resolve(image))
 
 
-def pick_image_or_file(data: str, profile: str) -> tuple[np.ndarray, str]:
-    """(image, name): ``data`` is a PNG, or a dataset (see ``open_data``), whose first test image is taken."""
-    if data != PHANTOM and resolve(data).suffix.lower() == ".png":
-        return read_vpi(resolve(data)), data
+def pick_image_or_file(data: str, profile: str) -> tuple[Picture, str]:
+    """(picture, name): ``data`` is its file, or a dataset (see ``open_data``), whose first test image is taken."""
+    if data != PHANTOM and resolve(data).is_file():
+        return read_picture(resolve(data)), data
     sample = open_data(data, profile).test[0]
-    return sample.image(), sample.stem
+    return read_picture(sample.image_path), sample.stem
 
 
 def pick_patches(data: VpiFolder, recipe: Recipe, steps: int = 3) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ class Recipe(BaseModel):
     """Settings of one run, frozen and checked. Sizes in pixels; the defaults are the paper's, Sec. IV-B.
     augmentation, rotation_degrees: see ``images.transforms``; auxiliary_weight: see ``sadanet_core.sadanet``.
     gamma: first value of the attention's learned scalar (1: as printed, 0: as the code family); None: there is none.
-    margin: black rows put above and below every image, in training and in testing (see ``transforms.add_margin``).
+    margin: black rows put above and below every image, in training and in testing (see ``preparation.add_margin``).
     first_weights: of all convolutions outside the backbone, drawn as the code that each method's authors released draws
     them, or as PyTorch's layers do by themselves; the paper says nothing.
     test_scales: of the picture that a trained network is shown; of several the probabilities are averaged.

@@ -1,7 +1,7 @@
 """The model inside the package: trained on phantoms alone, for images that come without a training set.
 
 sadanet_lab/shipped/ is a run's folder (see ``run_store``) with its weights as 16-bit floats and without its
-predictions, beside a model card. ``ship`` makes it of a run of profile "shipped".
+predictions, beside the same network as ONNX and a model card. ``ship`` makes it of a run of profile "shipped".
 """
 
 import shutil
@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.paths import PHANTOM, ROOT
+from sadanet_lab.files import write_atomically
+from sadanet_lab.inference.onnx_export import export_onnx
+from sadanet_lab.paths import PHANTOM, ROOT, SHIPPED
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.run_store import Run, open_run, record_files
 
-SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 LARGEST_BYTES = 16 * 2**20
+"""Of the weights, and of the ONNX file."""
 
 
 def shipped_run() -> Run:
@@ -47,10 +49,14 @@ def ship(run: Run, out: Path = SHIPPED) -> None:
         raise BadInput(f"{run.folder}: trained on other data than the profile's phantoms; expected no patients' data")
     state = load_file(run.folder / "model.safetensors")
     halved = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
-    size = sum(v.nbytes for v in halved.values())
+    network = run.network()
+    network.load_state_dict(halved)
+    as_onnx = export_onnx(network, run.recipe, str(run.folder))
+    size = max(sum(v.nbytes for v in halved.values()), len(as_onnx))
     if size > LARGEST_BYTES:
         raise BadInput(f"{run.folder}: {size / 2**20:.1f} MiB of weights; expected at most {LARGEST_BYTES / 2**20:.0f}")
     out.mkdir(parents=True, exist_ok=True)
     for name in record_files():
         shutil.copyfile(run.folder / name, out / name)
     save_file(halved, out / "model.safetensors")
+    write_atomically(out / "model.onnx", as_onnx)

@@ -18,7 +18,7 @@ from sadanet_core import Backbone
 from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput, Failed
-from sadanet_lab.images import transforms
+from sadanet_lab.images import preparation, transforms
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.progress import progress
 from sadanet_lab.training.recipe import Recipe
@@ -62,11 +62,12 @@ class TrainingSet:
 
     def __init__(self, samples: tuple[Sample, ...], recipe: Recipe):
         size = recipe.image_height, recipe.image_width
-        images = [transforms.resize(sample.image(), *size) for sample in samples]
+        images = [preparation.resize(sample.image(), *size) for sample in samples]
         masks = [transforms.resize_mask(sample.mask(), *size) for sample in samples]
-        self.images, self.masks = (
-            [transforms.add_margin(p, recipe.margin) for p in parts] for parts in (images, masks)
+        images, self.masks = (
+            [torch.from_numpy(preparation.add_margin(p, recipe.margin)) for p in parts] for parts in (images, masks)
         )
+        self.images = [image[None] for image in images]
         patch = recipe.patch_height, recipe.patch_width
         self.patch = {
             "paper": transforms.TrainingPatch(*patch, recipe.rotation_degrees),
@@ -89,8 +90,8 @@ class TrainingSet:
             chosen = torch.randperm(len(self.images), generator=shuffle)[place]
             pairs.append(self.patch(self.images[chosen], self.masks[chosen], generator))
         images, masks = (torch.stack(parts) for parts in zip(*pairs, strict=True))
-        pictures = transforms.normalise(images, self.recipe.input_channels)
-        return pictures.contiguous(memory_format=torch.channels_last), masks.long()
+        normalised = torch.from_numpy(preparation.normalise(images.numpy(), self.recipe.input_channels))
+        return normalised.contiguous(memory_format=torch.channels_last), masks.long()
 
 
 def check_device(device: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import binary_dilation, center_of_mass
 
-from sadanet_lab.images.transforms import RandomisedView, fit
+from sadanet_lab.images.preparation import fit
+from sadanet_lab.images.transforms import RandomisedView
 
 HEIGHT, WIDTH = 160, 80
 BLOBS = {1: (80, 30), 2: (55, 48), 3: (105, 50)}
@@ -147,12 +148,12 @@ def test_a_fitted_picture_keeps_its_proportions_and_is_padded_with_black_to_a_mu
 ):
     fitted, without_padding = fit(np.full((height, width), 77, np.uint8), to)
     assert without_padding == shown
-    assert fitted.shape == (1, to, padded)
+    assert fitted.shape == (to, padded)
     assert (fitted[..., :shown] == 77).all()
     assert not fitted[..., shown:].any()
 
 
 def test_fit_pads_to_any_multiple_and_shows_at_least_one_column():
-    assert fit(np.ones((100, 30), np.uint8), 50, multiple=32)[0].shape == (1, 50, 32)
+    assert fit(np.ones((100, 30), np.uint8), 50, multiple=32)[0].shape == (50, 32)
     fitted, width = fit(np.ones((4000, 1), np.uint8), 100)
-    assert (width, fitted.shape) == (1, (1, 100, 8))
+    assert (width, fitted.shape) == (1, (100, 8))

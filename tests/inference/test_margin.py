@@ -8,9 +8,10 @@ from torch import nn
 
 from sadanet_core import record_attention
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.transforms import GREY_MEAN, GREY_SD
+from sadanet_lab.images.preparation import GREY_MEAN, GREY_SD
 from sadanet_lab.images.vpi_folder import open_folder
-from sadanet_lab.inference.segmentation import logits_of, network_input
+from sadanet_lab.inference.framing import network_input
+from sadanet_lab.inference.segmentation import as_tensor, logits_of
 from sadanet_lab.studies.attention_maps import attention_maps
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.trainer import TrainingSet, build_network
@@ -32,7 +33,7 @@ class Echo(nn.Module):
 
 def test_the_network_sees_black_above_and_below_and_it_is_cut_off_again():
     recipe = make_recipe("sadanet", "smoke", "", margin=MARGIN)
-    picture = network_input(IMAGE, recipe).picture
+    picture = as_tensor(network_input(IMAGE, recipe).picture)
     assert picture.shape == (1, 1, 256 + 2 * MARGIN, 64)
     black = -GREY_MEAN / GREY_SD
     for band in (picture[..., :MARGIN, :], picture[..., -MARGIN:, :]):
@@ -60,7 +61,7 @@ def test_attention_maps_are_cut_to_the_image(method):
     framed = network_input(IMAGE, recipe)
     assert framed.on_image(framed.picture).shape[-2:] == IMAGE.shape
     with torch.inference_mode(), record_attention(network) as recorded:
-        network(framed.picture)
+        network(as_tensor(framed.picture))
     cell = (13, 5)
     if method == "sadanet":
         row = recorded["head.spatial_attention.attend"][0][0][cell[0] + above, cell[1]]

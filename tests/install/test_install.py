@@ -1,4 +1,4 @@
-"""A wheel built from the tree, in environments of its own: bare, it measures a mask; with ``train`` it segments."""
+"""A wheel built from the tree, in environments of its own: bare, it segments; with ``train`` also with a run."""
 
 import json
 import os
@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sadanet_lab.images.png import read_image, read_mask
+from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.paths import ROOT
 from sadanet_lab.phantom import draw_spine
+from sadanet_lab.training.shipped import shipped_run
 
 pytestmark = pytest.mark.slow
 UV = Path(sys.executable).with_name("uv")
@@ -63,10 +66,22 @@ def installed(python):
 
 
 def test_the_bare_wheel_measures_a_mask_without_torch_and_jupyter(bare, mask, tmp_path):
-    files = {"highdicom", "pillow", "pydicom", "pyjpegls", "pynrrd", "typing-extensions"}
-    assert installed(bare) == {"click", "filelock", "numpy", "sadanet", "scipy", "tqdm"} | files
+    asked = {"click", "filelock", "highdicom", "numpy", "onnxruntime", "pillow", "pydicom", "pynrrd", "scipy", "tqdm"}
+    theirs = {"flatbuffers", "packaging", "protobuf", "pyjpegls", "typing-extensions"}
+    assert installed(bare) == asked | theirs | {"sadanet"}
     (found,) = json.loads(run(bare, "-m", "sadanet_lab", "angles", mask, "--format", "json", cwd=tmp_path))
     assert found["measurable"]
+
+
+def test_the_bare_wheel_segments_an_image_as_torch_does(bare, phantoms, tmp_path):
+    image = next((phantoms / "dataset" / "test").glob("*.png"))
+    run(bare, "-m", "sadanet_lab", "predict", image, "--out", tmp_path / "out", cwd=tmp_path)
+    network = shipped_run()
+    expected = labels_of(network.network(), read_image(image), network.recipe)
+    assert (read_mask(tmp_path / "out" / f"{image.stem}_labels.png") != expected).mean() <= 1e-4
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"{image.stem}_{end}" for end in ("labels.png", "overlay.png", "angles.json")
+    }
 
 
 def test_the_bare_wheel_checks_a_dataset(bare, phantoms, tmp_path):
@@ -74,7 +89,7 @@ def test_the_bare_wheel_checks_a_dataset(bare, phantoms, tmp_path):
 
 
 def test_without_an_extra_a_command_and_the_core_say_what_to_install(bare, mask, tmp_path):
-    command = [bare, "-m", "sadanet_lab", "predict", mask, "--out", tmp_path / "out"]
+    command = [bare, "-m", "sadanet_lab", "predict", mask, "--run", tmp_path, "--out", tmp_path / "out"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines() == [done.stderr.strip()]
@@ -84,12 +99,13 @@ def test_without_an_extra_a_command_and_the_core_say_what_to_install(bare, mask,
     assert "pip install '.[train]'" in done.stderr.splitlines()[-1]
 
 
-def test_with_train_it_segments_an_image_without_jupyter(wheel, tmp_path_factory, phantoms, tmp_path):
+def test_with_train_it_segments_an_image_with_a_run_without_jupyter(wheel, tmp_path_factory, phantoms, tmp_path):
     python = environment(tmp_path_factory.mktemp("train") / "env", wheel, "[train]")
     assert {"torch", "timm"} <= installed(python)
     assert not {"jupyterlab", "papermill", "snakemake", "seaborn"} & installed(python)
     image = next((phantoms / "dataset" / "test").glob("*.png"))
-    run(python, "-m", "sadanet_lab", "predict", image, "--out", tmp_path / "out", cwd=tmp_path)
+    folder = run(python, "-c", "from sadanet_lab.paths import SHIPPED; print(SHIPPED)").strip()
+    run(python, "-m", "sadanet_lab", "predict", image, "--run", folder, "--out", tmp_path / "out", cwd=tmp_path)
     labels = np.asarray(Image.open(tmp_path / "out" / f"{image.stem}_labels.png"))
     assert labels.shape == np.asarray(Image.open(image)).shape
     assert set(np.unique(labels)) <= {0, 1, 2, 3}

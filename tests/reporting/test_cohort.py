@@ -89,7 +89,7 @@ class TestWhatIsAPicture:
     @pytest.mark.parametrize("given", ["empty", "no such folder"])
     def test_nothing_to_segment_is_refused(self, given, tmp_path):
         (tmp_path / "empty").mkdir()
-        with pytest.raises(BadInput, match="no picture in it|no such file"):
+        with pytest.raises(BadInput, match=r"no picture in it|no such file"):
             find_pictures([tmp_path / given], tmp_path / "out")
 
 

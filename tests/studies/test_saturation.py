@@ -7,7 +7,8 @@ import torch
 
 from sadanet_core import record_attention
 from sadanet_lab.images.vpi_folder import open_folder
-from sadanet_lab.inference.segmentation import logits_of, network_input
+from sadanet_lab.inference.framing import network_input
+from sadanet_lab.inference.segmentation import as_tensor, logits_of
 from sadanet_lab.studies import run_scores, saturation
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
@@ -69,7 +70,7 @@ def test_by_size_is_what_the_modules_own_softmax_gives(runs, phantoms):
     table = saturation.by_size([("net", runs[0])], [sample])
     assert list(table.tiles) == [8, 8, 2, 2, 1, 1]
     network = runs[0].network()
-    picture = network_input(sample.image(), runs[0].recipe).picture
+    picture = as_tensor(network_input(sample.image(), runs[0].recipe).picture)
     with record_attention(network) as maps, torch.inference_mode():
         network(picture)
         network.auxiliary(network.backbone(picture)[0])

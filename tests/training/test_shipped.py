@@ -2,22 +2,28 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from onnx import numpy_helper
 from PIL import Image
+from safetensors.torch import load_file
 
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.inference.onnx_model import OnnxSettings, open_onnx
 from sadanet_lab.metrics.scores import scores_of
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.studies.angle_agreement import agreement, angles, measure_sources
 from sadanet_lab.studies.curve_agreement import curve_agreement, curves
 from sadanet_lab.training import shipped
 from sadanet_lab.training.evaluation import evaluate
+from sadanet_lab.training.models import find_model
 from sadanet_lab.training.run_store import Run
 
 
@@ -172,3 +178,31 @@ def test_what_is_no_vpi_image_is_refused_in_one_line(make, said, tmp_path):
     assert str(tmp_path / "x.png") in line
     assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def onnx_weights(path):
+    """Name -> weights of an ONNX file as another reader finds them, those stored in 16 bits under their own names."""
+    tensors = onnx.load(path).graph.initializer
+    return {tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor) for tensor in tensors}
+
+
+def test_the_onnx_file_holds_the_same_weights_and_is_as_small(run):
+    file = shipped.SHIPPED / "model.onnx"
+    found, expected = onnx_weights(file), load_file(shipped.SHIPPED / "model.safetensors")
+    in_testing = {name for name in expected if not name.startswith("auxiliary.") and "num_batches" not in name}
+    assert in_testing <= found.keys()
+    for name in in_testing:
+        np.testing.assert_array_equal(found[name], expected[name].numpy(), err_msg=f"{name}: sadanet ship")
+    assert file.stat().st_size <= shipped.LARGEST_BYTES
+    assert find_model("shipped").settings == OnnxSettings(640, 160, 0, "fit", 1, (1.0,))
+
+
+@pytest.mark.slow
+def test_shipping_it_again_gives_both_files_again(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "open_data", lambda data, profile: SimpleNamespace(fingerprint=run.recipe.data))
+    shipped.ship(run, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} | {"README.md"} == {p.name for p in shipped.SHIPPED.iterdir()}
+    again, before = (onnx_weights(folder / "model.onnx") for folder in (tmp_path, shipped.SHIPPED))
+    assert again.keys() == before.keys()
+    assert all((again[name] == weights).all() for name, weights in before.items())
+    assert open_onnx(tmp_path / "model.onnx").settings == find_model("shipped").settings

@@ -14,7 +14,8 @@ from sadanet_lab import methods as registry
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import png_bytes
 from sadanet_lab.images.vpi_folder import open_folder
-from sadanet_lab.inference.segmentation import labels_of, network_input
+from sadanet_lab.inference.framing import network_input
+from sadanet_lab.inference.segmentation import TorchModel, as_tensor, labels_of
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.studies.attention_maps import attention_maps
 from sadanet_lab.training.recipe import make_recipe
@@ -84,7 +85,7 @@ def test_criss_cross_maps_are_rows_of_the_full_attention_matrix(maps):
 def test_position_attention_is_the_row_of_the_module_s_matrix_written_out(danet):
     network = danet.network()
     maps = attention_maps(network, danet.recipe, IMAGE)
-    picture = network_input(IMAGE, danet.recipe).picture
+    picture = as_tensor(network_input(IMAGE, danet.recipe).picture)
     with torch.no_grad():
         f = network.position_in(network.backbone(picture)[1])
         q, k = (layer(f).flatten(2)[0] for layer in (network.position_attention.query, network.position_attention.key))
@@ -97,7 +98,7 @@ def test_position_attention_is_the_row_of_the_module_s_matrix_written_out(danet)
 
 def test_class_maps_affinity_and_channels_are_what_the_modules_gave(sadanet, maps):
     network = sadanet.network()
-    picture = network_input(IMAGE, sadanet.recipe).picture
+    picture = as_tensor(network_input(IMAGE, sadanet.recipe).picture)
     with torch.inference_mode(), record_attention(network) as recorded:
         network.auxiliary(network.backbone(picture)[0])
         network(picture)
@@ -231,7 +232,7 @@ def test_static_grid_has_a_row_for_each_network_and_pixel(sadanet, danet):
 
 
 def test_drop_zone_shows_overlay_and_downloads_or_says_why_not(sadanet):
-    zone = DropZone(Segmenter(sadanet.network(), sadanet.recipe))
+    zone = DropZone(Segmenter(TorchModel(sadanet.network(), sadanet.recipe)))
     zone.show(png_bytes(IMAGE), "mine & yours.png")
     assert zone.picture.layout.display is None
     assert 'download="mine &amp; yours_labels.png"' in zone.links.value

@@ -1,0 +1,68 @@
+"""``sadanet export``, and ``sadanet predict`` with a file of it, which loads nothing heavy."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from sadanet_lab.cli import main
+from sadanet_lab.images.png import read_mask
+from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.training.recipe import make_recipe
+from sadanet_lab.training.run_store import get_or_train
+
+HEAVY = {"torch", "timm", "torchvision", "onnx", "pandas", "pydantic", "matplotlib", "IPython", "safetensors"}
+
+
+def sadanet(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (283, 71), np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_a_run_is_exported_and_its_file_predicts_what_the_run_does(phantoms, image, tmp_path):
+    data = open_folder(phantoms)
+    recipe = make_recipe("sadanet", "smoke", data.fingerprint, margin=32, iterations=3)
+    run, file = get_or_train(recipe, data, tmp_path), tmp_path / "made" / "model.onnx"
+    told = sadanet("export", run.folder.name, file, "--results", tmp_path)
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.startswith(f"{file}: ")
+    for out, chosen in (("torch", run.folder), ("onnx", file)):
+        told = sadanet("predict", image, "--run", chosen, "--out", tmp_path / out)
+        assert told.exit_code == 0, told.stderr
+    labels = [read_mask(tmp_path / out / "image_labels.png") for out in ("torch", "onnx")]
+    assert (labels[0] != labels[1]).mean() <= 1e-3  # three steps of training leave classes nearly equal
+
+
+def test_export_refuses_another_ending_before_anything_is_read(tmp_path):
+    told = sadanet("export", tmp_path / "none", tmp_path / "model.pt")
+    assert told.exit_code == 2
+    assert told.stderr == f"error: {tmp_path / 'model.pt'}: expected a name that ends in .onnx\n"
+
+
+def test_predict_names_a_file_that_is_none(image, tmp_path):
+    told = sadanet("predict", image, "--run", tmp_path / "none.onnx", "--out", tmp_path / "out")
+    assert told.exit_code == 2
+    assert f"{tmp_path / 'none.onnx'}: cannot be read" in told.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("tta", [[], ["--tta"]])
+def test_predict_and_angles_load_neither_torch_nor_pandas(image, tmp_path, tta):
+    arguments = ["predict", str(image), "--out", str(tmp_path), *tta]
+    code = "import sys\nfrom sadanet_lab.cli import main\n"
+    code += f"main({arguments!r}, standalone_mode=False)\n"
+    code += f"main(['angles', {str(tmp_path / 'image_labels.png')!r}], standalone_mode=False)\n"
+    code += f"import json; print(json.dumps(sorted({HEAVY!r} & sys.modules.keys())))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
