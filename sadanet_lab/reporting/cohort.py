@@ -26,7 +26,6 @@ from sadanet_lab.images.formats import decode_picture
 from sadanet_lab.images.vpi_folder import read_lists
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.progress import progress
-from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE, COLOURS
 from sadanet_lab.spine.description import as_json
 from sadanet_lab.spine.names import USUAL, Convention
 from sadanet_lab.training.models import find_model
@@ -34,7 +33,6 @@ from sadanet_lab.views.segmented_image import SegmentedImage
 
 ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".dcm", ".dicom")
 """Of files that are taken from a folder; others are, too, if they begin as DICOM does."""
-PALETTES = {"safe": COLOUR_BLIND_SAFE, "field": COLOURS}
 VERSION = 1
 """Raised whenever the same picture, model and settings would give other files: pictures are then done again."""
 ANGLES = "_angles.json"
@@ -51,7 +49,7 @@ class Settings:
     averaged: bool = False
     convention: Convention = USUAL
     colours: str = "safe"
-    """One of ``PALETTES``."""
+    """One of ``spine.classes.PALETTES``."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def find_pictures(inputs: Iterable[Path], out: Path) -> list[Entry]:
 
     A folder gives its own and its subfolders' pictures (``ENDINGS``, or DICOM), hidden ones and ``out`` left aside; a
     dataset in the published layout its test images. Two of one name keep their endings in theirs. Raises ``BadInput``
-    for a path that does not exist and a folder without a picture.
+    for a path that does not exist, a folder without a picture, and one that is ``out`` itself.
     """
     found: dict[Path, Entry] = {}
     for given in inputs:
@@ -89,13 +87,16 @@ def _pictures_of(given: Path, out: Path) -> list[Entry]:
         return [Entry(_name(Path(given.name)), given)]
     if (given / "test.txt").is_file():
         return [Entry(sample.stem, sample.image_path) for sample in read_lists(given).test]
-    outside = out.resolve()
+    inside, out = given.resolve(), out.resolve()
+    if inside == out:
+        raise BadInput(f"{given}: is the output folder too; expected another, or its pictures could not be told apart")
+    written = out if inside in out.parents else None
     files = [
         path
         for path in sorted(given.rglob("*"))
         if not any(part.startswith(".") for part in path.relative_to(given).parts)
         and path.is_file()
-        and outside not in path.resolve().parents
+        and written not in path.resolve().parents
         and (path.suffix.lower() in ENDINGS or _is_dicom(path))
     ]
     if not files:
@@ -188,8 +189,7 @@ class _Worker:
         angles.parent.mkdir(parents=True, exist_ok=True)
         angles.unlink(missing_ok=True)
         found = self.segmenter(picture.image)
-        colours = PALETTES[self.settings.colours]
-        segmented = SegmentedImage(str(entry.path), picture, found, self.settings.convention, colours)
+        segmented = SegmentedImage(str(entry.path), picture, found, self.settings.convention, self.settings.colours)
         files, told = segmented.files(self.settings.model), segmented.angles
         stem = angles.name.removesuffix(ANGLES)
         told |= {"files": [f"{stem}{end}" for end in files], "made_of": made_of.hexdigest()}

@@ -15,6 +15,9 @@ COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.
 COLOUR_BLIND_SAFE = np.array([[0, 0, 0], [213, 94, 0], [240, 228, 66], [0, 114, 178]], dtype=np.uint8)
 """RGB of each id for figures (Okabe and Ito's palette: vermilion, yellow, blue)."""
 
+PALETTES = {"safe": COLOUR_BLIND_SAFE, "field": COLOURS}
+"""What ``sadanet predict --colours`` calls them."""
+
 
 def rgb_to_labels(rgb: np.ndarray) -> np.ndarray:
     """RGB mask (H, W, 3) in ``COLOURS`` -> label map (H, W), uint8.

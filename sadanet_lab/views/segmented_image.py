@@ -13,7 +13,7 @@ from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.png import labels_png, png_bytes
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.spine import description
-from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
+from sadanet_lab.spine.classes import PALETTES
 from sadanet_lab.spine.names import USUAL, Convention
 from sadanet_lab.views.overlays import overlay, with_levels
 
@@ -24,13 +24,14 @@ THUMBNAIL_HEIGHT = 320
 
 @dataclass(frozen=True)
 class SegmentedImage:
-    """A picture, what a network made of it, what its entry is called, how its levels are named, RGB of each id."""
+    """A picture, what a network made of it, what its entry is called, how its levels are named, in which colours."""
 
     name: str
     picture: Picture
     segmentation: Segmentation
     convention: Convention = USUAL
-    colours: np.ndarray = COLOUR_BLIND_SAFE
+    colours: str = "safe"
+    """One of ``PALETTES``."""
 
     @property
     def labels(self) -> np.ndarray:
@@ -40,7 +41,7 @@ class SegmentedImage:
     @cached_property
     def overlay(self) -> np.ndarray:
         """RGB uint8 (H, W, 3): the bones and the levels that were measured, drawn over the image."""
-        drawn = overlay(self.picture.image, self.labels, self.colours)
+        drawn = overlay(self.picture.image, self.labels, PALETTES[self.colours])
         return with_levels(drawn, self.segmentation.measurement)
 
     @cached_property
@@ -70,7 +71,7 @@ class SegmentedImage:
         algorithm: what made the label map, as a DICOM segmentation names it. Where there is none of a DICOM picture,
         ``angles`` says why from then on ("no_dicom_segmentation").
         """
-        files, why = label_files(self.labels, self.picture, self.name, algorithm, self.colours)
+        files, why = label_files(self.labels, self.picture, self.name, algorithm, PALETTES[self.colours])
         if why is not None:
             self.angles["no_dicom_segmentation"] = why
         small = io.BytesIO()
@@ -80,7 +81,7 @@ class SegmentedImage:
     def downloads(self) -> dict[str, bytes]:
         """The few of a page that offers files: label map, overlay and angles."""
         return {
-            "_labels.png": labels_png(self.labels, self.colours),
+            "_labels.png": labels_png(self.labels, PALETTES[self.colours]),
             "_overlay.png": png_bytes(self.overlay),
             "_angles.json": description.as_json([self.angles]).encode() + b"\n",
         }

@@ -26,9 +26,10 @@ from sadanet_lab.reporting.cohort_report import warnings_of, write_summary
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Five phantoms in the published layout."""
+    """Five test phantoms in the published layout, without a training list."""
     folder = tmp_path_factory.mktemp("cohort") / "data"
-    write_folder(folder, train=0, test=5, width=96, height=384)
+    write_folder(folder, train=1, test=5, width=96, height=384)
+    (folder / "train.txt").unlink()  # as a published demo comes
     return folder
 
 
@@ -70,7 +71,6 @@ class TestWhatIsAPicture:
 
     def test_of_a_dataset_its_test_images_are_taken_without_a_training_list(self, folder, tmp_path):
         assert names(find_pictures([folder], tmp_path)) == [f"phantom_10000{i}" for i in range(1, 6)]
-        assert not (folder / "train.txt").exists() or not (folder / "train.txt").read_text()
 
     def test_a_picture_named_twice_is_one_and_two_of_one_name_keep_their_endings(self, pictures, tmp_path):
         first = pictures / "phantom_100001.png"
@@ -85,6 +85,11 @@ class TestWhatIsAPicture:
         shutil.copytree(pictures, other)
         with pytest.raises(BadInput, match="same name as"):
             find_pictures([pictures, other], tmp_path / "out")
+
+    def test_a_folder_that_is_written_to_is_refused_and_one_around_it_is_not(self, pictures, tmp_path):
+        with pytest.raises(BadInput, match="output folder too"):
+            find_pictures([pictures], pictures)
+        assert len(find_pictures([pictures], tmp_path)) == 5
 
     @pytest.mark.parametrize("given", ["empty", "no such folder"])
     def test_nothing_to_segment_is_refused(self, given, tmp_path):
