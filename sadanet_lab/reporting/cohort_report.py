@@ -31,6 +31,7 @@ NO_DEVICE = (
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-width:72rem;padding:0 1rem}
 h1{font-size:1.5rem;margin:0 0 .3rem}p{margin:.3rem 0}.note{color:#57606a}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(30rem,1fr));gap:0 2rem}
 article{display:flex;gap:1.2rem;border-top:1px solid #d0d7de;padding:1rem 0;break-inside:avoid}
 article img{height:260px;background:#000}h2{font-size:1.05rem;margin:0;overflow-wrap:anywhere}
 .angle{font-size:1.6rem;margin:.2rem 0}.angle small{font-size:.95rem;color:#57606a}
@@ -89,8 +90,8 @@ def warnings_of(found: Mapping[str, Any]) -> list[str]:
 
 
 def _doubt(found: Mapping[str, Any]) -> tuple:
-    """Sorts the doubtful first: what is not measurable, then flagged, then by confidence."""
-    return found["measurable"], not found["flagged"], found["confidence"] or 0.0
+    """Sorts the doubtful first: what is not measurable, then flagged, then what else has warnings, by confidence."""
+    return found["measurable"], not found["flagged"], not warnings_of(found), found["confidence"] or 0.0
 
 
 def _angles(entry: Entry, out: Path) -> dict[str, Any]:
@@ -118,14 +119,18 @@ def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, mode
     yield f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n'
     more = f", {len(failed)} could not be" if failed else ""
     yield f'<p class="note">Model: {html.escape(model)}{more}. The doubtful come first. {NO_DEVICE}</p>\n'
+    if entries:
+        side, lowest = (html.escape(str(_angles(entries[0], out)[key])) for key in ("viewed_from", "lowest"))
+        yield f'<p class="note">Sides are the patient\'s, seen from the {side}; levels counted up from {lowest}.</p>\n'
     if failed:
         yield "<table><tr><th>Not segmented</th><th>Why</th></tr>\n"
         for name, reason in failed.items():
             yield f"<tr><td>{html.escape(name)}</td><td>{html.escape(reason)}</td></tr>\n"
         yield "</table>\n"
+    yield "<main>\n"
     for entry in entries:
         yield _article(entry, _angles(entry, out), out)
-    yield "</body></html>\n"
+    yield "</main></body></html>\n"
 
 
 def _article(entry: Entry, found: Mapping[str, Any], out: Path) -> str:
@@ -136,9 +141,6 @@ def _article(entry: Entry, found: Mapping[str, Any], out: Path) -> str:
         angle = f"{found['largest_angle_degrees']:.1f}°"
         parts.append(f'<p class="angle">{angle} <small>{html.escape(found["severity"])}</small></p>')
         parts.append(_list(curves_in_words(found)))
-        parts.append(
-            f'<p class="note">Sides are the patient\'s, seen from the {html.escape(found["viewed_from"])}.</p>'
-        )
     else:
         parts.append(f'<p class="angle">not measurable</p><p>{html.escape(found["reason"])}</p>')
     parts.append(_list(warnings_of(found), "warn"))

@@ -248,7 +248,7 @@ class TestReport:
         shown = re.findall(r"<h2>(.*?)</h2>", text)
         assert len(shown) == 6
         found = [json.loads((out / f"{name}{ANGLES}").read_text())[0] for name in map(_unescaped, shown)]
-        keys = [(f["measurable"], not f["flagged"], f["confidence"] or 0) for f in found]
+        keys = [(f["measurable"], not f["flagged"], not warnings_of(f), f["confidence"] or 0) for f in found]
         assert keys == sorted(keys)
         assert shown[0] == "zz_noise"
 
