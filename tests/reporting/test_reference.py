@@ -21,7 +21,7 @@ from sadanet_lab.training.run_store import open_run
 from sadanet_lab.views import attention_effects as effects
 from sadanet_lab.views import convergence as convergence_views
 from sadanet_lab.views import tables
-from sadanet_lab.views.angle_figures import agreement_markdown
+from sadanet_lab.views.angle_figures import agreement_markdown, curve_agreement_markdown
 
 HEIGHTS = parameters_of(ROOT / "notebooks" / "03_table3_complexity.ipynb")["heights"]
 REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
@@ -160,6 +160,12 @@ def test_angles_are_those_stored_with_the_runs(folder):
         pd.testing.assert_series_equal(of_run.measured, stored.measured.loc[of_run.index])
         assert len(of_run) == len(stored)
     assert_same_text(folder, "angles", agreement_markdown(shown))
+
+
+def test_agreement_curve_for_curve(folder):
+    if not (folder / "curves.csv").exists():
+        pytest.skip("made before curves were compared")
+    assert_same_text(folder, "curves", curve_agreement_markdown(pd.read_csv(folder / "curves.csv")))
 
 
 @pytest.mark.slow
