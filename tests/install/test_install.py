@@ -63,7 +63,7 @@ def installed(python):
 
 
 def test_the_bare_wheel_measures_a_mask_without_torch_and_jupyter(bare, mask, tmp_path):
-    files = {"highdicom", "pillow", "pydicom", "pyjpegls", "pynrrd", "typing-extensions"}
+    files = {"highdicom", "packaging", "pillow", "pydicom", "pyjpegls", "pynrrd", "typing-extensions"}
     assert installed(bare) == {"click", "filelock", "numpy", "sadanet", "scipy", "tqdm"} | files
     (found,) = json.loads(run(bare, "-m", "sadanet_lab", "angles", mask, "--format", "json", cwd=tmp_path))
     assert found["measurable"]
