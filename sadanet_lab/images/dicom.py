@@ -43,7 +43,7 @@ def read(file: BinaryIO, name: str) -> Picture:
     except Exception as error:  # of a damaged file pydicom raises nearly anything
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(f"{name}: damaged or truncated DICOM file ({said})") from error
-    return Picture(image, "DICOM", spacing, spacing_from, header)
+    return Picture(image, "DICOM", spacing, spacing_from, Dataset(header))  # which no longer holds the file
 
 
 def _check(header: Dataset, name: str) -> None:

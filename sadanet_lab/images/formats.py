@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.picture import LARGEST, Picture, check_content, check_size, one_channel, own_range
@@ -78,7 +78,7 @@ def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:
 
 def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
     """The picture as a person sees it, turned as its file says; uint8 (H, W)."""
-    if picture.mode == "RGB" and any(";16" in _raw_mode(tile) for tile in getattr(picture, "tile", [])):
+    if picture.mode == "RGB" and ";16" in _raw_modes(picture):
         raise BadInput(f"{name}: 16-bit colour image; expected 16 bits in grey, or 8 bits")  # Pillow would drop 8
     from_white = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     picture.load()
@@ -97,10 +97,10 @@ def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
     raise BadInput(f"{name}: {kind_of(upright)}; expected a grey picture of 8 or 16 bits")
 
 
-def _raw_mode(tile: ImageFile._Tile) -> str:
-    """How the pixels are stored."""
-    args = tile.args
-    return str(args[0] if isinstance(args, tuple | list) else args)
+def _raw_modes(picture: Image.Image) -> str:
+    """How the pixels are stored in the file, in Pillow's words, such as "RGB;16B"."""
+    args = (tile.args for tile in getattr(picture, "tile", []))
+    return " ".join(str(arg[0] if isinstance(arg, tuple | list) else arg) for arg in args)
 
 
 def _without_alpha(picture: Image.Image, name: str) -> Image.Image:

@@ -150,8 +150,10 @@ def test_a_file_of_slicer_before_layers(labels, tmp_path):
 
 
 def test_segments_renamed_are_known_by_their_ids(labels, tmp_path):
-    segments = [segment(f"Knochen {i}", i + 1, identity=bone) for i, bone in enumerate(BONES)]
-    np.testing.assert_array_equal(read_labels(slicer_file(tmp_path / "x.seg.nrrd", volume(labels), segments)), labels)
+    segments = [segment(f"Knochen {i}", 3 - i, identity=bone) for i, bone in enumerate(BONES)]
+    values = np.array([0, 3, 2, 1], np.uint8)
+    path = slicer_file(tmp_path / "x.seg.nrrd", volume(values[labels]), segments)
+    np.testing.assert_array_equal(read_labels(path), labels)
 
 
 def test_segments_of_unknown_names_are_known_by_their_values(labels, tmp_path):
