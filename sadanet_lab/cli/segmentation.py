@@ -39,21 +39,22 @@ def predict(
 
     An image shows a whole spine in grey, any size: PNG, TIFF, BMP, JPEG or DICOM. Written of each, to the folder OUT:
     label map (PNG, and .seg.nrrd for 3D Slicer; of DICOM also a DICOM segmentation), overlay, thumbnail and angles
-    (JSON); of all, cohort.csv and report.html. What cannot be read is a line, and the exit code 1; 2 if nothing could.
-    The model in the package was trained on phantoms alone; it is no medical device.
+    (JSON); of all, cohort.csv and report.html. What cannot be read is a line, and the exit code 1; if nothing
+    can, nothing is written, and the exit code is 2. The model in the package was trained on phantoms alone; it is no
+    medical device.
 
     Example: sadanet predict scans/ more.png --out predictions
     """
-    from sadanet_lab.files import writable_folder
     from sadanet_lab.reporting.cohort import Settings, find_pictures, segment_all
     from sadanet_lab.reporting.cohort_report import summary_lines, write_summary
 
     entries = find_pictures(images, out)
     settings = Settings(str(run), str(results_folder(results)), str(Path().absolute()), tta, convention, colours)
-    failed = segment_all(entries, settings, writable_folder(out), jobs)
-    write_summary(entries, failed, out, str(run))
-    for line in summary_lines(entries, failed, out):
-        click.echo(line)
+    failed = segment_all(entries, settings, out, jobs)
+    if len(failed) < len(entries):  # or nothing is written at all
+        write_summary(entries, failed, out, str(run))
+        for line in summary_lines(entries, failed, out):
+            click.echo(line)
     for reason in failed.values():
         click.echo(f"error: {reason}", err=True)
     if failed:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,11 +131,12 @@ def segment_all(entries: list[Entry], settings: Settings, out: Path, jobs: int) 
     worker = _Worker(settings, out)  # here too: a model that is not there is told before processes start
     told = ((e, worker.segment(e)) for e in entries) if jobs == 1 else _side_by_side(entries, settings, out, jobs)
     failed: dict[str, str] = {}
-    with progress(len(entries), "segmented", "pictures") as bar:
+    with progress(len(entries), "segmented", "pictures") if len(entries) > 1 else nullcontext() as bar:
         for entry, reason in told:
             if reason is not None:
                 failed[entry.name] = reason
-            bar.update()
+            if bar is not None:
+                bar.update()
     return failed
 
 

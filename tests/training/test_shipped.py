@@ -131,7 +131,7 @@ def test_predict_without_a_run_writes_labels_overlay_and_angles(unseen, tmp_path
     labels = tmp_path / "out" / f"{stem}_labels.png"
     again = CliRunner().invoke(main, ["angles", str(labels), "--format", "json", *naming])
     (same,) = json.loads(again.stdout)
-    assert {**same, "file": ""} == {**told, "file": ""}
+    assert {**same, "file": ""}.items() <= {**told, "file": ""}.items()
 
 
 def photo(path):
@@ -162,7 +162,7 @@ def absent(path):
         (black, "every pixel has grey 0"),
         (tiny, "50 x 50 pixels"),
         (corrupt, "damaged or truncated"),
-        (absent, "cannot be read"),
+        (absent, "no such file"),
     ],
 )
 def test_what_is_no_vpi_image_is_refused_in_one_line(make, said, tmp_path):

@@ -237,7 +237,7 @@ def test_drop_zone_shows_overlay_and_downloads_or_says_why_not(sadanet):
     assert zone.picture.layout.display is None
     assert 'download="mine &amp; yours_labels.png"' in zone.links.value
     zone.show(b"no picture", "bad.png")
-    assert "not a PNG image" in zone.summary.value
+    assert "no picture of a kind that is read here" in zone.summary.value
     assert (zone.picture.layout.display, zone.links.value) == ("none", "")
 
 
