@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import distance_transform_edt, find_objects, label
 
 SPECK = 1e-4
 """Share of the image's pixels below which a piece is no bone: a bone has some 0.3 to 1 % of them."""
@@ -11,6 +11,8 @@ SMALLEST_SHARE = 0.25
 """Of the median area of its class, below which a piece is a crumb."""
 MERGED = 1.6
 """Pieces that are so many times longer and larger than the median of their class are several bones."""
+NECK = 0.7
+"""Of the half-width of the thinner of two parts, below which what joins them is a neck: the parts are two bones."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,8 @@ def connected_bones(mask: np.ndarray, smallest: float = SPECK) -> tuple[np.ndarr
     return pieces, np.flatnonzero(areas >= smallest * mask.size) + 1
 
 
-def find_bones(labels: np.ndarray, class_id: int, stacked: bool = True) -> list[Bone]:
-    """The bones of a class in a label map (H, W), from top to bottom.
-
-    stacked: bones of this class that have run into each other lie one above the other (else they are left as one).
-    """
+def find_bones(labels: np.ndarray, class_id: int) -> list[Bone]:
+    """The bones of a class in a label map (H, W), from top to bottom; those that have run into each other are cut."""
     pieces, areas = label_pieces(labels == class_id)
     count = len(areas)
     if count == 0:
@@ -61,24 +60,50 @@ def find_bones(labels: np.ndarray, class_id: int, stacked: bool = True) -> list[
     # Of a few pieces the median may be a crumb's: the larger half tells what a bone is like.
     usual = float(np.median(areas[areas >= np.median(areas)]))
     smallest = max(SMALLEST_SHARE * usual, SPECK * labels.size)
-    kept = [i for i in range(count) if areas[i] >= smallest]
-    if not kept:
+    parts = []
+    for i in range(count):
+        if areas[i] < smallest:
+            continue
+        corner = np.array([boxes[i][1].start, boxes[i][0].start])
+        for part in _cut_at_necks(pieces[boxes[i]] == i + 1, smallest):
+            y, x = np.nonzero(part)
+            parts.append(np.stack([x, y], axis=1) + corner + 0.5)
+    if not parts:
         return []
-    usual_area = float(np.median(areas[kept]))
-    usual_height = float(np.median([boxes[i][0].stop - boxes[i][0].start for i in kept]))
+    heights = [np.ptp(points[:, 1]) + 1 for points in parts]
+    usual_area, usual_height = np.median([len(points) for points in parts]), np.median(heights)
     bones = []
-    for i in kept:
-        y, x = np.nonzero(pieces[boxes[i]] == i + 1)
-        points = np.stack([x + boxes[i][1].start, y + boxes[i][0].start], axis=1) + 0.5
-        height = boxes[i][0].stop - boxes[i][0].start
-        parts = 1
-        if stacked and height > MERGED * usual_height and areas[i] > MERGED * usual_area:
-            parts = max(2, round(areas[i] / usual_area))
-        bones += [_bone(part) for part in _cut(points, parts)]
+    for points, height in zip(parts, heights, strict=True):
+        merged = height > MERGED * usual_height and len(points) > MERGED * usual_area
+        bones += [_bone(each) for each in _cut_evenly(points, max(2, round(len(points) / usual_area)) if merged else 1)]
     return sorted(bones, key=lambda bone: bone.centre[1])
 
 
-def _cut(points: np.ndarray, parts: int) -> list[np.ndarray]:
+def _cut_at_necks(piece: np.ndarray, smallest: float) -> list[np.ndarray]:
+    """The bones of a piece, bool (h, w) each: two where a neck joins parts, one above the other, of ``smallest`` area.
+
+    A neck is looked for by peeling: whether what is left of the piece, a few pixels further in, hangs together no more.
+    """
+    if piece.sum() < 2 * smallest:
+        return [piece]
+    inside = np.asarray(distance_transform_edt(np.pad(piece, 1)))[1:-1, 1:-1]
+    for depth in np.linspace(0, inside.max(), 16)[1:-1]:
+        cores, count = label(inside > depth)  # pyright: ignore[reportGeneralTypeIssues]
+        wide = [i for i in range(1, count + 1) if NECK * inside[cores == i].max() > depth]
+        if len(wide) < 2:
+            continue
+        cores = np.where(np.isin(cores, wide), cores, 0)
+        nearest = distance_transform_edt(cores == 0, return_distances=False, return_indices=True)
+        nearest = cores[tuple(np.asarray(nearest))]
+        first = min(wide, key=lambda i: np.nonzero(cores == i)[0].mean())
+        upper, lower = piece & (nearest == first), piece & (nearest != first)
+        across, down = np.abs(np.mean(np.nonzero(lower), axis=1) - np.mean(np.nonzero(upper), axis=1))[::-1]
+        if min(upper.sum(), lower.sum()) >= smallest and down > across:
+            return [*_cut_at_necks(upper, smallest), *_cut_at_necks(lower, smallest)]
+    return [piece]
+
+
+def _cut_evenly(points: np.ndarray, parts: int) -> list[np.ndarray]:
     """Pixels (N, 2) of bones one above the other -> those of each, as many in one as in another."""
     order = np.argsort(points[:, 1], kind="stable")
     return [points[part] for part in np.array_split(order, parts)]
