@@ -96,15 +96,15 @@ def test_masks_lie_where_the_levels_say(spread):
         assert np.median(shifts, axis=0) == pytest.approx([0, 0], abs=0.6 * most)
 
 
-@pytest.mark.parametrize("spread", SCANNED)
+@pytest.mark.parametrize("spread", ["wide", *SCANNED])
 def test_masks_give_back_the_true_angle(spread):
     errors = []
     for spine in spines(spread, 40):
         found = measure_curves(spine.labels())
         assert found.measurable
         errors.append(abs(found.largest_angle_degrees - largest_angle(spine.levels)))
-    assert np.mean(errors) < 1.5
-    assert np.mean(np.array(errors) < 5) > 0.94
+    assert np.mean(errors) < 1.2
+    assert np.mean(np.array(errors) < 5) >= 0.97
 
 
 def test_frames_differ_as_their_values_say():

@@ -11,6 +11,7 @@ from spine_drawings import APART, DOUBLE, LUMP, NOT_MEASURABLE, PITCH, PROCESS, 
 
 from sadanet_lab.phantom import draw_spine
 from sadanet_lab.spine import description
+from sadanet_lab.spine.bones import find_bones
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
 from sadanet_lab.spine.levels import curves_of, largest_angle
 from sadanet_lab.spine.names import USUAL
@@ -168,6 +169,37 @@ def test_two_processes_one_above_the_other_may_have_merged(drawn):
         above, below, aside = bones[i][1].mean(0), bones[i + 2][1].mean(0), np.array([8, 0])
         bridge = PROCESS, np.array([above - aside, above + aside, below + aside, below - aside])
         assert angle_in(painted([*bones, bridge])) == pytest.approx(whole, abs=3), f"processes {i} and {i + 2}"
+
+
+@pytest.mark.parametrize("overlap", [0.02, 0.1, 0.18])
+@pytest.mark.parametrize("drawn", [SINGLE, DOUBLE])
+def test_processes_that_touch_stay_two(drawn, overlap):
+    """Of ovals 52 pixels high, two so much higher that they overlap by a share of the way between them."""
+    bones = spine_of(*drawn)
+    count = 2 * drawn[1]
+    high, higher = ([_stretched(bone, by / 40) for bone in bones[:count]] for by in (52, (1 + overlap) * PITCH))
+    whole = angle_in(painted([*high, *bones[count:]]))
+    for i in range(count - 2):
+        labels = painted([*(higher[j] if j in (i, i + 2) else high[j] for j in range(count)), *bones[count:]])
+        assert len(find_bones(labels, PROCESS)) == count, f"processes {i} and {i + 2}"
+        assert angle_in(labels) == pytest.approx(whole, abs=3), f"processes {i} and {i + 2}"
+
+
+def _stretched(bone: tuple[int, np.ndarray], down: float) -> tuple[int, np.ndarray]:
+    centre = bone[1].mean(0)
+    return bone[0], centre + (bone[1] - centre) * [1, down]
+
+
+@pytest.mark.parametrize("place", [-45, 0, 45])
+def test_lumps_that_touch_at_one_place_stay_two(place):
+    bones = spine_of(*SINGLE)
+    whole = angle_in(painted(bones))
+    for i in range(22, len(bones) - 1):
+        aside = np.array([[place - 8, 0], [place + 8, 0]])
+        bridge = LUMP, np.concatenate([bones[i][1].mean(0) + aside, (bones[i + 1][1].mean(0) + aside)[::-1]])
+        labels = painted([*bones, bridge])
+        assert len(find_bones(labels, LUMP)) == len(bones) - 22
+        assert angle_in(labels) == pytest.approx(whole, abs=3)
 
 
 @pytest.mark.parametrize("name", NOT_MEASURABLE)
