@@ -14,6 +14,7 @@ from sadanet_lab.cli.options import (
     METHODS,
     PROFILE,
     RESULTS,
+    Size,
     main,
     named_run,
     results_folder,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.option("--method", required=True, help=METHODS)
+@click.option("--method", help=f"{METHODS} Not needed where --start says it.")
 @HEAD
 @click.option("--normalisation", help="Form of the channel attention's softmax.  [default: the method's first]")
 @click.option("--loss", help="Loss of the method.  [default: the method's first]")
@@ -46,12 +47,17 @@ if TYPE_CHECKING:
 @click.option("--length", type=click.FloatRange(min=0, min_open=True), help="Share of the profile's iterations.")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
+@click.option("--start", help="Train on from these weights: shipped, a run, or a file that ends in .safetensors.")
+@click.option("--training-images", type=int, help="Only the first so many of the training list.  [default: all]")
+@click.option(
+    "--image", type=Size(), help="Size that images are made to; a patch as large follows.  [default: the profile's]"
+)
 @click.option("--checkpoint-seconds", type=float, default=30.0, help="Seconds between checkpoints.")
 @click.option("--snapshots", type=click.IntRange(min=0), default=0, help="States to keep for the attention explorer.")
 @DEVICE
 @RESULTS
 def train(
-    method: str,
+    method: str | None,
     head: str | None,
     normalisation: str | None,
     loss: str | None,
@@ -68,6 +74,9 @@ def train(
     length: float | None,
     backbone: str | None,
     backbone_weights: Path | None,
+    start: str | None,
+    training_images: int | None,
+    image: tuple[int, int] | None,
     checkpoint_seconds: float,
     snapshots: int,
     device: str,
@@ -81,6 +90,7 @@ def train(
     from sadanet_lab.training.datasets import open_data
     from sadanet_lab.training.recipe import make_recipe
     from sadanet_lab.training.run_store import get_or_train
+    from sadanet_lab.training.start import settings_of
     from sadanet_lab.training.trainer import check_network
 
     # Made before the data is read, so that a fault shows at once.
@@ -88,9 +98,18 @@ def train(
     choices |= {"learning_rate": learning_rate, "lambda_dice": lambda_dice, "gamma": gamma}
     choices |= {"first_weights": first_weights, "margin": margin}
     choices |= {"augmentation": augmentation, "length": length, "test_scales": test_scales or None}
-    recipe = make_recipe(method, profile, "not read yet", backbone_weights, seed=seed, **choices)
+    choices |= {"training_images": training_images, "image": image, "method": method}
+    chosen = {what: value for what, value in choices.items() if value is not None}
+    results = results_folder(results)
+    settings = settings_of(start, results, Path()) if start else {}
+    if method not in (None, settings.get("method", method)):
+        raise BadInput(f"train: found --method {method}; expected {settings['method']}, which {start} is of")
+    settings |= chosen
+    if "method" not in settings:
+        raise BadInput("train: found no method; expected --method, or a --start that has one")
+    recipe = make_recipe(settings.pop("method"), profile, "not read yet", backbone_weights, seed=seed, **settings)
     check_network(recipe)
-    results = writable_folder(results_folder(results))
+    results = writable_folder(results)
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
     recipe = recipe.model_copy(update={"data": folder.fingerprint})
     run = get_or_train(recipe, folder, results, device, checkpoint_seconds, snapshots)

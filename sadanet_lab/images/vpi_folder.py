@@ -150,10 +150,12 @@ def find_problems(root: Path) -> list[str]:
     return problems
 
 
-def require_training_images(data: VpiFolder) -> None:
-    """Raises ``BadInput`` for a folder that has only a test list: it can be tested on, and nothing be trained on it."""
+def require_training_images(data: VpiFolder, count: int | None = None) -> None:
+    """Raises ``BadInput`` for a folder with fewer than ``count`` images to train on; of some there is no such list."""
     if not data.train:
         raise BadInput(f"{data.root / 'train.txt'}: no such file; expected one stem per line, the images to train on")
+    if count is not None and count > len(data.train):
+        raise BadInput(f"{data.root / 'train.txt'}: found {len(data.train)} images; expected {count} to train on")
 
 
 def open_folder(root: Path) -> VpiFolder:

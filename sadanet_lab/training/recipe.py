@@ -26,9 +26,12 @@ class Recipe(BaseModel):
     first_weights: of all convolutions outside the backbone, drawn as the code that each method's authors released draws
     them, or as PyTorch's layers do by themselves; the paper says nothing.
     test_scales: of the picture that a trained network is shown; of several the probabilities are averaged.
+    training_images: the first so many of the training list alone; None: all.
+    start: name of the run, or file, whose weights are the first ones, or "shipped"; None: random ones.
 
-    data: fingerprint of the dataset folder. weights_file: where ``weights="file"`` was read from; the file's hash,
-    not its place, is part of the digest. Make one with ``make_recipe``, which turns a fault into one line.
+    data: fingerprint of the dataset folder. weights_file: where ``weights="file"`` was read from; start_file: where
+    those of ``start`` are. Their hashes, not their places, are part of the digest. Make one with ``make_recipe``, which
+    turns a fault into one line.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -60,6 +63,11 @@ class Recipe(BaseModel):
     augmentation: Literal["paper", "upright", "rescaled", "randomised"] = "paper"
     rotation_degrees: float = Field(20.0, ge=0, le=90)
 
+    start: str | None = None
+    start_file: str | None = Field(None, exclude=True)
+    start_sha256: str | None = None
+
+    training_images: int | None = Field(None, ge=1)
     batch: int = Field(4, ge=2)
     iterations: int = Field(160_000, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
@@ -91,6 +99,8 @@ class Recipe(BaseModel):
         if (self.gamma is None) != (method.gamma is None):
             expected = "none: it has no such scalar" if method.gamma is None else "a number"
             raise ValueError(f"gamma {self.gamma}: {self.method} expected {expected}")
+        if self.start_sha256 is not None and self.weights != "none":
+            raise ValueError("start: its weights are all the network's; expected no backbone weights beside it")
         if not self.test_scales or not all(0.25 <= scale <= 4 for scale in self.test_scales):
             raise ValueError(f"test_scales {self.test_scales}: expected one or more, each from 0.25 to 4")
         if self.patch_height > self.image_height or self.patch_width > self.image_width:
@@ -106,7 +116,10 @@ class Recipe(BaseModel):
     @property
     def digest(self) -> str:
         """12 hex digits over every setting that decides the result."""
-        settings = self.model_dump(exclude={"weights_file"})
+        settings = self.model_dump(exclude={"weights_file", "start"})
+        for later in ("start_sha256", "training_images"):  # runs from before these keep their names
+            if settings[later] is None:
+                del settings[later]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -135,8 +148,9 @@ class Recipe(BaseModel):
 def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | None = None, **changes) -> Recipe:
     """The recipe of a method in a profile, with single settings changed; raises ``BadInput`` with the first fault.
 
-    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting; one
-    more than the recipe has is ``length``, the share of the profile's iterations.
+    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting; two
+    more than the recipe has are ``length``, the share of the profile's iterations, and ``image``, (width, height) of
+    the image, and of the patch where that is the whole image.
     """
     chosen = find_profile(profile_name)
     settings = {
@@ -149,10 +163,16 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
     for what in ("image", "patch"):
         settings |= {f"{what}_{side}": size for side, size in chosen[what].items()}
     if weights_file is not None:
-        settings |= {"weights": "file", "weights_file": str(weights_file), "weights_sha256": _sha256(weights_file)}
+        settings |= {"weights": "file", "weights_file": str(weights_file), "weights_sha256": sha256_of(weights_file)}
     found = methods.find_method(method)
     settings |= {what: choices[0] for what, choices in found.choices.items() if choices} | {"gamma": found.gamma}
     settings |= {what: value for what, value in changes.items() if value is not None}
+    if "start_sha256" in settings and weights_file is None:
+        settings |= {"weights": "none"}
+    if "image" in settings:
+        size = dict(zip(("width", "height"), settings.pop("image"), strict=True))
+        is_whole = all(settings[f"patch_{side}"] == settings[f"image_{side}"] for side in size)
+        settings |= {f"{what}_{side}": size[side] for what in ("image", *["patch"] * is_whole) for side in size}
     settings["iterations"] = max(1, round(settings["iterations"] * settings.pop("length", 1)))
     if not found.uses_backbone:
         settings |= {"backbone": None, "weights": "none", "weights_file": None, "weights_sha256": None}
@@ -165,8 +185,9 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
         raise BadInput(f"{where}: found {fault['input']!r}; {message}" if where else message) from None
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Of a file of weights; raises ``BadInput`` if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise BadInput(f"{path}: backbone weights cannot be read ({error.strerror})") from None
+        raise BadInput(f"{path}: weights cannot be read ({error.strerror})") from None

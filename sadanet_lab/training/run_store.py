@@ -23,7 +23,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from sadanet_core.blocks import SegmentationNetwork
@@ -89,13 +89,7 @@ class Run:
         settings = self.recipe.model_copy(update={"weights": "none"}).network_settings()
         network = methods.find_method(self.recipe.method).build(settings)
         weights = self.folder / "model.safetensors" if step is None else self.snapshots[step]
-        if not weights.is_file():
-            raise BadInput(f"{weights}: no such file; a run that is kept for the record has no weights")
-        try:
-            network.load_state_dict(load_file(weights))
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise BadInput(f"{weights}: not the weights of this version's {self.recipe.method} ({reason})") from None
+        trainer.load_weights(network, weights, self.recipe.method)
         return network.eval().to(memory_format=torch.channels_last)
 
 
@@ -146,7 +140,7 @@ def get_or_train(
     _check_data(recipe, data)
     folder = run_folder(recipe, results)
     if not _is_complete(folder):
-        require_training_images(data)
+        require_training_images(data, recipe.training_images)
         trainer.check_device(device)
         network = trainer.build_network(recipe)  # before the folder is made: weights may be missing
         writable_folder(folder)

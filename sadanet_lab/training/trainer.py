@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sadanet_core import Backbone
@@ -28,12 +29,25 @@ CHECKPOINT_SECONDS = 30.0
 
 
 def build_network(recipe: Recipe) -> SegmentationNetwork:
-    """The recipe's network at its start: its random weights come from the recipe's seed."""
+    """The recipe's network at its start: its random weights come from the recipe's seed, or all from ``start_file``."""
     torch.manual_seed(recipe.seed)
     network = methods.find_method(recipe.method).build(recipe.network_settings())
     if recipe.first_weights == "pytorch":
         _draw_as_pytorch(network)
+    if recipe.start_file is not None:
+        load_weights(network, Path(recipe.start_file), recipe.method)
     return network.to(memory_format=torch.channels_last)
+
+
+def load_weights(network: nn.Module, file: Path, method: str) -> None:
+    """Give a method's network the weights in a file; raises ``BadInput`` if there are none, or of another network."""
+    if not file.is_file():
+        raise BadInput(f"{file}: no such file; a run that is kept for the record has no weights")
+    try:
+        network.load_state_dict(load_file(file))
+    except (RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadInput(f"{file}: not the weights of this version's {method} ({reason})") from None
 
 
 def _draw_as_pytorch(network: nn.Module) -> None:
@@ -137,7 +151,7 @@ def train(
     model, optimizer = fabric.setup(network, optimizer)
     checkpoint = _Checkpoint(folder / "checkpoint.pt", network, optimizer)
     step, history, losses, seconds_before = checkpoint.load(fabric.device)
-    training_set = TrainingSet(data.train, recipe)
+    training_set = TrainingSet(data.train[: recipe.training_images], recipe)
 
     start = saved = time.monotonic()
     row_every = max(1, recipe.iterations // HISTORY_ROWS)
