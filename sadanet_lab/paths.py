@@ -12,6 +12,8 @@ SHIPPED = Path(__file__).resolve().parent / "shipped"
 """The model in the package; see ``training.shipped``."""
 STANDARD = ROOT / "results" / "reference" / "standard-cpu"
 """The committed results that verdicts stand on where a profile's own runs are too short."""
+FEW_IMAGES = ROOT / "results" / "reference" / "finetune-cpu"
+"""The committed results of notebook 14, which trains only with profile finetune."""
 PHANTOM = "phantom"
 """What stands in place of a dataset's folder for the embedded phantoms."""
 

@@ -1,0 +1,65 @@
+"""A trained model taught another scanner by a few annotated images, beside a new network taught by the same."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sadanet_lab.images.vpi_folder import VpiFolder
+from sadanet_lab.metrics.scores import bone_dice
+from sadanet_lab.paths import ROOT, resolve
+from sadanet_lab.studies.angle_agreement import agreement, compare_with_truth
+from sadanet_lab.training.evaluation import evaluate
+from sadanet_lab.training.recipe import make_recipe
+from sadanet_lab.training.run_store import Run, get_or_train
+from sadanet_lab.training.shipped import shipped_run
+from sadanet_lab.training.start import settings_of
+
+PROFILE = "finetune"
+SHIPPED, NEW = "shipped model", "random weights"
+COLUMNS = ("start", "images", "seed", "dice", "mae", "share_close", "measurable")
+
+
+def train_on_few(counts: Sequence[int], seeds: Sequence[int], data: VpiFolder, results: str | Path) -> list[Run]:
+    """Runs of profile ``PROFILE`` on the first so many training images, from the shipped weights and from random ones.
+
+    counts: each 1 or more. results: relative paths start at the project's folder. The network, what it is shown and the
+    steps are the same from both starts.
+    """
+    shipped = settings_of("shipped", resolve(results), ROOT)
+    method = shipped.pop("method")
+    new = {name: value for name, value in shipped.items() if not name.startswith("start")}
+    recipes = [
+        make_recipe(method, PROFILE, data.fingerprint, seed=seed, training_images=count, **settings)
+        for settings in (shipped, new)
+        for count in counts
+        for seed in seeds
+    ]
+    return [get_or_train(recipe, data, resolve(results)) for recipe in recipes]
+
+
+def few_image_scores(runs: Iterable[Run], data: VpiFolder) -> pd.DataFrame:
+    """Columns ``COLUMNS``, a row for each run: what it starts from, the annotated images it was trained on, its seed.
+
+    Of its test images: dice, mean of the bones in percent, pooled; of the largest curve angle mae in degrees,
+    share_close (see ``angle_agreement.agreement``) and measurable, both shares of all images.
+    """
+    rows = []
+    for run in runs:
+        start = NEW if run.recipe.start is None else SHIPPED
+        row = start, run.recipe.training_images, run.recipe.seed
+        rows.append((*row, *_measured(run.counts, run.table("angles"), data)))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def shipped_scores(data: VpiFolder) -> pd.DataFrame:
+    """The same of the shipped model as it is, taught by none of the images: one row."""
+    run = shipped_run()
+    tables = evaluate(run.network(), data.test, run.recipe, knock_out=False)
+    row = (SHIPPED, 0, run.recipe.seed, *_measured(tables["counts"], tables["angles"], data))
+    return pd.DataFrame([row], columns=list(COLUMNS))
+
+
+def _measured(counts: pd.DataFrame, angles: pd.DataFrame, data: VpiFolder) -> tuple[float, float, float, float]:
+    (found,) = agreement(compare_with_truth(angles.assign(source="run"), data)).to_dict("records")
+    return bone_dice(counts), found["mae"], found["share_close"], found["measurable"] / found["images"]
