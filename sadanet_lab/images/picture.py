@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.preparation import resize
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -32,6 +34,26 @@ class Picture:
     """The DICOM attribute that says it. The resolution in other files is that of print, and is not taken."""
     source: "Dataset | None" = None
     """Of DICOM: all but the pixels, patient and study among it; what a DICOM segmentation is written with."""
+
+    @property
+    def square_image(self) -> np.ndarray:
+        """The image with square pixels, as a network sees it: angles are those of the body."""
+        height, width = square_size(self.image.shape, self.spacing_mm)
+        return self.image if (height, width) == self.image.shape else resize(self.image, height, width)
+
+
+def square_size(shape: tuple[int, ...], spacing_mm: tuple[float, float] | None) -> tuple[int, int]:
+    """(height, width) at which the pixels of a picture (H, W) are square: the side of the wider spacing has more."""
+    height, width = shape
+    rows, columns = spacing_mm or (1.0, 1.0)
+    return round(height * max(rows / columns, 1)), round(width * max(columns / rows, 1))
+
+
+def resize_labels(labels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Label map uint8 (H, W) -> (height, width), each pixel the nearest."""
+    if labels.shape == (height, width):
+        return labels
+    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
 
 def check_size(width: int, height: int, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.picture import LARGEST
+from sadanet_lab.images.picture import LARGEST, resize_labels, square_size
 from sadanet_lab.images.segments import SEGMENTS
 from sadanet_lab.spine.classes import BONES, CLASSES
 
@@ -93,7 +93,8 @@ def read_seg_nrrd(file: BinaryIO, name: str) -> np.ndarray:
 
     A segment's class is that of its name, or else of its id; if no segment has one that is known, its label value; of
     a volume without segments, the values are the ids. A file that was cropped on saving gets its rows and columns
-    back, those at the lower right only if it says what they were cropped from.
+    back, those at the lower right only if it says what they were cropped from. Where the spacing differs from rows to
+    columns, the label map is the one with square pixels.
     """
     import nrrd
 
@@ -106,7 +107,8 @@ def read_seg_nrrd(file: BinaryIO, name: str) -> np.ndarray:
         if volume.ndim not in (3, 4):
             raise BadInput(f"{name}: {volume.ndim} dimensions; expected a volume, or several layers of it")
         layers = _slices(volume if volume.ndim == 4 else volume[None], name)
-        return _placed(_labels(layers, _stored_segments(header), name), header, name)
+        labels = _placed(_labels(layers, _stored_segments(header), name), header, name)
+        return resize_labels(labels, *square_size(labels.shape, _spacing(header)))
     except BadInput:
         raise
     except Exception as error:  # of a damaged file pynrrd raises nearly anything
@@ -169,6 +171,16 @@ def _labels(layers: np.ndarray, segments: list[_Stored], name: str) -> np.ndarra
 def _class_of(name: str) -> str | None:
     plain = re.sub(r"[\s_-]+", "_", name.strip().casefold())
     return plain if plain in BONES else None
+
+
+def _spacing(header: dict[str, Any]) -> tuple[float, float] | None:
+    """From row to row and from column to column; None where the header does not say."""
+    if "space directions" in header:
+        lengths = [np.linalg.norm(each) for each in header["space directions"] if np.isfinite(each).all()]
+        across, down = lengths[:2]
+    else:  # of a volume without a space
+        across, down = header.get("spacings", [np.nan] * 3)[-3:-1]
+    return (float(down), float(across)) if down > 0 and across > 0 else None
 
 
 def _placed(labels: np.ndarray, header: dict[str, Any], name: str) -> np.ndarray:

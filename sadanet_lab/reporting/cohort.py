@@ -190,7 +190,7 @@ class _Worker:
             return str(error)
         angles.parent.mkdir(parents=True, exist_ok=True)
         angles.unlink(missing_ok=True)
-        found = self.segmenter(picture.image)
+        found = self.segmenter(picture.square_image)
         segmented = SegmentedImage(str(entry.path), picture, found, self.settings.convention, self.settings.colours)
         files, told = segmented.files(self.settings.model), segmented.angles
         stem = angles.name.removesuffix(ANGLES)

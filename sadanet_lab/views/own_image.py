@@ -47,7 +47,7 @@ class DropZone:
         self.picture.layout.display, self.links.value = "none", ""
         try:
             picture = decode_picture(content, name)
-            segmented = SegmentedImage(name, picture, self.segmenter(picture.image))
+            segmented = SegmentedImage(name, picture, self.segmenter(picture.square_image))
         except BadInput as error:
             self.summary.value = f"<b>{html.escape(str(error))}</b>"
             return

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sadanet_lab.images.label_files import label_files
-from sadanet_lab.images.picture import Picture
+from sadanet_lab.images.picture import Picture, resize_labels
 from sadanet_lab.images.png import labels_png, png_bytes
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.spine import description
@@ -24,7 +24,7 @@ THUMBNAIL_HEIGHT = 320
 
 @dataclass(frozen=True)
 class SegmentedImage:
-    """A picture, what a network made of it, what its entry is called, how its levels are named, in which colours."""
+    """A picture, what a network made of its ``square_image``, its name, how levels are named, in which colours."""
 
     name: str
     picture: Picture
@@ -35,18 +35,21 @@ class SegmentedImage:
 
     @property
     def labels(self) -> np.ndarray:
-        """uint8 (H, W), ids 0..3."""
-        return self.segmentation.labels
+        """uint8 (H, W), ids 0..3, of the picture's own pixels."""
+        return resize_labels(self.segmentation.labels, *self.picture.image.shape)
 
     @cached_property
     def overlay(self) -> np.ndarray:
-        """RGB uint8 (H, W, 3): the bones and the levels that were measured, drawn over the image."""
-        drawn = overlay(self.picture.image, self.labels, PALETTES[self.colours])
+        """RGB uint8: the bones and the levels that were measured, drawn over the image with square pixels."""
+        drawn = overlay(self.picture.square_image, self.segmentation.labels, PALETTES[self.colours])
         return with_levels(drawn, self.segmentation.measurement)
 
     @cached_property
     def angles(self) -> dict[str, Any]:
-        """See ``description.describe``; then the picture's width, height (pixels) and spacing_mm, as its file says."""
+        """See ``description.describe``; then the picture's width, height (pixels) and spacing_mm, as its file says.
+
+        Levels lie where they do with square pixels, which is elsewhere only where the spacing differs either way.
+        """
         height, width = self.picture.image.shape
         told = description.describe(self.name, self.segmentation.measurement, self.convention)
         return told | {"width": width, "height": height, "spacing_mm": self.picture.spacing_mm}

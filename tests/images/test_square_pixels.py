@@ -1,0 +1,59 @@
+"""Where rows and columns are not equally far apart, angles are those of the body, not of the pixels."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sadanet_lab.images.picture import Picture, square_size
+from sadanet_lab.images.slicer import read_seg_nrrd, seg_nrrd
+from sadanet_lab.inference.segmenter import Segmentation
+from sadanet_lab.phantom import draw_picture, draw_spine
+from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.views.segmented_image import SegmentedImage
+
+SPACINGS = [(1.5, 1.0), (0.4, 0.8)]
+
+
+@pytest.fixture(scope="module")
+def spine():
+    """One with a large angle."""
+    return draw_spine(np.random.default_rng([9, 149]), 256, 1024, "wide")
+
+
+def squeezed(image, spacing):
+    """As a scanner of this spacing would store it: fewer pixels along the wider one."""
+    down, across = np.array(spacing) / min(spacing)
+    size = round(image.shape[1] / across), round(image.shape[0] / down)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.NEAREST))
+
+
+def test_sizes_follow_the_spacing():
+    assert square_size((100, 40), (2.0, 0.5)) == (400, 40)
+    assert square_size((100, 40), (0.5, 1.0)) == (100, 80)
+    assert square_size((100, 40), (0.3, 0.3)) == square_size((100, 40), None) == (100, 40)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_a_slicer_segmentation_has_the_angles_of_the_body(spine, spacing):
+    labels = spine.labels()
+    true, stored = measure_curves(labels).largest_angle_degrees, squeezed(labels, spacing)
+    assert abs(measure_curves(stored).largest_angle_degrees - true) > 5  # what the pixels alone say
+    read = read_seg_nrrd(io.BytesIO(seg_nrrd(stored, spacing)), "file")
+    assert measure_curves(read).largest_angle_degrees == pytest.approx(true, abs=1.5)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_a_picture_is_shown_with_square_pixels_and_its_label_map_has_its_own(spine, spacing):
+    stored = squeezed(draw_picture(np.random.default_rng(1), spine), spacing)
+    picture = Picture(stored, "DICOM", spacing)
+    assert picture.square_image.shape == pytest.approx((1024, 256), abs=2)
+    labels = np.asarray(Image.fromarray(spine.labels()).resize(picture.square_image.shape[::-1], 0))
+    segmented = SegmentedImage("picture", picture, Segmentation(labels, measure_curves(labels)))
+    assert segmented.labels.shape == stored.shape
+    assert segmented.overlay.shape[:2] == picture.square_image.shape
+    assert (segmented.angles["height"], segmented.angles["width"]) == stored.shape
+    again = read_seg_nrrd(io.BytesIO(segmented.files("model")[".seg.nrrd"]), "file")
+    angle = segmented.angles["largest_angle_degrees"]
+    assert measure_curves(again).largest_angle_degrees == pytest.approx(angle, abs=1.5)
