@@ -87,7 +87,7 @@ def _cut_at_necks(piece: np.ndarray, smallest: float) -> list[np.ndarray]:
     if piece.sum() < 2 * smallest:
         return [piece]
     inside = np.asarray(distance_transform_edt(np.pad(piece, 1)))[1:-1, 1:-1]
-    for depth in np.linspace(0, inside.max(), 16)[1:-1]:
+    for depth in np.linspace(0, NECK * inside.max(), 12)[1:-1]:
         cores, count = label(inside > depth)  # pyright: ignore[reportGeneralTypeIssues]
         wide = [i for i in range(1, count + 1) if NECK * inside[cores == i].max() > depth]
         if len(wide) < 2:
