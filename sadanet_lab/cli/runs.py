@@ -1,6 +1,7 @@
 """Commands on runs: train, evaluate, keep for the record, ship."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -234,6 +235,29 @@ def export(run: Path, out: Path, results: Path | None) -> None:
     content = export_onnx(trained.network(), trained.recipe, str(run))
     write_atomically(writable_folder(out.parent) / out.name, content)
     click.echo(f"{out}: {len(content) / 2**20:.1f} MiB")
+
+
+@main.command()
+@click.argument("run", type=FOLDER)
+@click.option("--phantoms", type=click.IntRange(min=1), default=300, help="Of each kind to learn from, and to test on.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.", show_default="cores"
+)
+@RESULTS
+def calibrate(run: Path, phantoms: int, jobs: int, results: Path | None) -> None:
+    """Learn from phantoms how far RUN's angles can be trusted: a run, "shipped", or a file of `sadanet export`.
+
+    Written beside it: what `sadanet predict` then needs to give each angle an interval that holds the true one in 9 of
+    10 phantoms, and to say of a picture that it is unlike those the model knows. Printed: how often that is so on other
+    phantoms, by kind. Of degraded ones a quarter as many are drawn.
+
+    Example: sadanet calibrate sadanet-0123456789ab
+    """
+    from sadanet_lab.studies.limits import calibrate_model
+    from sadanet_lab.views.limits import coverage_markdown
+
+    table = calibrate_model(str(run), results_folder(results), phantoms, jobs)
+    click.echo(coverage_markdown(table))
 
 
 @main.command()

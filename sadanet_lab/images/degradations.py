@@ -26,6 +26,12 @@ class Degradation:
     strengths: tuple[float, ...]
     unit: str
 
+    @property
+    def mild(self) -> tuple[float, ...]:
+        """The smallest of the strengths that change anything, either way."""
+        smallest = min(abs(strength) for strength in self.strengths if strength)
+        return tuple(strength for strength in self.strengths if abs(strength) == smallest)
+
 
 def noise(image: np.ndarray, mask: np.ndarray, sd: float, rng: np.random.Generator) -> Pair:
     """Independent noise of ``sd`` greys in every pixel of the strip."""

@@ -67,3 +67,24 @@ def network_input(image: np.ndarray, settings: PictureSettings, scale: float = 1
         resized = preparation.resize(image, height, width)
     framed = preparation.add_margin(resized, margin)[None, None]
     return FramedPicture(preparation.normalise(framed, settings.input_channels), margin, width)
+
+
+def at_full_size(logits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """float32 (classes, h, w) -> (classes, H, W), bilinear, as ``segmentation.at_full_size`` in torch."""
+    return _interpolated(_interpolated(logits, 2, shape[1]), 1, shape[0])
+
+
+def _interpolated(values: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """float32 values along one axis at ``size`` places: between the two cells around each, at the ends the last cell.
+
+    Places are float32 too, as torch's are: at odd sizes they are off by as much as torch's.
+    """
+    half, cells = np.float32(0.5), values.shape[axis]
+    places = np.clip(np.float32(cells / size) * (np.arange(size, dtype=np.float32) + half) - half, 0, cells - 1)
+    before = places.astype(int)
+    share = np.expand_dims(places - before.astype(np.float32), [i for i in range(values.ndim) if i != axis])
+    low, high = (values.take(cell, axis, mode="clip") for cell in (before, before + 1))
+    low *= 1 - share
+    high *= share
+    low += high
+    return low

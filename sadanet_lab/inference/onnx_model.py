@@ -13,6 +13,7 @@ import onnxruntime
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.preparation import GREY_MEAN, GREY_SD
 from sadanet_lab.inference.framing import PictureSettings
+from sadanet_lab.inference.limits import Limits
 from sadanet_lab.spine.classes import CLASSES
 
 PICTURE, LOGITS = "picture", "logits"
@@ -47,6 +48,8 @@ class OnnxModel:
 
     As many threads as OMP_NUM_THREADS says, by default one for each core. Raises ``BadInput`` if it is no such file.
     """
+
+    limits: Limits | None = None
 
     def __init__(self, content: bytes, name: str):
         options, threads = onnxruntime.SessionOptions(), os.environ.get("OMP_NUM_THREADS", "")

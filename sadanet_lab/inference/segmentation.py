@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sadanet_lab.inference.framing import PictureSettings, network_input
+from sadanet_lab.inference.limits import Limits
 
 
 class TorchSettings(PictureSettings, Protocol):
@@ -69,6 +70,7 @@ class TorchModel:
 
     network: nn.Module
     settings: TorchSettings
+    limits: Limits | None = None
 
     @property
     def identity(self) -> str:

@@ -7,8 +7,10 @@ from typing import Protocol
 import numpy as np
 from scipy.special import softmax
 
-from sadanet_lab.inference.framing import PictureSettings, network_input
+from sadanet_lab.inference.framing import PictureSettings, at_full_size, network_input
+from sadanet_lab.inference.limits import Limits
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
+from sadanet_lab.spine.judgement import Judgement
 
 SCALES = (0.9, 1.0, 1.1)
 """Of the picture that the network sees, when several views are averaged on request."""
@@ -24,6 +26,11 @@ class Model(Protocol):
         """Of two models that may give different logits it is not the same."""
         ...
 
+    @property
+    def limits(self) -> Limits | None:
+        """What is known of how far its answers can be trusted, if anything is."""
+        ...
+
     def logits(self, picture: np.ndarray) -> np.ndarray:
         """float32 (1, channels, h, w), normalised -> float32 (1, classes, h, w)."""
         ...
@@ -36,20 +43,27 @@ class Segmentation:
     labels: np.ndarray
     """uint8 (H, W), ids 0..3."""
     measurement: Measurement
+    judgement: Judgement | None = None
+    """How far the measurement can be trusted; None where nothing is known of it."""
 
 
 class Segmenter:
-    """As the model's settings say it is tested; ``averaged``: over sideways flips and ``SCALES``, six times slower."""
+    """As the model's settings say it is tested; ``averaged``: over sideways flips and ``SCALES``, six times slower.
+
+    The model's limits were learned of single views; of averaged ones nothing is judged.
+    """
 
     def __init__(self, model: Model, averaged: bool = False):
-        self.model = model
+        self.model, self.limits = model, None if averaged else model.limits
         scales = SCALES if averaged else model.settings.test_scales
         self.views = list(product(scales, (False, True) if averaged else (False,)))
 
     def __call__(self, image: np.ndarray) -> Segmentation:
         """image: grey uint8 (H, W), of any size."""
-        labels = self.logits(image).argmax(0).astype(np.uint8)
-        return Segmentation(labels, measure_curves(labels))
+        logits = self.logits(image)
+        labels = logits.argmax(0).astype(np.uint8)
+        found = measure_curves(labels)
+        return Segmentation(labels, found, None if self.limits is None else self.limits.judge(image, logits, found))
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits (classes, H, W) in float32 of a grey image uint8 (H, W): see ``segmentation.logits_of``.
@@ -67,24 +81,3 @@ class Segmenter:
         logits = framed.on_image(self.model.logits(framed.picture)[0])
         logits = at_full_size(logits, image.shape)
         return logits[..., ::-1] if flipped else logits
-
-
-def at_full_size(logits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """float32 (classes, h, w) -> (classes, H, W), bilinear, as ``segmentation.at_full_size`` in torch."""
-    return _interpolated(_interpolated(logits, 2, shape[1]), 1, shape[0])
-
-
-def _interpolated(values: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """float32 values along one axis at ``size`` places: between the two cells around each, at the ends the last cell.
-
-    Places are float32 too, as torch's are: at odd sizes they are off by as much as torch's.
-    """
-    half, cells = np.float32(0.5), values.shape[axis]
-    places = np.clip(np.float32(cells / size) * (np.arange(size, dtype=np.float32) + half) - half, 0, cells - 1)
-    before = places.astype(int)
-    share = np.expand_dims(places - before.astype(np.float32), [i for i in range(values.ndim) if i != axis])
-    low, high = (values.take(cell, axis, mode="clip") for cell in (before, before + 1))
-    low *= 1 - share
-    high *= share
-    low += high
-    return low

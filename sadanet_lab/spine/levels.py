@@ -65,11 +65,21 @@ def pitches(levels: Sequence[Level]) -> list[float]:
 
 def largest_angle(levels: Sequence[Level]) -> float:
     """Degrees of the largest curve; of a spine without one, the whole range of its tilts (0 below two levels)."""
+    if not levels:
+        return 0.0
+    upper, lower = largest_span(levels)
+    return abs(levels[lower].tilt - levels[upper].tilt)
+
+
+def largest_span(levels: Sequence[Level]) -> tuple[int, int]:
+    """Indices, upper first, of the two levels between which the largest angle is; of one level twice the same."""
     curves = curves_of(levels)
     if curves:
-        return max(curve.angle_degrees for curve in curves)
+        largest = max(curves, key=lambda curve: curve.angle_degrees)
+        return largest.upper_end, largest.lower_end
     tilts = [level.tilt for level in levels]
-    return max(tilts) - min(tilts) if tilts else 0.0
+    first, second = sorted((tilts.index(min(tilts)), tilts.index(max(tilts))))
+    return first, second
 
 
 def _curve_between(levels: Sequence[Level], upper: int, lower: int) -> Curve:

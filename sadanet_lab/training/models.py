@@ -2,21 +2,41 @@
 
 from pathlib import Path
 
+from sadanet_lab.inference.limits import Limits
 from sadanet_lab.inference.segmenter import Model
 from sadanet_lab.paths import ROOT, SHIPPED
+
+LIMITS = "limits.json"
+"""What is known of a model's answers, in the folder of the model in the package, or of a run."""
 
 
 def find_model(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Model:
     """The model that ``name`` names: "shipped", a file of ``sadanet export``, or a run (see ``shipped.find_run``).
 
-    Only a run needs torch. Relative paths start at ``start``. Raises ``BadInput`` if there is no such model.
+    Its limits are those that lie beside it. Only a run needs torch. Relative paths start at ``start``. Raises
+    ``BadInput`` if there is no such model.
     """
+    limits = limits_file(name, results, start)
     if str(name) == "shipped" or Path(name).suffix == ".onnx":
         from sadanet_lab.inference.onnx_model import open_onnx
 
-        return open_onnx(SHIPPED / "model.onnx" if str(name) == "shipped" else start / Path(name).expanduser())
+        model = open_onnx(SHIPPED / "model.onnx" if str(name) == "shipped" else start / Path(name).expanduser())
+        model.limits = Limits.read(limits, model.identity)
+        return model
     from sadanet_lab.inference.segmentation import TorchModel
     from sadanet_lab.training.shipped import find_run
 
     run = find_run(name, results, start)
-    return TorchModel(run.network(), run.recipe)
+    model = TorchModel(run.network(), run.recipe)
+    return TorchModel(model.network, model.settings, Limits.read(limits, model.identity)) if limits.exists() else model
+
+
+def limits_file(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Path:
+    """Where the limits of the model that ``name`` names are kept; see ``find_model``."""
+    if str(name) == "shipped":
+        return SHIPPED / LIMITS
+    if Path(name).suffix == ".onnx":
+        return (start / Path(name).expanduser()).with_suffix(f".{LIMITS}")
+    from sadanet_lab.training.shipped import find_run
+
+    return find_run(name, results, start).folder / LIMITS
