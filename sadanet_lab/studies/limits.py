@@ -67,7 +67,7 @@ KINDS = (
 class Known:
     """One phantom: its picture, and its true spine; where the degradation moves bones, the one in its mask."""
 
-    kind: str
+    kind: Kind
     image: np.ndarray
     true: CurvedSpine
 
@@ -79,16 +79,16 @@ def draw_known(kind: Kind, seed: int, index: int) -> Known:
     spine = draw_spine(rng, height // 4, height, kind.spread)
     image, labels = draw_picture(rng, spine, kind.spread), spine.labels()
     if not kind.degradation:
-        return Known(kind.title, image, TrueSpine(spine.levels))
+        return Known(kind, image, TrueSpine(spine.levels))
     image, moved = DEGRADATIONS[kind.degradation].apply(image, labels, kind.strength, rng)
-    return Known(kind.title, image, TrueSpine(spine.levels) if moved is labels else measure_curves(moved))
+    return Known(kind, image, TrueSpine(spine.levels) if moved is labels else measure_curves(moved))
 
 
 @dataclass(frozen=True)
 class Seen:
     """What a model makes of one phantom: doubts and true angle of the largest angle and of each curve that is there."""
 
-    kind: str
+    kind: Kind
     statistics: dict[str, float]
     largest: tuple[dict[str, float], float] | None
     curves: tuple[tuple[dict[str, float], float], ...]
@@ -177,13 +177,13 @@ def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limi
         raise BadInput(f"{found} phantoms' angles could be measured; expected {2 * FEWEST} or more to learn from")
     weights = quantile_weights(doubts, errors, share)
     weights *= conformal_factor(their_errors / (others @ weights), share)
-    groups = _by_kind(one for one in held if "," not in one.kind).values()
+    groups = _by_kind(one for one in held if not one.kind.degradation).values()
     farthest = max(np.quantile([limits.distance(one.statistics) for one in group], FAMILIAR_SHARE) for group in groups)
     return replace(
         limits,
         weights={name: float(weight) for name, weight in zip(DOUBTS, weights, strict=True)},
         largest_distance=float(farthest),
-        made_of=dict(Counter(one.kind for one in seen)),
+        made_of=dict(Counter(one.kind.title for one in seen)),
     )
 
 
@@ -240,7 +240,7 @@ def coverage(limits: Limits, seen: Iterable[Seen]) -> pd.DataFrame:
         curves_covered, curves_width = _covered(limits, curves)
         rows.append(
             {
-                "kind": kind,
+                "kind": kind.title,
                 "pictures": len(group),
                 "measurable": len(largest) / len(group),
                 "covered": covered,
@@ -254,8 +254,8 @@ def coverage(limits: Limits, seen: Iterable[Seen]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _by_kind(seen: Iterable[Seen]) -> dict[str, list[Seen]]:
-    groups: dict[str, list[Seen]] = {}
+def _by_kind(seen: Iterable[Seen]) -> dict[Kind, list[Seen]]:
+    groups: dict[Kind, list[Seen]] = {}
     for one in seen:
         groups.setdefault(one.kind, []).append(one)
     return groups
