@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: reproduce test test-fast test-browser benchmark parity assumptions install lab lint lock
+.PHONY: reproduce test test-fast test-browser benchmark parity assumptions install app lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/sadanet reproduce $(if $(PROFILE),--profile "$$PROFILE") $(if $(DATA),--data "$$DATA") \
 	    $(if $(RESULTS),--results "$$RESULTS") $(if $(SEEDS),--seeds "$$SEEDS") $(if $(CORES),--cores "$$CORES") \
@@ -48,6 +48,9 @@ install: .venv/installed ## the locked packages and this one into .venv
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+app: install ## a page on this machine: drop a picture, read the report, download the files; APP="--no-browser"
+	.venv/bin/python -m sadanet_lab.reporting.app $(APP)
 
 lab: install ## JupyterLab on the notebooks
 	.venv/bin/jupyter lab notebooks
