@@ -10,6 +10,10 @@ export SA2NET
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Of JupyterLab: messages of up to 65 MiB, as fast as they come; a large picture and its files would be dropped.
+LARGE_PICTURES = --ZMQChannelsWebsocketConnection.limit_rate=False \
+    --ServerApp.tornado_settings='{"websocket_max_message_size": 68157440}'
+
 PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: reproduce test test-fast test-browser benchmark parity assumptions install app lab lint lock
@@ -53,7 +57,7 @@ app: install ## a page on this machine: drop a picture, read the report, downloa
 	.venv/bin/python -m sadanet_lab.reporting.app $(APP)
 
 lab: install ## JupyterLab on the notebooks
-	.venv/bin/jupyter lab notebooks
+	.venv/bin/jupyter lab notebooks $(LARGE_PICTURES)
 
 lint: install ## form and types
 	.venv/bin/ruff check .

@@ -31,7 +31,6 @@ def settings() -> Config:
     told = Config()
     told.Voila.ip = "127.0.0.1"
     told.Voila.config_file_paths = []
-    told.Voila.log_level = "WARN"
     told.Voila.tornado_settings = {
         "allow_remote_access": False,  # nor under another name, by which a foreign page could reach this one
         # Voila's page has no such cookie, and could not end its kernel when it is closed; kernels' names are secret.
