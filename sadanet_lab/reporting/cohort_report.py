@@ -30,7 +30,8 @@ NO_DEVICE = (
     "may rest on it."
 )
 ARTICLE_STYLE = """
-.found{display:flex;gap:1.2rem;break-inside:avoid}.found img{height:260px;background:#000}
+.found{display:flex;gap:1.2rem;break-inside:avoid}
+.found img{height:260px;max-width:50%;object-fit:contain;background:#000}
 .found h2{font-size:1.05rem;margin:0;overflow-wrap:anywhere}.found p{margin:.3rem 0}
 .found .angle{font-size:1.6rem;margin:.2rem 0}.found .angle small{font-size:.95rem;color:#57606a}
 .found ul{margin:.3rem 0;padding-left:1.1rem;list-style:disc}.found .warn li{color:#9a3b00}
