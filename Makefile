@@ -10,9 +10,13 @@ export SA2NET
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Of JupyterLab: messages of up to 65 MiB, as fast as they come; a large picture and its files would be dropped.
+LARGE_PICTURES = --ZMQChannelsWebsocketConnection.limit_rate=False \
+    --ServerApp.tornado_settings='{"websocket_max_message_size": 68157440}'
+
 PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: reproduce test test-fast test-browser benchmark parity assumptions install lab lint lock
+.PHONY: reproduce test test-fast test-browser benchmark parity assumptions install app lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/sadanet reproduce $(if $(PROFILE),--profile "$$PROFILE") $(if $(DATA),--data "$$DATA") \
 	    $(if $(RESULTS),--results "$$RESULTS") $(if $(SEEDS),--seeds "$$SEEDS") $(if $(CORES),--cores "$$CORES") \
@@ -49,8 +53,11 @@ install: .venv/installed ## the locked packages and this one into .venv
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+app: install ## a page on this machine: drop a picture, read the report, download the files; APP="--no-browser"
+	.venv/bin/python -m sadanet_lab.reporting.app $(APP)
+
 lab: install ## JupyterLab on the notebooks
-	.venv/bin/jupyter lab notebooks
+	.venv/bin/jupyter lab notebooks $(LARGE_PICTURES)
 
 lint: install ## form and types
 	.venv/bin/ruff check .

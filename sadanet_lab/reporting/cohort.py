@@ -170,7 +170,7 @@ class _Worker:
     def __init__(self, settings: Settings, out: Path):
         model = find_model(settings.model, settings.results, Path(settings.start))
         self.segmenter, self.settings, self.out = Segmenter(model, settings.averaged), settings, out
-        said = (VERSION, model.identity, settings.averaged, settings.convention, settings.colours)
+        said = (VERSION, model.identity, model.limits, settings.averaged, settings.convention, settings.colours)
         self.sum = hashlib.sha256(repr(said).encode())
 
     def segment(self, entry: Entry) -> str | None:

@@ -14,11 +14,13 @@ from typing import Any
 
 from sadanet_lab.files import open_atomically, write_atomically
 from sadanet_lab.reporting.cohort import ANGLES, Entry
-from sadanet_lab.spine.description import as_table, curves_in_words
+from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
+from sadanet_lab.spine.description import angle_in_words, as_table, curves_in_words
 
 COLUMNS: tuple[str, ...] = (
-    "name", "file", "status", "reason", "largest_angle_degrees", "raw_angle_degrees", "severity", "confidence",
-    "flagged", "names_doubtful", "curves", "warnings", "width", "height", "row_spacing_mm", "column_spacing_mm",
+    "name", "file", "status", "reason", "largest_angle_degrees", "interval_low_degrees", "interval_high_degrees",
+    "raw_angle_degrees", "severity", "confidence", "flagged", "strange", "names_doubtful", "curves", "warnings",
+    "width", "height", "row_spacing_mm", "column_spacing_mm",
 )  # fmt: skip
 """Of ``cohort.csv``. status: measured, not measurable, or failed; reason: of the last two."""
 MOST_LINES = 20
@@ -28,17 +30,27 @@ NO_DEVICE = (
     "Made by a research program whose network was trained on phantoms alone. It is no medical device, and no diagnosis "
     "may rest on it."
 )
-STYLE = """
+ARTICLE_STYLE = """
+.found{display:flex;gap:1.2rem;break-inside:avoid}
+.found img{height:260px;max-width:50%;object-fit:contain;background:#000}
+.found h2{font-size:1.05rem;margin:0;overflow-wrap:anywhere}.found p{margin:.3rem 0}
+.found .angle{font-size:1.6rem;margin:.2rem 0}.found .angle small{font-size:.95rem;color:#57606a}
+.found ul{margin:.3rem 0;padding-left:1.1rem;list-style:disc}.found .warn li{color:#9a3b00}
+"""
+"""Of ``article``, wherever it stands."""
+STYLE = (
+    ARTICLE_STYLE
+    + """
 body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-width:72rem;padding:0 1rem}
 h1{font-size:1.5rem;margin:0 0 .3rem}p{margin:.3rem 0}.note{color:#57606a}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(30rem,1fr));gap:0 2rem}
-article{display:flex;gap:1.2rem;border-top:1px solid #d0d7de;padding:1rem 0;break-inside:avoid}
-article img{height:260px;background:#000}h2{font-size:1.05rem;margin:0;overflow-wrap:anywhere}
-.angle{font-size:1.6rem;margin:.2rem 0}.angle small{font-size:.95rem;color:#57606a}
-ul{margin:.3rem 0;padding-left:1.1rem}.warn li{color:#9a3b00}
+.found{border-top:1px solid #d0d7de;padding:1rem 0}
+.one{display:block}.one .found{border:0}.one .found img{height:50rem;max-height:80vh}
+@media print{.one .found img{height:20cm;max-height:none}}
 table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #d0d7de;padding:.25rem .6rem;text-align:left;
 vertical-align:top;overflow-wrap:anywhere}
 """
+)
 
 
 def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> None:
@@ -74,6 +86,9 @@ def summary_lines(entries: Sequence[Entry], failed: Mapping[str, str], out: Path
 def warnings_of(found: Mapping[str, Any]) -> list[str]:
     """What a person should look at in a picture, of ``SegmentedImage.angles``."""
     told = []
+    if found["strange"]:
+        why = "; ".join(found["strange_reasons"])
+        told.append(f"unlike the pictures that the model knows{f' ({why})' if why else ''}: intervals may not hold")
     if found["measurable"]:
         if found["flagged"]:
             told.append(
@@ -90,8 +105,9 @@ def warnings_of(found: Mapping[str, Any]) -> list[str]:
 
 
 def _doubt(found: Mapping[str, Any]) -> tuple:
-    """Sorts the doubtful first: what is not measurable, then flagged, then what else has warnings, by confidence."""
-    return found["measurable"], not found["flagged"], not warnings_of(found), found["confidence"] or 0.0
+    """Sorts the doubtful first: not measurable, strange, flagged, then what else has warnings, by confidence."""
+    sound = found["measurable"], not found["strange"], not found["flagged"], not warnings_of(found)
+    return *sound, found["confidence"] or 0.0
 
 
 def _angles(entry: Entry, out: Path) -> dict[str, Any]:
@@ -102,26 +118,48 @@ def _angles(entry: Entry, out: Path) -> dict[str, Any]:
 def _row(entry: Entry, found: Mapping[str, Any]) -> dict[str, Any]:
     same = {name: found[name] for name in COLUMNS if name in found and name not in ("curves", "file")}
     rows, columns = found["spacing_mm"] or (None, None)
+    low, high = found["interval_degrees"] or (None, None)
     return same | {
         "name": entry.name,
         "file": entry.path,
         "status": "measured" if found["measurable"] else "not measurable",
         "curves": "; ".join(curves_in_words(found)) if found["measurable"] else "",
         "warnings": "; ".join(warnings_of(found)),
+        "interval_low_degrees": low,
+        "interval_high_degrees": high,
         "row_spacing_mm": rows,
         "column_spacing_mm": columns,
     }
 
 
+def picture_report(name: str, found: Mapping[str, Any], picture: bytes, model: str) -> str:
+    """The report of one picture, an HTML page that needs no other file; see ``article``."""
+    start = _head("Spine curves in an ultrasound picture", f"Model: {model}. {NO_DEVICE}")
+    return f'{start}<main class="one">\n{article(name, found, picture)}{key(found)}</main></body></html>\n'
+
+
+def key(found: Mapping[str, Any]) -> str:
+    """How a picture and its text in ``article`` are read, as an HTML paragraph; colours: the safe palette."""
+    bones = (
+        f'<span style="color:rgb{tuple(map(int, colour))}">&#9632;</span> {name.replace("_", " ")}'
+        for name, colour in zip(BONES, COLOUR_BLIND_SAFE[1:], strict=True)
+    )
+    lines = "White lines end a curve, yellow ones are the other levels."
+    if found["interval_degrees"] is not None:
+        lines += " In brackets: where 9 of 10 true angles of phantoms lie."
+    return f'<p class="note">{" &nbsp; ".join(bones)}. {lines} {html.escape(_naming_rule(found), quote=False)}</p>\n'
+
+
+def _naming_rule(found: Mapping[str, Any]) -> str:
+    """How a picture's sides and levels are named, of ``SegmentedImage.angles``."""
+    return f"Sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}."
+
+
 def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> Iterator[str]:
     title = f"{len(entries)} {'picture' if len(entries) == 1 else 'pictures'} segmented"
-    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-    yield f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n'
     more = f", {len(failed)} could not be" if failed else ""
-    yield f'<p class="note">Model: {html.escape(model)}{more}. The doubtful come first. {NO_DEVICE}</p>\n'
-    if entries:
-        side, lowest = (html.escape(str(_angles(entries[0], out)[key])) for key in ("viewed_from", "lowest"))
-        yield f'<p class="note">Sides are the patient\'s, seen from the {side}; levels counted up from {lowest}.</p>\n'
+    rules = [_naming_rule(_angles(entry, out)) for entry in entries[:1]]
+    yield _head(title, f"Model: {model}{more}. The doubtful come first. {NO_DEVICE}", *rules)
     if failed:
         yield "<table><tr><th>Not segmented</th><th>Why</th></tr>\n"
         for name, reason in failed.items():
@@ -129,22 +167,32 @@ def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, mode
         yield "</table>\n"
     yield "<main>\n"
     for entry in entries:
-        yield _article(entry, _angles(entry, out), out)
+        yield article(entry.name, _angles(entry, out), (out / f"{entry.name}_thumbnail.jpg").read_bytes())
     yield "</main></body></html>\n"
 
 
-def _article(entry: Entry, found: Mapping[str, Any], out: Path) -> str:
-    name = html.escape(entry.name)
-    picture = base64.b64encode((out / f"{entry.name}_thumbnail.jpg").read_bytes()).decode()
-    parts = [f'<article><img alt="{name}" src="data:image/jpeg;base64,{picture}"><div><h2>{name}</h2>']
+def article(name: str, found: Mapping[str, Any], picture: bytes) -> str:
+    """What was found in one picture, as HTML. found: ``SegmentedImage.angles``; picture: its overlay, a JPEG file."""
+    name, code = html.escape(name), base64.b64encode(picture).decode()
+    parts = [f'<article class="found"><img alt="{name}" src="data:image/jpeg;base64,{code}"><div><h2>{name}</h2>']
     if found["measurable"]:
-        angle = f"{found['largest_angle_degrees']:.1f}°"
-        parts.append(f'<p class="angle">{angle} <small>{html.escape(found["severity"])}</small></p>')
+        angle = angle_in_words(found)
+        parts.append(f'<p class="angle">{angle} <small>severity: {html.escape(found["severity"])}</small></p>')
         parts.append(_list(curves_in_words(found)))
     else:
         parts.append(f'<p class="angle">not measurable</p><p>{html.escape(found["reason"])}</p>')
     parts.append(_list(warnings_of(found), "warn"))
     return "".join([*parts, "</div></article>\n"])
+
+
+def _head(title: str, *notes: str) -> str:
+    """A page's HTML until below its title and notes, one paragraph each."""
+    title = html.escape(title)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n'
+        + "".join(f'<p class="note">{html.escape(note, quote=False)}</p>\n' for note in notes)
+    )
 
 
 def _list(lines: Sequence[str], kind: str = "curves") -> str:

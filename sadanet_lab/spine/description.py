@@ -5,26 +5,35 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sadanet_lab.spine.curve_angles import Measurement
+from sadanet_lab.spine.judgement import Interval, Judgement
 from sadanet_lab.spine.levels import SMALLEST_ANGLE
 from sadanet_lab.spine.names import USUAL, Convention, name_spine
 
+ANGLE = "largest_angle_degrees"
 FLAG = " (flagged: a sharp bend or a wrong level, look at the levels)"
 """What a line says where the raw angle differs; see ``curve_angles.Measurement``."""
 
 
-def describe(file: str, found: Measurement, convention: Convention = USUAL) -> dict[str, Any]:
+def describe(
+    file: str, found: Measurement, convention: Convention = USUAL, judgement: Judgement | None = None
+) -> dict[str, Any]:
     """Plain values of one file; angles in degrees, lengths in pixels.
+
+    An interval is [low, high], None where nothing is known of it; strange: whether the picture is unlike those that the
+    model was trained on, None where nobody asked; see ``judgement.Judgement``.
 
     Levels, and angles but the raw ones, are smoothed; flagged: see ``curve_angles.Measurement``. A curve's apex and
     ends are indices of levels, 0 on top, and its side is the image's; their names and the patient's side follow from
     the convention. names_reason: why names_doubtful, or None; see ``names``.
     """
     names, angle = name_spine(found.levels, found.curves, convention, found.left_out), found.largest_angle_degrees
+    intervals = judgement.curves if judgement else [None] * len(found.curves)
     return {
         "file": file,
         "measurable": found.measurable,
         "reason": found.reason,
         "largest_angle_degrees": _rounded(found.largest_angle_degrees),
+        "interval_degrees": _interval(judgement.largest if judgement else None),
         "raw_angle_degrees": _rounded(found.raw_angle_degrees),
         "flagged": found.flagged,
         # Of the angle as it is read: a table that says 10.0 does not say "none".
@@ -33,6 +42,7 @@ def describe(file: str, found: Measurement, convention: Convention = USUAL) -> d
         "curves": [
             {
                 "angle_degrees": _rounded(curve.angle_degrees),
+                "interval_degrees": _interval(interval),
                 "raw_angle_degrees": _rounded(curve.raw_angle_degrees),
                 "side": curve.side,
                 "apex": curve.apex,
@@ -44,7 +54,7 @@ def describe(file: str, found: Measurement, convention: Convention = USUAL) -> d
                 "upper_end_name": name.upper_end,
                 "lower_end_name": name.lower_end,
             }
-            for curve, name in zip(found.curves, names.curves, strict=True)
+            for curve, name, interval in zip(found.curves, names.curves, intervals, strict=True)
         ],
         "levels": [
             {
@@ -61,6 +71,8 @@ def describe(file: str, found: Measurement, convention: Convention = USUAL) -> d
         "lowest": convention.lowest,
         "viewed_from": convention.viewed_from,
         "severity_limits_degrees": list(convention.severities),
+        "strange": judgement.strange if judgement else None,
+        "strange_reasons": list(judgement.reasons) if judgement else [],
     }
 
 
@@ -80,7 +92,7 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
             lines.append(f"{found['file']}: not measurable: {found['reason']}")
             continue
         lines.append(
-            f"{found['file']}: {found['largest_angle_degrees']:.1f}° {found['severity']}, "
+            f"{found['file']}: {angle_in_words(found)} {found['severity']}, "
             f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
             f"{_told(found)}"
         )
@@ -88,10 +100,13 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
 
 
 def curves_in_words(found: Mapping[str, Any]) -> list[str]:
-    """Of one of ``describe``'s entries: "right thoracic curve, 34.2 degrees, T5 to T12, apex T8 (raw 35.0)"."""
+    """Of one of ``describe``'s entries: "right thoracic curve, 34.2° (31.0° to 37.4°), T5 to T12, apex T8 (raw 35.0°)".
+
+    What stands in brackets first is the interval, where there is one.
+    """
     return [
-        f"{c['patient_side']} {c['region']} curve, {c['angle_degrees']:.1f} degrees, "
-        f"{c['upper_end_name']} to {c['lower_end_name']}, apex {c['apex_name']} (raw {c['raw_angle_degrees']:.1f})"
+        f"{c['patient_side']} {c['region']} curve, {angle_in_words(c)}, "
+        f"{c['upper_end_name']} to {c['lower_end_name']}, apex {c['apex_name']} (raw {c['raw_angle_degrees']:.1f}°)"
         for c in found["curves"]
     ]
 
@@ -102,6 +117,22 @@ def _told(found: Mapping[str, Any]) -> str:
     rule = f"sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}"
     doubt = [f"names doubtful: {found['names_reason']}"] if found["names_doubtful"] else []
     return "; ".join([*curves_in_words(found), rule, *doubt])
+
+
+def angle_in_words(found: Mapping[str, Any], form: str = "{:.1f}°") -> str:
+    """Of an entry or one of its curves: "34.2° (31.0° to 37.4°)", without what stands in brackets if it is not known.
+
+    form: of one angle.
+    """
+    angle = form.format(found[ANGLE] if ANGLE in found else found["angle_degrees"])
+    if found["interval_degrees"] is None:
+        return angle
+    low, high = map(form.format, found["interval_degrees"])
+    return f"{angle} ({low} to {high})"
+
+
+def _interval(interval: Interval | None) -> list[float | None] | None:
+    return None if interval is None else [_rounded(interval.low), _rounded(interval.high)]
 
 
 def _rounded(value: float | None) -> float | None:

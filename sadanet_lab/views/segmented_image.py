@@ -10,7 +10,7 @@ from PIL import Image
 
 from sadanet_lab.images.label_files import label_files
 from sadanet_lab.images.picture import Picture, resize_labels
-from sadanet_lab.images.png import labels_png, png_bytes
+from sadanet_lab.images.png import png_bytes
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.spine import description
 from sadanet_lab.spine.classes import PALETTES
@@ -50,8 +50,8 @@ class SegmentedImage:
 
         Levels lie where they do with square pixels, which is elsewhere only where the spacing differs either way.
         """
-        height, width = self.picture.image.shape
-        told = description.describe(self.name, self.segmentation.measurement, self.convention)
+        found, (height, width) = self.segmentation, self.picture.image.shape
+        told = description.describe(self.name, found.measurement, self.convention, found.judgement)
         return told | {"width": width, "height": height, "spacing_mm": self.picture.spacing_mm}
 
     @property
@@ -62,6 +62,12 @@ class SegmentedImage:
     def screen_picture(self) -> Image.Image:
         """The overlay, at most ``SCREEN_HEIGHT`` tall."""
         return self._reduced(SCREEN_HEIGHT)
+
+    def jpeg(self, height: int) -> bytes:
+        """The overlay, at most so many pixels tall, as a file for a report."""
+        small = io.BytesIO()
+        self._reduced(height).save(small, format="JPEG", quality=80)
+        return small.getvalue()
 
     def _reduced(self, height: int) -> Image.Image:
         picture = Image.fromarray(self.overlay)
@@ -77,14 +83,4 @@ class SegmentedImage:
         files, why = label_files(self.labels, self.picture, self.name, algorithm, PALETTES[self.colours])
         if why is not None:
             self.angles["no_dicom_segmentation"] = why
-        small = io.BytesIO()
-        self._reduced(THUMBNAIL_HEIGHT).save(small, format="JPEG", quality=80)
-        return files | {"_overlay.png": png_bytes(self.overlay), "_thumbnail.jpg": small.getvalue()}
-
-    def downloads(self) -> dict[str, bytes]:
-        """The few of a page that offers files: label map, overlay and angles."""
-        return {
-            "_labels.png": labels_png(self.labels, PALETTES[self.colours]),
-            "_overlay.png": png_bytes(self.overlay),
-            "_angles.json": description.as_json([self.angles]).encode() + b"\n",
-        }
+        return files | {"_overlay.png": png_bytes(self.overlay), "_thumbnail.jpg": self.jpeg(THUMBNAIL_HEIGHT)}

@@ -1,4 +1,4 @@
-"""A JupyterLab of their own, on loopback and with a token, and a headless Chromium in front of it.
+"""Servers of their own on loopback, JupyterLab with a token and the page of `make app`; headless Chromium before them.
 
 Without Chromium the tests are skipped, with the reason; in CI (`CI=1`, as `.ci/run` sets it) they fail instead.
 Screenshots go to results/browser/.
@@ -7,6 +7,7 @@ Screenshots go to results/browser/.
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -49,18 +50,53 @@ def browser():
         browser.close()
 
 
-class Lab:
+class Server:
+    """A running server: its address, its log, and the home that it has for itself."""
+
+    def __init__(self, command: list[str], folder: Path, home: Path, port: int, **environment: str):
+        self.address, self.home, self.log = f"http://127.0.0.1:{port}", home, home / "server.log"
+        environment |= {f"JUPYTER_{name}": str(home / name.lower()) for name in PRIVATE}
+        environment |= {"IPYTHONDIR": str(home / "ipython"), "HOME": str(home), "TMPDIR": str(home)}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=log, stderr=log)
+
+    def status(self, path: str, **headers: str) -> int:
+        """HTTP status of a page."""
+        try:
+            request = urllib.request.Request(f"{self.address}{path}", headers=headers)
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def wait_for(self, path: str, status: int) -> None:
+        for _ in range(240):
+            try:
+                if self.status(path) == status:
+                    return
+            except OSError:
+                time.sleep(0.5)
+            assert self.process.poll() is None, self.log.read_text()[-2000:]
+        raise AssertionError(f"did not start: {self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Lab(Server):
     """A running JupyterLab: the folder of its notebooks, address and token."""
 
     def __init__(self, folder: Path, home: Path):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.folder = folder
-        self.address, self.token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
-        environment = os.environ | {f"JUPYTER_{name}": str(home / name.lower()) for name in PRIVATE}
-        environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
-        environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "JUPYTER_TOKEN": self.token}
+        self.folder, self.token, port = folder, secrets.token_hex(16), free_port()
+        environment = {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTER_TOKEN": self.token}
+        environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
         config = home / "config_dir"
         (config / "labconfig").mkdir(parents=True)
         # All of a page in it at once, so that what is below the window can be looked at too.
@@ -81,27 +117,8 @@ class Lab:
         }
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
         command += [f"--{name}={value}" for name, value in options.items()]
-        self.log = (home / "server.log").open("w")
-        self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=self.log, stderr=self.log)
-        self._wait(home / "server.log")
-
-    def status(self, token: str = "") -> int:
-        """HTTP status of the server's own status page."""
-        try:
-            with urllib.request.urlopen(f"{self.address}/api/status?token={token}", timeout=5) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-
-    def _wait(self, log: Path) -> None:
-        for _ in range(120):
-            try:
-                if self.status(self.token) == 200:
-                    return
-            except OSError:
-                time.sleep(0.5)
-            assert self.process.poll() is None, log.read_text()[-2000:]
-        raise AssertionError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+        super().__init__(command, folder, home, port, **environment)
+        self.wait_for(f"/api/status?token={self.token}", 200)
 
     def end_kernels(self) -> None:
         """End every kernel: a notebook that is opened again gets a new one."""
@@ -111,11 +128,6 @@ class Lab:
         for session in sessions:
             address = f"{self.address}/api/sessions/{session['id']}"
             urllib.request.urlopen(urllib.request.Request(address, headers=headers, method="DELETE")).close()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=30)
-        self.log.close()
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +140,21 @@ def lab(tmp_path_factory):
         lab = Lab(folder, Path(home))
         yield lab
         lab.stop()
+
+
+@pytest.fixture(scope="module")
+def app():
+    """What `make app` starts."""
+    port = free_port()
+    command = ["make", "--dry-run", "app", f"APP=--no-browser --port={port} --Voila.port_retries=0"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    python, *arguments = shlex.split(told.splitlines()[-1])
+    assert Path(python).name == "python"
+    with tempfile.TemporaryDirectory(prefix="app-", ignore_cleanup_errors=True) as home:
+        app = Server([sys.executable, *arguments], ROOT, Path(home), port)
+        app.wait_for("/voila/files/nothing", 403)
+        yield app
+        app.stop()
 
 
 @pytest.fixture

@@ -15,15 +15,13 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import png_bytes
 from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.inference.framing import network_input
-from sadanet_lab.inference.segmentation import TorchModel, as_tensor, labels_of
-from sadanet_lab.inference.segmenter import Segmenter
+from sadanet_lab.inference.segmentation import as_tensor, labels_of
 from sadanet_lab.studies.attention_maps import attention_maps
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
 from sadanet_lab.training.trainer import build_network
 from sadanet_lab.views.attention_panels import Panels, colour
 from sadanet_lab.views.explorer import LAST, NONE, Explorer, static_grid
-from sadanet_lab.views.own_image import DropZone
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (256, 96), np.uint8)
 
@@ -229,16 +227,6 @@ def test_static_grid_has_a_row_for_each_network_and_pixel(sadanet, danet):
     four = static_grid(IMAGE, runs, [(0.2, 0.3), (0.8, 0.5)], height=200)
     assert four.height > 4 * 200
     assert one.height < four.height / 3
-
-
-def test_drop_zone_shows_overlay_and_downloads_or_says_why_not(sadanet):
-    zone = DropZone(Segmenter(TorchModel(sadanet.network(), sadanet.recipe)))
-    zone.show(png_bytes(IMAGE), "mine & yours.png")
-    assert zone.picture.layout.display is None
-    assert 'download="mine &amp; yours_labels.png"' in zone.links.value
-    zone.show(b"no picture", "bad.png")
-    assert "no picture of a kind that is read here" in zone.summary.value
-    assert (zone.picture.layout.display, zone.links.value) == ("none", "")
 
 
 def test_training_keeps_snapshots_and_the_explorer_steps_through_them(phantoms, tmp_path, alike):
