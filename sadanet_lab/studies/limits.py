@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from scipy.optimize import linprog
 
 from sadanet_lab.errors import BadInput
@@ -212,7 +213,8 @@ def quantile_weights(doubts: np.ndarray, errors: np.ndarray, share: float) -> np
     """
     n, d = doubts.shape
     cost = np.concatenate([np.zeros(d), np.full(n, share), np.full(n, 1 - share)])
-    found = linprog(cost, A_eq=np.hstack([doubts, np.eye(n), -np.eye(n)]), b_eq=errors, bounds=(0, None))
+    table = sparse.hstack([doubts, sparse.eye(n), -sparse.eye(n)])
+    found = linprog(cost, A_eq=table, b_eq=errors, bounds=(0, None))
     return found.x[:d]
 
 

@@ -12,6 +12,7 @@ from sadanet_lab.cli import main
 from sadanet_lab.spine import description
 from sadanet_lab.spine.classes import COLOURS
 from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.spine.judgement import Interval, Judgement
 from sadanet_lab.spine.names import Convention
 
 
@@ -72,8 +73,8 @@ def test_the_table_has_a_line_a_file():
     lines = description.as_table(entries).split("\n")
     assert lines[0].startswith(f"a.png: {entries[0]['largest_angle_degrees']:.1f}° mild, confidence 1.00, raw ")
     assert f", raw {entries[0]['raw_angle_degrees']:.1f}°; " in lines[0]
-    upper, lower = (f"{c['angle_degrees']:.1f} degrees" for c in entries[0]["curves"])
-    raw, lower_raw = (f"(raw {c['raw_angle_degrees']:.1f})" for c in entries[0]["curves"])
+    upper, lower = (f"{c['angle_degrees']:.1f}°" for c in entries[0]["curves"])
+    raw, lower_raw = (f"(raw {c['raw_angle_degrees']:.1f}°)" for c in entries[0]["curves"])
     assert lines[0].split("; ")[1:] == [
         f"left thoracic curve, {upper}, T5 to T11, apex T8 {raw}",
         f"right lumbar curve, {lower}, T11 to L5, apex L2 {lower_raw}",
@@ -135,3 +136,17 @@ def test_a_bad_file_ends_with_one_line_that_names_it_and_nothing_else(tmp_path, 
     assert (told.exit_code, told.stdout) == (2, "")
     assert told.stderr.count("\n") == 1
     assert str(bad) in told.stderr
+
+
+def test_intervals_and_what_is_strange_are_told_where_they_are_known():
+    found = measure_curves(painted(spine_of(*DOUBLE)))
+    intervals = Interval(20.04, 29.96), (Interval(20.04, 29.96), Interval(1.0, 30.0))
+    judged = description.describe("a.png", found, judgement=Judgement(*intervals, True, ("more: noise",)))
+    unknown = description.describe("a.png", found)
+    assert (judged["interval_degrees"], unknown["interval_degrees"]) == ([20.04, 29.96], None)
+    assert [c["interval_degrees"] for c in judged["curves"]] == [[20.04, 29.96], [1.0, 30.0]]
+    assert [c["interval_degrees"] for c in unknown["curves"]] == [None, None]
+    assert (judged["strange"], judged["strange_reasons"]) == (True, ["more: noise"])
+    assert (unknown["strange"], unknown["strange_reasons"]) == (None, [])
+    assert f"curve, {found.curves[1].angle_degrees:.1f}° (1.0° to 30.0°), " in description.as_table([judged])
+    assert "to 30.0°" not in description.as_table([unknown])
