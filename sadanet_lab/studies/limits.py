@@ -25,6 +25,7 @@ from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.inference import doubt
 from sadanet_lab.inference.limits import DOUBTS, Limits, doubts_of
 from sadanet_lab.inference.segmenter import Model, Segmenter
+from sadanet_lab.paths import SHIPPED
 from sadanet_lab.phantom import draw_picture, draw_spine
 from sadanet_lab.phantom.ranges import Spread
 from sadanet_lab.progress import progress
@@ -33,6 +34,8 @@ from sadanet_lab.spine.levels import largest_angle
 from sadanet_lab.studies.curve_agreement import CurvedSpine, TrueSpine, match_curves
 from sadanet_lab.training.models import find_model, limits_file
 
+COVERAGE = "coverage.csv"
+"""Of the phantoms that limits are tested on, beside the limits."""
 SHARE = 0.9
 FEWEST = 50
 """Angles without which intervals cannot be learned."""
@@ -159,9 +162,14 @@ def calibrate_model(name: str, results: str | Path, phantoms: int, jobs: int, st
     where = name, str(results), str(start.absolute())
     limits = learn_limits(model.identity, look_at_phantoms(*where, counts, LEARNING, jobs))
     table = coverage(limits, look_at_phantoms(*where, counts, TESTING, jobs))
-    write_atomically(file.with_name("coverage.csv"), table.to_csv(index=False, float_format="%.4g"))
+    write_atomically(file.with_name(COVERAGE), table.to_csv(index=False, float_format="%.4g"))
     write_atomically(file, limits.to_json())
     return table
+
+
+def shipped_coverage() -> pd.DataFrame:
+    """``coverage`` of the model in the package, as it was measured when its limits were learned."""
+    return pd.read_csv(SHIPPED / COVERAGE)
 
 
 def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limits:
