@@ -21,8 +21,8 @@ from sadanet_lab.spine.levels import largest_span
 STANDS_OUT = 3.0
 """Standard deviations from the phantoms' mean at which a statistic is given as a reason."""
 REASONS = 3
-DOUBTS = ("always", "spread", "raw", "confidence", "uncertainty", "distance")
-"""What an interval's half width is a weighted sum of; see ``doubts_of`` and ``Limits.distance``."""
+DOUBTS = ("always", "spread", "raw", "confidence", "uncertainty")
+"""What an interval's half width is a weighted sum of, see ``doubts_of``; and of the picture, see ``Limits.doubts``."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Limits:
     share: float
     """Of true angles that intervals hold."""
     weights: dict[str, float]
-    """Degrees of half width for each of ``DOUBTS``."""
+    """Degrees of half width for each doubt, see ``doubts``; those that are not named have none."""
     largest_distance: float
     """Beyond which a picture is called strange."""
     statistics: tuple[str, ...]
@@ -52,7 +52,7 @@ class Limits:
         told = doubt.describe_picture(image, small, found)
         distance = self.distance(told)
         strange = distance > self.largest_distance
-        intervals = [self.interval(doubts, distance) for doubts in doubts_of(logits.shape[1], small, found)]
+        intervals = [self.interval(doubts, told) for doubts in doubts_of(logits.shape[1], small, found)]
         return Judgement(
             intervals[0] if intervals else None, tuple(intervals[1:]), strange, self._reasons(told) if strange else ()
         )
@@ -62,6 +62,19 @@ class Limits:
         away = self._standard(told)
         return float(np.sqrt(away @ np.array(self.precision) @ away / len(away)))
 
+    def doubts(self, doubts: Mapping[str, float], told: Mapping[str, float]) -> dict[str, float]:
+        """One of ``doubts_of``, and by how many sd each of the picture's statistics is "more" or "less" than usual."""
+        away = self._standard(told)
+        more = {f"more: {name}": max(value, 0.0) for name, value in zip(self.statistics, away, strict=True)}
+        less = {f"less: {name}": max(-value, 0.0) for name, value in zip(self.statistics, away, strict=True)}
+        return {name: doubts[name] for name in DOUBTS} | more | less
+
+    def interval(self, doubts: Mapping[str, float], told: Mapping[str, float]) -> Interval:
+        """Of the angle of one of ``doubts_of``, in a picture with these statistics."""
+        found = self.doubts(doubts, told)
+        half = sum(weight * found[name] for name, weight in self.weights.items())
+        return Interval(max(doubts["angle"] - half, 0.0), doubts["angle"] + half)
+
     def _standard(self, told: Mapping[str, float]) -> np.ndarray:
         return (np.array([told[name] for name in self.statistics]) - self.mean) / np.array(self.sd)
 
@@ -70,11 +83,6 @@ class Limits:
         away = self._standard(told)
         order = [i for i in np.argsort(-np.abs(away))[:REASONS] if abs(away[i]) >= STANDS_OUT]
         return tuple(f"{'more' if away[i] > 0 else 'less'}: {self.statistics[i]}" for i in order)
-
-    def interval(self, doubts: Mapping[str, float], distance: float) -> Interval:
-        """Of an angle: of one of ``doubts_of`` and its picture's distance."""
-        half = sum(self.weights[name] * (distance if name == "distance" else doubts[name]) for name in DOUBTS)
-        return Interval(max(doubts["angle"] - half, 0.0), doubts["angle"] + half)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"

@@ -23,7 +23,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.inference import doubt
-from sadanet_lab.inference.limits import DOUBTS, Limits, doubts_of
+from sadanet_lab.inference.limits import Limits, doubts_of
 from sadanet_lab.inference.segmenter import Model, Segmenter
 from sadanet_lab.paths import SHIPPED
 from sadanet_lab.phantom import draw_picture, draw_spine
@@ -184,13 +184,13 @@ def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limi
     if min(len(errors), len(their_errors)) < FEWEST:
         found = len(errors) + len(their_errors)
         raise BadInput(f"{found} phantoms' angles could be measured; expected {2 * FEWEST} or more to learn from")
-    weights = quantile_weights(doubts, errors, share)
-    weights *= conformal_factor(their_errors / (others @ weights), share)
+    weights = quantile_weights(doubts.to_numpy(), errors, share)
+    weights *= conformal_factor(their_errors / (others.to_numpy() @ weights), share)
     groups = _by_kind(one for one in held if not one.kind.degradation).values()
     farthest = max(np.quantile([limits.distance(one.statistics) for one in group], FAMILIAR_SHARE) for group in groups)
     return replace(
         limits,
-        weights={name: float(weight) for name, weight in zip(DOUBTS, weights, strict=True)},
+        weights={name: float(weight) for name, weight in zip(doubts, weights, strict=True) if weight > 0},
         largest_distance=float(farthest),
         made_of=dict(Counter(one.kind.title for one in seen)),
     )
@@ -206,11 +206,11 @@ def _without_weights(model: str, seen: Sequence[Seen], share: float) -> Limits:
     return Limits(model, share, {}, np.inf, tuple(seen[0].statistics), *arrays, {})
 
 
-def _doubts(limits: Limits, seen: Iterable[Seen]) -> tuple[np.ndarray, np.ndarray]:
-    """(doubts (n, d) in the order of ``DOUBTS``, errors (n)) of the largest angles."""
-    there = [(one.largest, limits.distance(one.statistics)) for one in seen if one.largest is not None]
-    rows = [[(doubts | {"distance": distance})[name] for name in DOUBTS] for (doubts, _), distance in there]
-    return np.array(rows).reshape(-1, len(DOUBTS)), np.array([abs(d["angle"] - true) for (d, true), _ in there])
+def _doubts(limits: Limits, seen: Iterable[Seen]) -> tuple[pd.DataFrame, np.ndarray]:
+    """(all doubts, a row each, errors (n)) of the largest angles."""
+    there = [(*one.largest, one.statistics) for one in seen if one.largest is not None]
+    errors = [abs(doubts["angle"] - true) for doubts, true, _ in there]
+    return pd.DataFrame([limits.doubts(doubts, told) for doubts, _, told in there]), np.array(errors)
 
 
 def quantile_weights(doubts: np.ndarray, errors: np.ndarray, share: float) -> np.ndarray:
@@ -242,10 +242,8 @@ def coverage(limits: Limits, seen: Iterable[Seen]) -> pd.DataFrame:
     rows = []
     for kind, group in _by_kind(seen).items():
         distances = [limits.distance(one.statistics) for one in group]
-        largest = [
-            (*one.largest, distance) for one, distance in zip(group, distances, strict=True) if one.largest is not None
-        ]
-        curves = [(*each, distance) for one, distance in zip(group, distances, strict=True) for each in one.curves]
+        largest = [(*one.largest, one.statistics) for one in group if one.largest is not None]
+        curves = [(*each, one.statistics) for one in group for each in one.curves]
         covered, width = _covered(limits, largest)
         curves_covered, curves_width = _covered(limits, curves)
         rows.append(
@@ -271,10 +269,10 @@ def _by_kind(seen: Iterable[Seen]) -> dict[Kind, list[Seen]]:
     return groups
 
 
-def _covered(limits: Limits, angles: Sequence[tuple[dict[str, float], float, float]]) -> tuple[float, float]:
-    """(share of angles, each with its doubts, truth and distance, that are in their interval, median width)."""
+def _covered(limits: Limits, angles: Sequence[tuple[dict[str, float], float, dict[str, float]]]) -> tuple[float, float]:
+    """(share of angles, each with doubts, truth and statistics, that are in their interval, median width)."""
     if not angles:
         return float("nan"), float("nan")
-    intervals = [(limits.interval(doubts, distance), true) for doubts, true, distance in angles]
+    intervals = [(limits.interval(doubts, told), true) for doubts, true, told in angles]
     inside = [interval.low <= true <= interval.high for interval, true in intervals]
     return float(np.mean(inside)), float(np.median([interval.high - interval.low for interval, _ in intervals]))

@@ -4,10 +4,7 @@ from pathlib import Path
 
 from sadanet_lab.inference.limits import Limits
 from sadanet_lab.inference.segmenter import Model
-from sadanet_lab.paths import ROOT, SHIPPED
-
-LIMITS = "limits.json"
-"""What is known of a model's answers, in the folder of the model in the package, or of a run."""
+from sadanet_lab.paths import LIMITS, ROOT, SHIPPED
 
 
 def find_model(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Model:

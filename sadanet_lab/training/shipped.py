@@ -1,7 +1,8 @@
 """The model inside the package: trained on phantoms alone, for images that come without a training set.
 
 sadanet_lab/shipped/ is a run's folder (see ``run_store``) with its weights as 16-bit floats and without its
-predictions, beside the same network as ONNX and a model card. ``ship`` makes it of a run of profile "shipped".
+predictions, beside the same network as ONNX, its limits (``sadanet calibrate``) and a model card. ``ship`` makes it of
+a run of profile "shipped".
 """
 
 import shutil
@@ -13,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
 from sadanet_lab.inference.onnx_export import export_onnx
-from sadanet_lab.paths import PHANTOM, ROOT, SHIPPED
+from sadanet_lab.paths import LIMITS, PHANTOM, ROOT, SHIPPED
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.run_store import Run, open_run, record_files
 
-LARGEST_BYTES = 16 * 2**20
+LARGEST_BYTES = 32 * 2**20
 """Of the weights, and of the ONNX file."""
 
 
@@ -60,3 +61,4 @@ def ship(run: Run, out: Path = SHIPPED) -> None:
         shutil.copyfile(run.folder / name, out / name)
     save_file(halved, out / "model.safetensors")
     write_atomically(out / "model.onnx", as_onnx)
+    (out / LIMITS).unlink(missing_ok=True)  # of the model before

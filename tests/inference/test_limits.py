@@ -11,6 +11,7 @@ from sadanet_lab.inference import doubt
 from sadanet_lab.inference.limits import DOUBTS, Limits, doubts_of
 from sadanet_lab.phantom import draw_picture, draw_spine
 from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.spine.judgement import Interval
 from sadanet_lab.spine.levels import Level, largest_angle, largest_span
 
 SURE = 12.0
@@ -22,7 +23,7 @@ def some_limits(**changes) -> Limits:
     limits = Limits(
         model="this",
         share=0.9,
-        weights=dict.fromkeys(DOUBTS, 0.0) | {"always": 2.0, "spread": 0.5, "distance": 1.0},
+        weights={"always": 2.0, "spread": 0.5, "less: grey": 1.0},
         largest_distance=2.0,
         statistics=("grey", "noise"),
         mean=(100.0, 5.0),
@@ -42,9 +43,10 @@ def spine_and_logits(certain=SURE):
 
 def test_the_half_width_is_the_weighted_sum_of_doubts():
     doubts = dict.fromkeys(DOUBTS, 0.0) | {"angle": 30.0, "always": 1.0, "spread": 3.0}
-    interval = some_limits().interval(doubts, distance=1.5)
-    assert (interval.low, interval.high) == (30 - 5, 30 + 5)
-    assert some_limits().interval(doubts | {"angle": 1.0}, 1.5).low == 0  # no angle is smaller
+    darker, brighter = ({"grey": grey, "noise": 5.0} for grey in (70.0, 130.0))  # by 1.5 sd
+    assert some_limits().interval(doubts, darker) == Interval(30 - 5, 30 + 5)
+    assert some_limits().interval(doubts, brighter) == Interval(30 - 3.5, 30 + 3.5)
+    assert some_limits().interval(doubts | {"angle": 1.0}, darker).low == 0  # no angle is smaller
 
 
 def test_the_distance_is_that_of_mahalanobis_per_statistic():
@@ -80,7 +82,7 @@ def test_there_is_a_doubt_for_the_largest_angle_and_for_each_curve():
     ]
     for each in doubts:
         assert each["spread"] == pytest.approx(0, abs=0.05)  # nothing to doubt
-        assert set(DOUBTS) - {"distance"} <= set(each)
+        assert set(DOUBTS) <= set(each)
     assert doubts_of(448, logits, measure_curves(np.zeros((448, 112), np.uint8))) == []
 
 
@@ -123,7 +125,9 @@ def test_a_picture_that_stands_out_is_strange_and_says_in_what():
     found = measure_curves(logits.argmax(0).astype(np.uint8))
     told = doubt.describe_picture(*doubt.reduced(image, logits), found)
     names = ("share of lump", "grey that 50 % are below")
-    usual = some_limits(statistics=names, mean=tuple(told[name] for name in names), sd=(0.1, 0.1))
+    usual = some_limits(
+        weights={"always": 2.0}, statistics=names, mean=tuple(told[name] for name in names), sd=(0.1, 0.1)
+    )
     assert not usual.judge(image, logits, found).strange
     other = replace(usual, mean=(told[names[0]], told[names[1]] - 1))
     judged = other.judge(image, logits, found)
