@@ -145,14 +145,14 @@ def key(found: Mapping[str, Any]) -> str:
         for name, colour in zip(BONES, COLOUR_BLIND_SAFE[1:], strict=True)
     )
     lines = "White lines end a curve, yellow ones are the other levels."
-    if found["interval_degrees"] is not None:
-        lines += " In brackets: where 9 of 10 true angles of phantoms lie."
     return f'<p class="note">{" &nbsp; ".join(bones)}. {lines} {html.escape(_naming_rule(found), quote=False)}</p>\n'
 
 
 def _naming_rule(found: Mapping[str, Any]) -> str:
-    """How a picture's sides and levels are named, of ``SegmentedImage.angles``."""
-    return f"Sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}."
+    """How a picture's sides and levels are named, and what its intervals are, of ``SegmentedImage.angles``."""
+    rule = f"Sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}."
+    known = found["interval_degrees"] is not None
+    return rule + " In brackets after an angle: the interval that holds 9 of 10 true angles of phantoms." * known
 
 
 def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> Iterator[str]:

@@ -12,6 +12,8 @@ from sadanet_lab.spine.names import USUAL, Convention, name_spine
 ANGLE = "largest_angle_degrees"
 FLAG = " (flagged: a sharp bend or a wrong level, look at the levels)"
 """What a line says where the raw angle differs; see ``curve_angles.Measurement``."""
+UNKNOWN = " (unlike the pictures that the model knows: the interval may not hold)"
+"""What it says of a strange picture; see ``judgement.Judgement``."""
 
 
 def describe(
@@ -92,7 +94,7 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
             lines.append(f"{found['file']}: not measurable: {found['reason']}")
             continue
         lines.append(
-            f"{found['file']}: {angle_in_words(found)} {found['severity']}, "
+            f"{found['file']}: {angle_in_words(found)} {found['severity']}{UNKNOWN * bool(found['strange'])}, "
             f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
             f"{_told(found)}"
         )

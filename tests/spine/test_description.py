@@ -150,3 +150,5 @@ def test_intervals_and_what_is_strange_are_told_where_they_are_known():
     assert (unknown["strange"], unknown["strange_reasons"]) == (None, [])
     assert f"curve, {found.curves[1].angle_degrees:.1f}° (1.0° to 30.0°), " in description.as_table([judged])
     assert "to 30.0°" not in description.as_table([unknown])
+    assert description.UNKNOWN in description.as_table([judged])
+    assert description.UNKNOWN not in description.as_table([unknown])
