@@ -146,7 +146,13 @@ def lab(tmp_path_factory):
 def app():
     """What `make app` starts."""
     port = free_port()
-    command = ["make", "--dry-run", "app", f"APP=--no-browser --port={port} --Voila.port_retries=0"]
+    command = [
+        "make",
+        "--dry-run",
+        "--no-print-directory",
+        "app",
+        f"APP=--no-browser --port={port} --Voila.port_retries=0",
+    ]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     python, *arguments = shlex.split(told.splitlines()[-1])
     assert Path(python).name == "python"

@@ -80,8 +80,15 @@ def test_the_bare_wheel_segments_an_image_as_torch_does(bare, phantoms, tmp_path
     expected = labels_of(network.network(), read_image(image), network.recipe)
     assert (read_mask(tmp_path / "out" / f"{image.stem}_labels.png") != expected).mean() <= 1e-4
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        f"{image.stem}_{end}" for end in ("labels.png", "overlay.png", "angles.json")
+        "cohort.csv",
+        "report.html",
+        *(
+            f"{image.stem}{end}"
+            for end in ("_labels.png", "_overlay.png", "_thumbnail.jpg", ".seg.nrrd", "_angles.json")
+        ),
     }
+    (told,) = json.loads((tmp_path / "out" / f"{image.stem}_angles.json").read_text())
+    assert told["interval_degrees"] is not None
 
 
 def test_the_bare_wheel_checks_a_dataset(bare, phantoms, tmp_path):
