@@ -142,6 +142,7 @@ METHOD = Method(
     assumed="The mask covers the whole test image, so that no position lies outside; of its offsets training patches "
     "reach the middle alone (reached_offsets): 21 of 217 at profile smoke, 105 of 945 at quick, 253 of 2,461 at "
     "standard, 1,953 of 16,065 at gpu and paper, all 2,997 at shipped and finetune. No padding of the projection; "
-    "sides are rounded up and corners not aligned, which is MMSegmentation's way where both sides are even. Loss Eq. (7).",
+    "sides are rounded up and corners not aligned, which is MMSegmentation's way where both sides are "
+    "even. Loss Eq. (7).",
     attention={"masks": Attention("project", ("collect.attend", "distribute.attend"), left="zeros")},
 )
