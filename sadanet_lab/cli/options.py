@@ -122,6 +122,12 @@ def naming(command: Callable) -> Callable:
     return named
 
 
+def check_onnx_name(out: Path) -> None:
+    """Raises ``BadInput`` for a file that would not be known as ONNX again."""
+    if out.suffix != ".onnx":
+        raise BadInput(f"{out}: expected a name that ends in .onnx")
+
+
 def results_folder(results: Path | None) -> Path:
     """What ``--results`` says, or the project's own."""
     from sadanet_lab.paths import resolve

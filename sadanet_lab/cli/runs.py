@@ -16,6 +16,7 @@ from sadanet_lab.cli.options import (
     PROFILE,
     RESULTS,
     Size,
+    check_onnx_name,
     main,
     named_run,
     results_folder,
@@ -229,8 +230,7 @@ def export(run: Path, out: Path, results: Path | None) -> None:
     from sadanet_lab.files import writable_folder, write_atomically
     from sadanet_lab.inference.onnx_export import export_onnx
 
-    if out.suffix != ".onnx":
-        raise BadInput(f"{out}: expected a name that ends in .onnx")
+    check_onnx_name(out)
     trained = named_run(run, results)
     content = export_onnx(trained.network(), trained.recipe, str(run))
     write_atomically(writable_folder(out.parent) / out.name, content)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, RESULTS, main, naming, results_folder
+from sadanet_lab.cli.options import FOLDER, RESULTS, check_onnx_name, main, naming, results_folder
 from sadanet_lab.spine.names import Convention
 
 
@@ -59,6 +59,35 @@ def predict(
         click.echo(f"error: {reason}", err=True)
     if failed:
         raise SystemExit(2 if len(failed) == len(entries) else 1)
+
+
+@main.command()
+@click.argument("images", type=FOLDER, nargs=-1, required=True)
+@click.option("--start", default="shipped", help='"shipped", or a run of results/runs/.')
+@click.option("--out", type=FOLDER, required=True, help="ONNX file to write.")
+@RESULTS
+def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None) -> None:
+    """Make a model used to another scanner by IMAGES without masks, some 20 of them: files, or folders.
+
+    Its batch norms take the statistics of these images; its weights stay. Written is a file that `sadanet predict
+    --run` takes. How far its angles can be trusted is not known: they come without intervals, until `sadanet
+    calibrate`.
+
+    Example: sadanet adapt scans/ --out mine.onnx
+    """
+    from sadanet_lab.files import writable_folder, write_atomically
+    from sadanet_lab.images.formats import read_picture
+    from sadanet_lab.inference.onnx_export import export_onnx
+    from sadanet_lab.reporting.cohort import find_pictures
+    from sadanet_lab.training.adaptation import adapt as adapted
+    from sadanet_lab.training.shipped import find_run
+
+    check_onnx_name(out)
+    run = find_run(start, results_folder(results), start=Path())
+    pictures = [read_picture(entry.path).square_image for entry in find_pictures(images, out.parent / out.stem)]
+    network = adapted(run.network(), pictures, run.recipe, len(pictures))
+    write_atomically(writable_folder(out.parent) / out.name, export_onnx(network, run.recipe, str(out)))
+    click.echo(f"{out}: {run.recipe.method} adapted to {len(pictures)} images")
 
 
 @main.command()

@@ -9,6 +9,7 @@ from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.paths import ROOT, resolve
 from sadanet_lab.studies.angle_agreement import agreement, compare_with_truth
+from sadanet_lab.training.adaptation import adapt
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import Run, get_or_train
@@ -16,7 +17,7 @@ from sadanet_lab.training.shipped import shipped_run
 from sadanet_lab.training.start import settings_of
 
 PROFILE = "finetune"
-SHIPPED, NEW = "shipped model", "random weights"
+SHIPPED, ADAPTED, NEW = "shipped model", "shipped model, adapted", "random weights"
 COLUMNS = ("start", "images", "seed", "dice", "mae", "share_close", "measurable")
 
 
@@ -39,7 +40,7 @@ def train_on_few(counts: Sequence[int], seeds: Sequence[int], data: VpiFolder, r
 
 
 def few_image_scores(runs: Iterable[Run], data: VpiFolder) -> pd.DataFrame:
-    """Columns ``COLUMNS``, a row for each run: what it starts from, the annotated images it was trained on, its seed.
+    """Columns ``COLUMNS``, a row for each run: what it starts from, number of annotated images, seed.
 
     Of its test images: dice, mean of the bones in percent, pooled; of the largest curve angle mae in degrees,
     share_close (see ``angle_agreement.agreement``) and measurable, both shares of all images.
@@ -52,12 +53,16 @@ def few_image_scores(runs: Iterable[Run], data: VpiFolder) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def shipped_scores(data: VpiFolder) -> pd.DataFrame:
-    """The same of the shipped model as it is, taught by none of the images: one row."""
+def scores_without_masks(data: VpiFolder) -> pd.DataFrame:
+    """The same of the shipped model, taught by no mask: as it is, and adapted to the training images' pictures."""
     run = shipped_run()
-    tables = evaluate(run.network(), data.test, run.recipe, knock_out=False)
-    row = (SHIPPED, 0, run.recipe.seed, *_measured(tables["counts"], tables["angles"], data))
-    return pd.DataFrame([row], columns=list(COLUMNS))
+    images = [sample.image() for sample in data.train]
+    networks = {SHIPPED: run.network(), ADAPTED: adapt(run.network(), images, run.recipe, len(images))}
+    rows = []
+    for start, network in networks.items():
+        tables = evaluate(network, data.test, run.recipe, knock_out=False)
+        rows.append((start, 0, run.recipe.seed, *_measured(tables["counts"], tables["angles"], data)))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _measured(counts: pd.DataFrame, angles: pd.DataFrame, data: VpiFolder) -> tuple[float, float, float, float]:

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from sadanet_lab.studies.few_images import NEW, SHIPPED
+from sadanet_lab.studies.few_images import ADAPTED, NEW, SHIPPED
 
 MEASURES = {"dice": "mean bone Dice (%)", "mae": "error of the largest angle (°)"}
 FEWEST_SEEDS = 2
@@ -36,7 +36,7 @@ def few_images(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(MEASURES), figsize=(8, 3.2), layout="constrained")
     counts = sorted(table.images.unique())
     shown = table.assign(place=table.images.map(counts.index))
-    palette = dict(zip((SHIPPED, NEW), sns.color_palette("colorblind"), strict=False))
+    palette = dict(zip((SHIPPED, NEW, ADAPTED), sns.color_palette("colorblind"), strict=False))
     for axis, (measure, title) in zip(axes, MEASURES.items(), strict=True):
         both = {"data": shown, "x": "place", "y": measure, "hue": "start", "palette": palette, "ax": axis}
         sns.lineplot(**both, errorbar=None, marker="o", markersize=6, legend=axis is axes[0])

@@ -10,7 +10,7 @@ from sadanet_lab.paths import FEW_IMAGES
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.reporting.reference import reference_runs
 from sadanet_lab.studies import few_images
-from sadanet_lab.studies.few_images import NEW, SHIPPED
+from sadanet_lab.studies.few_images import ADAPTED, NEW, SHIPPED
 from sadanet_lab.training import recipe
 from sadanet_lab.training.recipe import sha256_of
 from sadanet_lab.training.shipped import shipped_run
@@ -59,9 +59,11 @@ def test_scores_are_those_of_the_runs(runs, data):
         assert row.measurable == run.table("angles").measured.notna().mean()
 
 
-def test_the_shipped_model_is_told_with_no_image(data):
-    (row,) = few_images.shipped_scores(data).to_dict("records")
-    assert (row["start"], row["images"]) == (SHIPPED, 0)
+def test_the_shipped_model_is_told_without_masks_as_it_is_and_adapted(data):
+    table = few_images.scores_without_masks(data)
+    assert table.start.tolist() == [SHIPPED, ADAPTED]
+    assert table.images.tolist() == [0, 0]
+    assert table.dice[0] != table.dice[1]
 
 
 def test_the_table_has_means_over_seeds_and_their_spread():

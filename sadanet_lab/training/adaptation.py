@@ -1,0 +1,34 @@
+"""A trained network made used to another scanner by pictures without masks."""
+
+import copy
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import nn
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.inference.framing import PictureSettings, network_input
+from sadanet_lab.inference.segmentation import as_tensor
+from sadanet_lab.progress import progress
+
+
+def adapt(network: nn.Module, images: Iterable[np.ndarray], settings: PictureSettings, count: int) -> nn.Module:
+    """A copy of a network in evaluation mode whose batch norms expect what these images show; all weights stay.
+
+    Each norm's mean and variance become the means, over ``count`` images, of those of the features that reach it, as in
+    Schneider et al., NeurIPS 2020. images: grey uint8 (H, W). Raises ``BadInput`` for a network without batch norms.
+    """
+    network = copy.deepcopy(network)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        raise BadInput("the network has no batch norms; expected some, whose statistics are what adapts")
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all pictures
+        norm.train()
+    with torch.inference_mode(), progress(count, "adapting", "images") as bar:
+        for image in images:
+            network(as_tensor(network_input(image, settings).picture))
+            bar.update()
+    return network.eval()
