@@ -15,7 +15,7 @@ LIMITS = "limits.json"
 STANDARD = ROOT / "results" / "reference" / "standard-cpu"
 """The committed results that verdicts stand on where a profile's own runs are too short."""
 FEW_IMAGES = ROOT / "results" / "reference" / "finetune-cpu"
-"""The committed results of notebook 14, which trains only with profile finetune."""
+"""Where the results of notebook 14, which trains only with profile finetune, are committed once they are there."""
 PHANTOM = "phantom"
 """What stands in place of a dataset's folder for the embedded phantoms."""
 

@@ -48,11 +48,9 @@ class Limits:
 
     def judge(self, image: np.ndarray, logits: np.ndarray, found: Measurement) -> Judgement:
         """Of a grey image uint8 (H, W), its logits float32 (classes, H, W) and what was measured."""
-        image, small = doubt.reduced(image, logits)
-        told = doubt.describe_picture(image, small, found)
-        distance = self.distance(told)
-        strange = distance > self.largest_distance
-        intervals = [self.interval(doubts, told) for doubts in doubts_of(logits.shape[1], small, found)]
+        told, doubts = look_at(image, logits, found)
+        strange = self.distance(told) > self.largest_distance
+        intervals = [self.interval(each, told) for each in doubts]
         return Judgement(
             intervals[0] if intervals else None, tuple(intervals[1:]), strange, self._reasons(told) if strange else ()
         )
@@ -101,6 +99,14 @@ class Limits:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{path}: damaged ({error}); expected what `sadanet calibrate` writes") from None
         return limits if limits.model == model else None
+
+
+def look_at(
+    image: np.ndarray, logits: np.ndarray, found: Measurement
+) -> tuple[dict[str, float], list[dict[str, float]]]:
+    """(statistics of the picture, ``doubts_of`` its angles) of an image uint8 (H, W) and logits (classes, H, W)."""
+    image, small = doubt.reduced(image, logits)
+    return doubt.describe_picture(image, small, found), doubts_of(logits.shape[1], small, found)
 
 
 def doubts_of(height: int, logits: np.ndarray, found: Measurement) -> list[dict[str, float]]:

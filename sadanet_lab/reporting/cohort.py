@@ -25,7 +25,7 @@ from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.files import write_atomically
 from sadanet_lab.images.formats import decode_picture
 from sadanet_lab.images.vpi_folder import read_lists
-from sadanet_lab.inference.segmenter import Segmenter
+from sadanet_lab.inference.segmenter import Segmenter, single_threaded
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.description import as_json
 from sadanet_lab.spine.names import USUAL, Convention
@@ -142,11 +142,9 @@ def segment_all(entries: list[Entry], settings: Settings, out: Path, jobs: int) 
 
 def _side_by_side(entries: list[Entry], settings: Settings, out: Path, jobs: int) -> Iterator[tuple[Entry, str | None]]:
     """Processes of one thread each; only a few pictures wait in line, so that memory does not grow with the cohort."""
-    threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started now
     context, left, waiting = multiprocessing.get_context("spawn"), iter(entries), dict[Future, Entry]()
     try:
-        with ProcessPoolExecutor(jobs, context, _start_worker, (settings, out)) as pool:
+        with single_threaded(), ProcessPoolExecutor(jobs, context, _start_worker, (settings, out)) as pool:
             while True:
                 while len(waiting) < 2 * jobs and (entry := next(left, None)) is not None:
                     waiting[pool.submit(_segment, entry)] = entry
@@ -158,10 +156,6 @@ def _side_by_side(entries: list[Entry], settings: Settings, out: Path, jobs: int
         raise Failed(
             "a process died; memory may have run out. What is done is kept: the same command goes on"
         ) from None
-    finally:
-        os.environ.pop("OMP_NUM_THREADS")
-        if threads is not None:
-            os.environ["OMP_NUM_THREADS"] = threads
 
 
 class _Worker:

@@ -152,7 +152,7 @@ def _naming_rule(found: Mapping[str, Any]) -> str:
     """How a picture's sides and levels are named, and what its intervals are, of ``SegmentedImage.angles``."""
     rule = f"Sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}."
     known = found["interval_degrees"] is not None
-    return rule + " In brackets after an angle: the interval that holds 9 of 10 true angles of phantoms." * known
+    return rule + " In brackets after an angle: the interval that is to hold 9 of 10 true angles of phantoms." * known
 
 
 def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> Iterator[str]:

@@ -22,10 +22,9 @@ from scipy.optimize import linprog
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
 from sadanet_lab.images.degradations import DEGRADATIONS
-from sadanet_lab.inference import doubt
-from sadanet_lab.inference.limits import Limits, doubts_of
-from sadanet_lab.inference.segmenter import Model, Segmenter
-from sadanet_lab.paths import SHIPPED
+from sadanet_lab.inference.limits import Limits, look_at
+from sadanet_lab.inference.segmenter import Model, Segmenter, single_threaded
+from sadanet_lab.paths import LIMITS, SHIPPED
 from sadanet_lab.phantom import draw_picture, draw_spine
 from sadanet_lab.phantom.ranges import Spread
 from sadanet_lab.progress import progress
@@ -98,13 +97,12 @@ class Seen:
     curves: tuple[tuple[dict[str, float], float], ...]
 
 
-def look_at(model: Model, known: Known) -> Seen:
+def see(model: Model, known: Known) -> Seen:
     """Doubts of angles that have a true one: the largest angle has, and each curve that matches a true curve."""
     logits = Segmenter(model).logits(known.image)
     found = measure_curves(logits.argmax(0).astype(np.uint8))
-    image, small = doubt.reduced(known.image, logits)
-    statistics = doubt.describe_picture(image, small, found)
-    doubts, true = doubts_of(logits.shape[1], small, found), _largest(known.true)
+    statistics, doubts = look_at(known.image, logits, found)
+    true = _largest(known.true)
     if not doubts or true is None:
         return Seen(known.kind, statistics, None, ())
     curves = [
@@ -138,7 +136,7 @@ def _in_processes(function, items: list, jobs: int) -> Iterator:
     if jobs == 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with single_threaded(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         yield from pool.map(function, items, chunksize=4)
 
 
@@ -148,7 +146,7 @@ def _model(name: str, results: str, start: str) -> Model:
 
 
 def _look(where: tuple[str, str, str], seed: int, phantom: tuple[Kind, int]) -> Seen:
-    return look_at(_model(*where), draw_known(phantom[0], seed, phantom[1]))
+    return see(_model(*where), draw_known(phantom[0], seed, phantom[1]))
 
 
 def calibrate_model(name: str, results: str | Path, phantoms: int, jobs: int, start: Path = Path()) -> pd.DataFrame:
@@ -162,7 +160,9 @@ def calibrate_model(name: str, results: str | Path, phantoms: int, jobs: int, st
     where = name, str(results), str(start.absolute())
     limits = learn_limits(model.identity, look_at_phantoms(*where, counts, LEARNING, jobs))
     table = coverage(limits, look_at_phantoms(*where, counts, TESTING, jobs))
-    write_atomically(file.with_name(COVERAGE), table.to_csv(index=False, float_format="%.4g"))
+    write_atomically(
+        file.with_name(file.name.replace(LIMITS, COVERAGE)), table.to_csv(index=False, float_format="%.4g")
+    )
     write_atomically(file, limits.to_json())
     return table
 

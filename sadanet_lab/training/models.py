@@ -1,5 +1,6 @@
 """Which model segments: the one in the package or a file, by onnxruntime, or a run, by torch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sadanet_lab.inference.limits import Limits
@@ -25,7 +26,7 @@ def find_model(name: str | Path, results: str | Path = "results", start: Path = 
 
     run = find_run(name, results, start)
     model = TorchModel(run.network(), run.recipe)
-    return TorchModel(model.network, model.settings, Limits.read(limits, model.identity)) if limits.exists() else model
+    return replace(model, limits=Limits.read(limits, model.identity)) if limits.exists() else model
 
 
 def limits_file(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Path:
