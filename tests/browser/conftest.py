@@ -4,6 +4,7 @@ Without Chromium the tests are skipped, with the reason; in CI (`CI=1`, as `.ci/
 Screenshots go to results/browser/.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -69,15 +70,17 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code
 
-    def wait_for(self, path: str, status: int) -> None:
-        for _ in range(240):
-            try:
-                if self.status(path) == status:
-                    return
-            except OSError:
-                time.sleep(0.5)
+    def wait_for(self, path: str, status: int, seconds: float = 120) -> None:
+        """Wait until a page answers with this HTTP status."""
+        end, answer = time.monotonic() + seconds, None
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                answer = self.status(path)
+            if answer == status:
+                return
             assert self.process.poll() is None, self.log.read_text()[-2000:]
-        raise AssertionError(f"did not start: {self.log.read_text()[-2000:]}")
+            time.sleep(0.25)
+        raise AssertionError(f"{path} answers {answer}, not {status}: {self.log.read_text()[-2000:]}")
 
     def stop(self) -> None:
         self.process.terminate()
