@@ -1,17 +1,18 @@
-"""Writing files so that nothing is left half-written and no two processes collide."""
+"""Writing files so that nothing is left half-written, no two processes collide, and damage is noticed."""
 
+import hashlib
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from sadanet_lab.errors import BadInput
+from sadanet_lab.errors import BadInput, Failed
 
 
 def writable_folder(path: Path) -> Path:
@@ -32,17 +33,30 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def open_atomically(path: Path) -> Iterator[BinaryIO]:
-    """As ``write_atomically``, of a content that comes in parts: it is there once the block ends without an error."""
+def open_atomically(path: Path) -> Iterator[BufferedRandom]:
+    """As ``write_atomically``, of a content that comes in parts: it is there once the block ends without an error.
+
+    The file can be read and sought in, too. Raises ``Failed``, one line, if the disk is full or the folder is gone.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("w+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # before it takes its name: a power cut leaves the old content or the new
         temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary)):
+            raise  # of another file, read within the block
+        raise Failed(f"{path}: cannot be written ({error.strerror}); nothing of it is left") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be gone
+            temporary.unlink()
+
+
+def sum_of(content: bytes) -> str:
+    """16 hex digits over a file's content, by which damage shows."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def lock(path: Path, what: str) -> AcquireReturnProxy:

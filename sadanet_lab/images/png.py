@@ -41,21 +41,26 @@ def read_mask(path: Path) -> np.ndarray:
 
     Raises ``BadInput`` naming the file: missing, no PNG, truncated, other kinds, ids above 3, unknown colours.
     """
-    picture = _open_png(path)
+    return decode_mask(_content(path), str(path))
+
+
+def decode_mask(content: bytes, name: str) -> np.ndarray:
+    """As ``read_mask``, of a PNG file's bytes; ``name`` is what faults call it."""
+    picture = _decoded(content, name)
     if picture.mode == "P" and _palette_is_the_fields(picture):
         picture = picture.convert("RGB")  # the colours tell the classes, in whatever order the palette has them
     if picture.mode == "RGB":
         try:
             return rgb_to_labels(np.asarray(picture))
         except BadInput as error:
-            raise BadInput(f"{path}: {error}") from None
+            raise BadInput(f"{name}: {error}") from None
     if picture.mode not in ("L", "P"):
-        raise BadInput(f"{path}: {kind_of(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
+        raise BadInput(f"{name}: {kind_of(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
     labels = np.asarray(picture)
     if labels.max(initial=0) >= len(CLASSES):
         unknown = np.setdiff1d(labels, range(len(CLASSES)))
         found = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
-        raise BadInput(f"{path}: class id {found}; expected 0..3 ({', '.join(CLASSES)})")
+        raise BadInput(f"{name}: class id {found}; expected 0..3 ({', '.join(CLASSES)})")
     return labels
 
 

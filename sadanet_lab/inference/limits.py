@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import softmax
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.files import sum_of
 from sadanet_lab.inference import doubt
 from sadanet_lab.spine.curve_angles import Measurement
 from sadanet_lab.spine.judgement import Interval, Judgement
@@ -83,13 +84,16 @@ class Limits:
         return tuple(f"{'more' if away[i] > 0 else 'less'}: {self.statistics[i]}" for i in order)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1) + "\n"
+        content = asdict(self)
+        return json.dumps(content | {"sum": _sum_of(content)}, indent=1) + "\n"
 
     @classmethod
     def read(cls, path: Path, model: str) -> Self | None:
         """Those of a file; None if there is none, or of another model. Raises ``BadInput`` for a damaged one."""
         try:
             said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if said.pop("sum") != _sum_of(said):
+                raise ValueError("its sum is not that of its content")
             for name in ("statistics", "mean", "sd"):
                 said[name] = tuple(said[name])
             said["precision"] = tuple(map(tuple, said["precision"]))
@@ -99,6 +103,10 @@ class Limits:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{path}: damaged ({error}); expected what `sadanet calibrate` writes") from None
         return limits if limits.model == model else None
+
+
+def _sum_of(content: dict[str, Any]) -> str:
+    return sum_of(json.dumps(content, sort_keys=True).encode())
 
 
 def look_at(

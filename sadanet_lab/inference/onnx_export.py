@@ -11,7 +11,7 @@ from torch import nn
 
 from sadanet_lab.errors import Failed
 from sadanet_lab.inference.framing import PictureSettings
-from sadanet_lab.inference.onnx_model import LOGITS, PICTURE, OnnxModel, metadata_of
+from sadanet_lab.inference.onnx_model import LOGITS, PICTURE, OnnxModel, metadata_of, sealed
 from sadanet_lab.inference.segmentation import as_tensor
 
 CLOSE = 1e-3
@@ -48,7 +48,7 @@ def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> byt
         raise Failed(f"{name}: torch cannot export this network ({' '.join(str(error).split())[:200]})") from error
     _halve_weights(model.graph)
     helper.set_model_props(model, metadata_of(settings))
-    content = model.SerializeToString()
+    content = sealed(model.SerializeToString())
     exported = OnnxModel(content, name)
     for sides in ((height, width), (height - 9, width - 5)):
         _check(network, exported, (1, settings.input_channels, *sides))

@@ -56,6 +56,8 @@ class OnnxModel:
         options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see sadanet_lab/__init__.py
         options.log_severity_level = ONLY_FATAL
+        if not _is_sealed(content):
+            raise BadInput(f"{name}: damaged or of another program, by its sum; {EXPECTED}")
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no public name
@@ -79,6 +81,26 @@ def open_onnx(path: Path) -> OnnxModel:
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from None
     return OnnxModel(content, str(path))
+
+
+def sealed(model: bytes) -> bytes:
+    """An ONNX model with the sum of its content at the end, as one more entry of its metadata.
+
+    Protocol buffers may be written one after the other: what any reader of ONNX sees is the same model.
+    """
+    return model + _seal(model)
+
+
+def _is_sealed(content: bytes) -> bool:
+    length = len(_seal(b""))
+    return content[-length:] == _seal(content[:-length])
+
+
+def _seal(model: bytes) -> bytes:
+    """The entry as ONNX writes it: field 14 of the model, whose fields 1 and 2 are its name and value."""
+    name, value = b"sha256", hashlib.sha256(model).hexdigest().encode()
+    entry = b"".join(bytes([8 * field + 2, len(text)]) + text for field, text in ((1, name), (2, value)))
+    return bytes([8 * 14 + 2, len(entry)]) + entry
 
 
 def _settings_of(metadata: dict[str, str], name: str) -> OnnxSettings:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sadanet_lab.errors import Failed
 from sadanet_lab.inference.framing import PictureSettings, network_input
 from sadanet_lab.inference.limits import Limits
 
@@ -41,6 +42,8 @@ def _logits_at(network: nn.Module, image: np.ndarray, settings: TorchSettings, s
     framed = network_input(image, settings, scale)
     with torch.inference_mode(), in_precision_of(settings, device):
         logits = network(as_tensor(framed.picture).to(device))
+        if not logits.isfinite().all():
+            raise Failed("the network's logits are not finite numbers; its training has gone wrong")
         return at_full_size(framed.on_image(logits), image.shape)
 
 

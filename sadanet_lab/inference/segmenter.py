@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import softmax
 
+from sadanet_lab.errors import BadInput
 from sadanet_lab.inference.framing import PictureSettings, at_full_size, network_input
 from sadanet_lab.inference.limits import Limits
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
@@ -95,5 +96,7 @@ class Segmenter:
     def _logits_of_view(self, image: np.ndarray, scale: float, flipped: bool) -> np.ndarray:
         framed = network_input(image[:, ::-1] if flipped else image, self.model.settings, scale)
         logits = framed.on_image(self.model.logits(framed.picture)[0])
+        if not np.isfinite(logits).all():
+            raise BadInput("the network's logits are not finite numbers; expected a sound model: see `sadanet verify`")
         logits = at_full_size(logits, image.shape)
         return logits[..., ::-1] if flipped else logits

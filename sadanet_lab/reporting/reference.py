@@ -17,6 +17,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
+from sadanet_lab.training.run_files import complete
 from sadanet_lab.training.run_store import Run, open_run, record_files
 
 
@@ -37,15 +38,18 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
         if image and not re.fullmatch(r"phantom_\d+", image):
             raise BadInput(f"{path}: shows {image}; expected a phantom, not a patient's image")
     names = sorted({name for content in contents.values() for name in content["findings"].get("runs", [])})
-    folders = [open_run(Path(runs) / name).folder for name in names]
+    kept = [open_run(Path(runs) / name) for name in names]
     if Path(out).exists():
         raise BadInput(f"{out}: already exists; expected a new folder")
     for path, content in contents.items():
         for name in (path.name, *content["files"]):
             _copy(path.parent / name, out / name)
-    for folder in folders:
+    for run in kept:
         for name in record_files():
-            _copy(folder / name, out / "runs" / folder.name / name)
+            target = out / "runs" / run.folder.name / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(run.files.read(name))
+        complete(out / "runs" / run.folder.name, run.files.record["recipe"], record_files())
     return names
 
 

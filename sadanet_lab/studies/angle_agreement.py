@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab import methods
-from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.metrics.measures import angle_of
@@ -44,7 +43,7 @@ def measure_sources(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = 
     sources = [Source(EXPERT, 0, _measured(data.test, Sample.mask, EXPERT))]
     for run in runs:
         title = methods.find_method(run.recipe.method).title
-        measured = _measured(data.test, lambda sample, run=run: read_mask(run.prediction_path(sample.stem)), title)
+        measured = _measured(data.test, lambda sample, run=run: run.prediction(sample.stem), title)
         sources.append(Source(title, run.recipe.seed, measured))
     if shipped is not None:
         network = shipped.network()

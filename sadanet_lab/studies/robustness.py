@@ -7,7 +7,6 @@ import pandas as pd
 from scipy.ndimage import binary_dilation, find_objects
 
 from sadanet_lab.images.degradations import DEGRADATIONS
-from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.metrics.scores import BONE_AVERAGE, count, counts_array, score_of
@@ -65,7 +64,7 @@ def bone_contrasts(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample])
     rows = []
     for sample in samples:
         image, mask = sample.image(), sample.mask()
-        found = {title: [read_mask(run.prediction_path(sample.stem)) for run in each] for title, each in runs.items()}
+        found = {title: [run.prediction(sample.stem) for run in each] for title, each in runs.items()}
         for name in BONES:
             pieces, bones = connected_bones(mask == CLASSES.index(name))
             boxes = find_objects(pieces)

@@ -15,9 +15,9 @@ from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.paths import PHANTOM, resolve
 from sadanet_lab.studies.disagreement import dice_of_images
 from sadanet_lab.training.datasets import open_data
+from sadanet_lab.training.patches import TrainingSet
 from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.run_store import Run
-from sadanet_lab.training.trainer import TrainingSet
 
 
 def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:
@@ -68,7 +68,7 @@ def pick_image_or_file(data: str, profile: str) -> tuple[Picture, str]:
 
 
 def pick_patches(data: VpiFolder, recipe: Recipe, steps: int = 3) -> tuple[Tensor, Tensor]:
-    """(pictures, labels) of the first training steps; see ``trainer.TrainingSet``."""
+    """(pictures (B, 1, h, w), label maps (B, h, w)), uint8, of the first training steps: see ``TrainingSet``."""
     training_set = TrainingSet(data.train[: steps * recipe.batch], recipe)  # enough for a patch each
-    pictures, labels = zip(*map(training_set.batch, range(steps)), strict=True)
+    pictures, labels = zip(*(training_set[step] for step in range(steps)), strict=True)
     return torch.cat(pictures), torch.cat(labels)

@@ -187,7 +187,12 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
 
 def sha256_of(path: Path) -> str:
     """Of a file of weights; raises ``BadInput`` if it cannot be read."""
+    return hashlib.sha256(read_weights(path)).hexdigest()
+
+
+def read_weights(path: Path) -> bytes:
+    """A file of weights as it is; raises ``BadInput`` if it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: weights cannot be read ({error.strerror})") from None

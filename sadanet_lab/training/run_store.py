@@ -3,16 +3,17 @@
 results/runs/<method>-<digest of the recipe>/
     recipe.json          the settings
     history.csv          step, learning_rate, loss
-    checkpoint.pt        while training: enough to go on bit for bit; gone once the run is complete
+    checkpoint*.pt       while training: enough to go on bit for bit, see ``checkpoints``; gone once it is complete
     model.safetensors    the weights
     snapshots/*          weights on the way there, where training was asked to keep some
     predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
     <table>.csv          what was measured of the test images, each of ``evaluation.table_names``
     evaluation.json      version and tables of that evaluation; another version, and it is made again from the weights
     environment.json     versions, device, threads, commit, seconds
-    complete.json        written last: without it the run is not done
+    complete.json        written last, with the sums of all others: without it the run is not done
 """
 
+import io
 import json
 import time
 from dataclasses import dataclass
@@ -20,23 +21,27 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from pydantic import ValidationError
-from safetensors.torch import save_file
 from torch import nn
 
 from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import lock, writable_folder, write_atomically
+from sadanet_lab.images.png import decode_mask
 from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
 from sadanet_lab.paths import resolve
 from sadanet_lab.training import trainer
+from sadanet_lab.training.checkpoints import remove_checkpoints
 from sadanet_lab.training.environment import environment
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
 from sadanet_lab.training.evaluation import evaluate, table_names
+from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
 from sadanet_lab.training.recipe import Recipe, make_recipe
+from sadanet_lab.training.run_files import COMPLETE, MEASURE_AGAIN, WEIGHTS, RunFiles, complete
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,25 @@ class Run:
 
     folder: Path
 
+    @property
+    def files(self) -> RunFiles:
+        """As they are now: another process may be evaluating the run again."""
+        return RunFiles(self.folder)
+
     @cached_property
     def recipe(self) -> Recipe:
-        return Recipe.model_validate_json((self.folder / "recipe.json").read_text())
+        """Raises ``BadInput`` if it is not one of this version, or not the one that the run was made of."""
+        path = self.folder / "recipe.json"
+        try:
+            recipe = Recipe.model_validate_json(self.files.read(path.name))
+        except ValidationError as error:
+            raise BadInput(f"{path}: not a recipe of this version ({error.errors()[0]['msg']})") from None
+        if recipe.version > RECIPE_VERSION:
+            raise BadInput(f"{path}: of version {recipe.version}; expected at most {RECIPE_VERSION}")
+        made_of = self.files.record["recipe"]
+        if recipe.version == RECIPE_VERSION and recipe.digest != made_of:
+            raise BadInput(f"{path}: of digest {recipe.digest}; expected {made_of}, which the run was made of")
+        return recipe
 
     @cached_property
     def counts(self) -> pd.DataFrame:
@@ -55,29 +76,35 @@ class Run:
         return self.table("counts")
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables of ``evaluation.table_names``."""
-        return pd.read_csv(self.folder / f"{name}.csv", dtype={"stem": str})
+        """One of the tables of ``evaluation.table_names``, or history."""
+        content = io.BytesIO(self.files.read(f"{name}.csv"))
+        try:  # a stem may be called NA; a number that is missing is written as nothing
+            return pd.read_csv(content, dtype={"stem": str}, keep_default_na=False, na_values=[""])
+        except ValueError as error:
+            raise BadInput(f"{self.folder / name}.csv: not a table ({error}); {MEASURE_AGAIN}") from None
 
     @property
     def evaluation_is_current(self) -> bool:
-        """Whether what was measured of it is what ``evaluate`` would measure now."""
+        """Whether what was measured of it is whole, and what ``evaluate`` would measure now."""
         try:
-            return json.loads((self.folder / "evaluation.json").read_text()) == _evaluation_record()
-        except (OSError, ValueError):
+            record = json.loads(self.files.read("evaluation.json"))
+        except ValueError:  # as ``BadInput`` is
             return False
+        return record == _evaluation_record() and bool(self.files.sums) and not self.files.problems(measured_alone=True)
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """Columns step, learning_rate, loss."""
-        return pd.read_csv(self.folder / "history.csv")
+        return self.table("history")
 
     @cached_property
     def environment(self) -> dict:
-        return json.loads((self.folder / "environment.json").read_text())
+        return json.loads(self.files.read("environment.json"))
 
-    def prediction_path(self, stem: str) -> Path:
-        """Label map of a test image, ids 0..3, at its own resolution."""
-        return self.folder / "predictions" / f"{stem}.png"
+    def prediction(self, stem: str) -> np.ndarray:
+        """Label map uint8 (H, W) of a test image, ids 0..3, at its own resolution."""
+        name = f"predictions/{stem}.png"
+        return decode_mask(self.files.read(name), str(self.folder / name))
 
     @property
     def snapshots(self) -> dict[int, Path]:
@@ -88,9 +115,15 @@ class Run:
         """The trained network, in evaluation mode, on the CPU; ``step``: as it was then, one of ``snapshots``."""
         settings = self.recipe.model_copy(update={"weights": "none"}).network_settings()
         network = methods.find_method(self.recipe.method).build(settings)
-        weights = self.folder / "model.safetensors" if step is None else self.snapshots[step]
-        trainer.load_weights(network, weights, self.recipe.method)
+        path = self.folder / WEIGHTS if step is None else self.snapshots[step]
+        trainer.load_weights(network, self.weights(path.relative_to(self.folder)), path, self.recipe.method)
         return network.eval().to(memory_format=torch.channels_last)
+
+    def weights(self, name: str | Path = WEIGHTS) -> bytes:
+        """Content of its file of weights; raises ``BadInput`` if there is none, or if it is damaged."""
+        if not (self.folder / name).is_file():
+            raise BadInput(f"{self.folder / name}: no such file; a run that is kept for the record has no weights")
+        return self.files.read(Path(name).as_posix())
 
 
 def open_run(folder: Path) -> Run:
@@ -101,10 +134,7 @@ def open_run(folder: Path) -> Run:
     if not _is_complete(folder):
         raise BadInput(f"{folder}: the run is not complete; start its training again and it goes on where it was")
     run = Run(folder)
-    try:
-        _ = run.recipe
-    except ValidationError as error:
-        raise BadInput(f"{folder / 'recipe.json'}: not a recipe of this version ({error.errors()[0]['msg']})") from None
+    _ = run.recipe
     return run
 
 
@@ -114,9 +144,12 @@ def list_runs(results: Path) -> list[Path]:
 
 
 def record_files() -> list[str]:
-    """The small files of a complete run, all but its weights and predictions: every table is computed from them."""
+    """The small files of a complete run, all but its weights and predictions: every table is computed from them.
+
+    Beside them ``complete.json``, which tells which of the run's files there are.
+    """
     measured = [f"{name}.csv" for name in table_names()]
-    return ["recipe.json", *measured, "evaluation.json", "history.csv", "environment.json", "complete.json"]
+    return ["recipe.json", *measured, "evaluation.json", "history.csv", "environment.json"]
 
 
 def run_folder(recipe: Recipe, results: Path) -> Path:
@@ -147,7 +180,7 @@ def get_or_train(
         with _lock_run(folder):
             if not _is_complete(folder):
                 _train_and_test(network, recipe, data, folder, device, checkpoint_seconds, snapshots)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)  # of no more use once the run is complete
+    remove_checkpoints(folder)
     update_evaluation(open_run(folder), data, device)
     return open_run(folder)
 
@@ -165,6 +198,7 @@ def update_evaluation(run: Run, data: VpiFolder, device: str = "auto") -> bool:
             return False
         network = run.network().to(trainer.find_device(device))
         _evaluate(network, run.recipe, data, run.folder)
+        _complete(run.recipe, run.folder)
     return True
 
 
@@ -217,7 +251,7 @@ def get_or_train_each(
 
 
 def _is_complete(folder: Path) -> bool:
-    return (folder / "complete.json").is_file()
+    return (folder / COMPLETE).is_file()
 
 
 def _train_and_test(
@@ -233,13 +267,19 @@ def _train_and_test(
     history, seconds = trainer.train(network, recipe, data, folder, device, checkpoint_seconds, snapshots)
     network.eval()
     device_used = next(network.parameters()).device
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
+    write_atomically(folder / WEIGHTS, trainer.weights_content(network))
     write_atomically(folder / "history.csv", history.to_csv(index=False))
     start = time.monotonic()
     _evaluate(network, recipe, data, folder)
     took = {"training_seconds": round(seconds, 1), "testing_seconds": round(time.monotonic() - start, 1)}
     write_atomically(folder / "environment.json", json.dumps(environment(device_used) | took, indent=2) + "\n")
-    write_atomically(folder / "complete.json", json.dumps({"recipe": recipe.digest}) + "\n")
+    _complete(recipe, folder)
+
+
+def _complete(recipe: Recipe, folder: Path) -> None:
+    many = [path for pattern in ("snapshots/step-*", "predictions/*.png") for path in sorted(folder.glob(pattern))]
+    names = [*record_files(), WEIGHTS, *(path.relative_to(folder).as_posix() for path in many)]
+    complete(folder, recipe.digest, names)
 
 
 def _evaluate(network: nn.Module, recipe: Recipe, data: VpiFolder, folder: Path) -> None:

@@ -5,17 +5,17 @@ predictions, beside the same network as ONNX, its limits (``sadanet calibrate``)
 a run of profile "shipped".
 """
 
-import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
 from sadanet_lab.inference.onnx_export import export_onnx
 from sadanet_lab.paths import LIMITS, PHANTOM, ROOT, SHIPPED
 from sadanet_lab.training.datasets import open_data
+from sadanet_lab.training.run_files import WEIGHTS, complete
 from sadanet_lab.training.run_store import Run, open_run, record_files
 
 LARGEST_BYTES = 32 * 2**20
@@ -48,7 +48,7 @@ def ship(run: Run, out: Path = SHIPPED) -> None:
         raise BadInput(f"{run.folder}: a run of profile {run.recipe.profile!r}; expected one of profile 'shipped'")
     if run.recipe.data != open_data(PHANTOM, "shipped").fingerprint:
         raise BadInput(f"{run.folder}: trained on other data than the profile's phantoms; expected no patients' data")
-    state = load_file(run.folder / "model.safetensors")
+    state = load(run.weights())
     halved = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
     network = run.network()
     network.load_state_dict(halved)
@@ -58,7 +58,8 @@ def ship(run: Run, out: Path = SHIPPED) -> None:
         raise BadInput(f"{run.folder}: {size / 2**20:.1f} MiB of weights; expected at most {LARGEST_BYTES / 2**20:.0f}")
     out.mkdir(parents=True, exist_ok=True)
     for name in record_files():
-        shutil.copyfile(run.folder / name, out / name)
-    save_file(halved, out / "model.safetensors")
+        write_atomically(out / name, run.files.read(name))
+    write_atomically(out / WEIGHTS, save(halved))
+    complete(out, run.files.record["recipe"], [*record_files(), WEIGHTS])
     write_atomically(out / "model.onnx", as_onnx)
     (out / LIMITS).unlink(missing_ok=True)  # of the model before

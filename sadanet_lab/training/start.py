@@ -1,10 +1,12 @@
 """Training that starts from trained weights: the shipped model's, a run's, or a file's."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.training.recipe import sha256_of
+from sadanet_lab.training.run_files import WEIGHTS
 from sadanet_lab.training.shipped import find_run
 
 NETWORK = ("method", "head", "normalisation", "gamma", "backbone", "input_channels", "width")
@@ -25,7 +27,7 @@ def settings_of(name: str, results: Path, start: Path) -> dict[str, Any]:
     if file.is_file():
         raise BadInput(f"{name}: expected weights to start from: a run, shipped, or a file that ends in .safetensors")
     run = find_run(name, results, start)
-    file = run.folder / "model.safetensors"
+    file = run.folder / WEIGHTS
     kept = {what: getattr(run.recipe, what) for what in (*NETWORK, *PICTURES, *SIZES)}
     told = name if name == "shipped" else run.folder.name
-    return kept | {"start": told, "start_file": str(file), "start_sha256": sha256_of(file)}
+    return kept | {"start": told, "start_file": str(file), "start_sha256": hashlib.sha256(run.weights()).hexdigest()}

@@ -8,24 +8,27 @@ import math
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from sadanet_core import Backbone
 from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput, Failed
-from sadanet_lab.images import preparation, transforms
-from sadanet_lab.images.vpi_folder import Sample, VpiFolder
+from sadanet_lab.files import write_atomically
+from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.progress import progress
-from sadanet_lab.training.recipe import Recipe
+from sadanet_lab.training.checkpoints import Checkpoints
+from sadanet_lab.training.patches import TrainingSet, normalised, seed_of, worker_count
+from sadanet_lab.training.recipe import Recipe, read_weights
 
 HISTORY_ROWS = 100
 CHECKPOINT_SECONDS = 30.0
+READ_EVERY = 20
+"""Steps after which losses are read: a GPU is sent so many ahead, where reading each would make it wait each time."""
 
 
 def build_network(recipe: Recipe) -> SegmentationNetwork:
@@ -35,19 +38,25 @@ def build_network(recipe: Recipe) -> SegmentationNetwork:
     if recipe.first_weights == "pytorch":
         _draw_as_pytorch(network)
     if recipe.start_file is not None:
-        load_weights(network, Path(recipe.start_file), recipe.method)
+        start = Path(recipe.start_file)
+        load_weights(network, read_weights(start), start, recipe.method)
     return network.to(memory_format=torch.channels_last)
 
 
-def load_weights(network: nn.Module, file: Path, method: str) -> None:
-    """Give a method's network the weights in a file; raises ``BadInput`` if there are none, or of another network."""
-    if not file.is_file():
-        raise BadInput(f"{file}: no such file; a run that is kept for the record has no weights")
+def load_weights(network: nn.Module, content: bytes, file: Path, method: str) -> None:
+    """Give a method's network the weights in a safetensors file's content.
+
+    Raises ``BadInput`` naming the file if they are of another network, or not all finite numbers.
+    """
     try:
-        network.load_state_dict(load_file(file))
+        weights = load(content)
+        network.load_state_dict(weights)
     except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BadInput(f"{file}: not the weights of this version's {method} ({reason})") from None
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise BadInput(f"{file}: {name} holds numbers that are not finite; expected weights of a sound training")
 
 
 def _draw_as_pytorch(network: nn.Module) -> None:
@@ -69,43 +78,6 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     """Cosine from the first to the final rate over the iterations; step 0 has the first rate."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / recipe.iterations))
     return recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
-
-
-class TrainingSet:
-    """The training images, resized and held in memory as uint8; gives the batch of any step."""
-
-    def __init__(self, samples: tuple[Sample, ...], recipe: Recipe):
-        size = recipe.image_height, recipe.image_width
-        images = [preparation.resize(sample.image(), *size) for sample in samples]
-        masks = [transforms.resize_mask(sample.mask(), *size) for sample in samples]
-        images, self.masks = (
-            [torch.from_numpy(preparation.add_margin(p, recipe.margin)) for p in parts] for parts in (images, masks)
-        )
-        self.images = [image[None] for image in images]
-        patch = recipe.patch_height, recipe.patch_width
-        self.patch = {
-            "paper": transforms.TrainingPatch(*patch, recipe.rotation_degrees),
-            "upright": transforms.TrainingPatch(*patch, recipe.rotation_degrees, upright=True),
-            "rescaled": transforms.RescaledPatch(*patch),
-            "randomised": transforms.RandomisedView(*patch),
-        }[recipe.augmentation]
-        self.recipe = recipe
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """(pictures float32 (B, channels, h, w), labels int64 (B, h, w)) of a step.
-
-        Images come in a shuffled order that uses each once before any comes again.
-        """
-        generator = torch.Generator().manual_seed(_seed_of("patches", self.recipe.seed, step))
-        pairs = []
-        for position in range(step * self.recipe.batch, (step + 1) * self.recipe.batch):
-            epoch, place = divmod(position, len(self.images))
-            shuffle = torch.Generator().manual_seed(_seed_of("shuffle", self.recipe.seed, epoch))
-            chosen = torch.randperm(len(self.images), generator=shuffle)[place]
-            pairs.append(self.patch(self.images[chosen], self.masks[chosen], generator))
-        images, masks = (torch.stack(parts) for parts in zip(*pairs, strict=True))
-        normalised = torch.from_numpy(preparation.normalise(images.numpy(), self.recipe.input_channels))
-        return normalised.contiguous(memory_format=torch.channels_last), masks.long()
 
 
 def check_device(device: str) -> None:
@@ -133,7 +105,7 @@ def train(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     snapshots: int = 0,
 ) -> tuple[pd.DataFrame, float]:
-    """Train a network of ``build_network`` to the recipe's last iteration, or on from ``folder/checkpoint.pt``.
+    """Train a network of ``build_network`` to the recipe's last iteration, or on from its checkpoint in ``folder``.
 
     Changes the network in place and moves it to the device ("auto", "cpu", "cuda", "mps"). Returns the history
     (step, learning_rate, loss: mean over the steps since the row before) and the seconds spent in all processes that
@@ -149,39 +121,56 @@ def train(
     loss_of = methods.find_method(recipe.method).losses[recipe.loss](network, recipe.lambda_dice)
     optimizer = torch.optim.Adam(_parameter_groups(network, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
     model, optimizer = fabric.setup(network, optimizer)
-    checkpoint = _Checkpoint(folder / "checkpoint.pt", network, optimizer)
-    step, history, losses, seconds_before = checkpoint.load(fabric.device)
+    checkpoints = Checkpoints(folder, recipe.digest, network, optimizer)
+    done = checkpoints.load(fabric.device)
     training_set = TrainingSet(data.train[: recipe.training_images], recipe)
+    batches = training_set.batches(done.step, worker_count(fabric.device), pin=fabric.device.type == "cuda")
 
     start = saved = time.monotonic()
+    seconds_before = done.seconds
     row_every = max(1, recipe.iterations // HISTORY_ROWS)
     kept_at = {round(recipe.iterations * (i + 1) / (snapshots + 1)) for i in range(snapshots)}
-    with progress(recipe.iterations, recipe.name, "steps", initial=step) as bar:
-        while step < recipe.iterations:
-            rate = learning_rate(recipe, step)
+    unread: list[Tensor] = []
+    with progress(recipe.iterations, recipe.name, "steps", initial=done.step) as bar:
+        for pictures, labels in batches:
+            rate = learning_rate(recipe, done.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            pictures, labels = (part.to(fabric.device) for part in training_set.batch(step))
-            torch.manual_seed(_seed_of("dropout", recipe.seed, step))  # dropout
+            pictures, labels = (part.to(fabric.device, non_blocking=True) for part in (pictures, labels))
+            torch.manual_seed(seed_of("dropout", recipe.seed, done.step))
             optimizer.zero_grad()
-            loss = loss_of(model(pictures), labels)
+            loss = loss_of(model(normalised(pictures, recipe.input_channels)), labels.long())
             fabric.backward(loss)
             optimizer.step()
-            step += 1
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise Failed(f"{recipe.name}: the loss became {losses[-1]} at step {step}; try a lower --learning-rate")
-            bar.set_postfix_str(f"loss {losses[-1]:.3f}, rate {rate:.1e}", refresh=False)
+            done.step += 1
+            unread.append(loss.detach())
+            is_last, is_row = done.step == recipe.iterations, done.step % row_every == 0
+            is_due = time.monotonic() - saved >= checkpoint_seconds
+            if len(unread) == READ_EVERY or is_row or is_due or is_last or done.step in kept_at:
+                done.losses += _read(unread, recipe.name, done.step)
+                bar.set_postfix_str(f"loss {done.losses[-1]:.3f}, rate {rate:.1e}", refresh=False)
             bar.update()
-            if step % row_every == 0 or step == recipe.iterations:
-                history.append({"step": step, "learning_rate": rate, "loss": sum(losses) / len(losses)})
-                losses.clear()
-            if step in kept_at:
-                _keep_snapshot(network, folder / "snapshots" / f"step-{step:06d}.safetensors")
-            if time.monotonic() - saved >= checkpoint_seconds or step == recipe.iterations:
+            if is_row or is_last:
+                mean = sum(done.losses) / len(done.losses)
+                done.history.append({"step": done.step, "learning_rate": rate, "loss": mean})
+                done.losses.clear()
+            if done.step in kept_at:
+                _keep_snapshot(network, folder / "snapshots" / f"step-{done.step:06d}.safetensors")
+            if is_due or is_last:
                 saved = time.monotonic()
-                checkpoint.save(step, history, losses, seconds_before + saved - start)
-    return pd.DataFrame(history), seconds_before + time.monotonic() - start
+                done.seconds = seconds_before + saved - start
+                checkpoints.save(done)
+    return pd.DataFrame(done.history), seconds_before + time.monotonic() - start
+
+
+def _read(unread: list[Tensor], name: str, step: int) -> list[float]:
+    """The losses of the steps up to ``step``, for which a GPU is waited for; raises ``Failed`` if one is no number."""
+    losses = torch.stack(unread).tolist()
+    unread.clear()
+    for at, loss in enumerate(losses, start=step - len(losses) + 1):
+        if not math.isfinite(loss):
+            raise Failed(f"{name}: the loss became {loss} at step {at}; try a lower --learning-rate")
+    return losses
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
@@ -193,42 +182,11 @@ def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
     return [group for group in groups if group["params"]]
 
 
+def weights_content(network: nn.Module) -> bytes:
+    """Of the safetensors file that holds a network's weights."""
+    return save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+
+
 def _keep_snapshot(network: nn.Module, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary)
-    temporary.replace(path)
-
-
-class _Checkpoint:
-    """Weights, optimizer, step and history, enough to go on bit for bit; replaced atomically."""
-
-    def __init__(self, path: Path, network: nn.Module, optimizer):
-        self.path, self.network, self.optimizer = path, network, optimizer
-
-    def load(self, device: torch.device) -> tuple[int, list[dict], list[float], float]:
-        if not self.path.exists():
-            return 0, [], [], 0.0
-        state = torch.load(self.path, map_location=device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        return state["step"], state["history"], state["losses"], state["seconds"]
-
-    def save(self, step: int, history: list[dict], losses: list[float], seconds: float) -> None:
-        state = {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": step,
-            "history": history,
-            "losses": losses,
-            "seconds": seconds,
-        }
-        temporary = self.path.with_name(f".{self.path.name}")
-        torch.save(state, temporary)
-        temporary.replace(self.path)
-
-
-def _seed_of(kind: str, seed: int, index: int) -> int:
-    """An independent random stream for each epoch's shuffle, each step's patches and each step's dropout."""
-    kinds = ("shuffle", "patches", "dropout")
-    return int(np.random.SeedSequence([seed, kinds.index(kind), index]).generate_state(1, np.uint64)[0] >> 1)
+    write_atomically(path, weights_content(network))

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sadanet_lab import methods
-from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.spine.curve_angles import RAW_DIFFERS, measure_curves
@@ -163,7 +162,7 @@ def worst(data: VpiFolder, table: pd.DataFrame, run: Run, count: int = 4) -> Fig
     for pair, (_, row) in zip(axes.reshape(-1, 2), part.loc[order].iterrows(), strict=True):
         sample = samples[row.stem]
         measured = "not measurable" if np.isnan(row.measured) else f"measured {row.measured:.1f}°"
-        predicted = read_mask(run.prediction_path(row.stem))
+        predicted = run.prediction(row.stem)
         for axis, labels, title in zip(
             pair, (sample.mask(), predicted), (f"true {row.true:.1f}°", measured), strict=True
         ):

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 
-from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.studies.disagreement import BOX, box_of_disagreement, dice_of_images, worst_place
@@ -26,7 +25,7 @@ def segmentations(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COL
     """
     runs = list(runs)
     image, truth = sample.image(), sample.mask()
-    predicted = [read_mask(run.prediction_path(sample.stem)) for run in runs]
+    predicted = [run.prediction(sample.stem) for run in runs]
     panels = [np.repeat(image[..., None], 3, axis=2), *(overlay(image, mask, colours) for mask in (truth, *predicted))]
     titles = ["image", "mask", *(f"{method_label(r)}\n{dice_of_images(r)[sample.stem]:.1f}" for r in runs)]
     box = box_of_disagreement(predicted)
@@ -74,7 +73,7 @@ def contact_sheet(data: VpiFolder, run: Run, columns: int = 10, colours: np.ndar
     for axis in axes.flat:
         axis.axis("off")
     for axis, sample in zip(axes.flat, samples, strict=False):
-        axis.imshow(overlay(sample.image(), read_mask(run.prediction_path(sample.stem)), colours))
+        axis.imshow(overlay(sample.image(), run.prediction(sample.stem), colours))
         axis.set_title(f"{sample.stem}\n{dice[sample.stem]:.1f}", fontsize=6.5)
     class_legend(figure, colours)
     return figure

@@ -47,9 +47,7 @@ def training_patches(pictures: Tensor, labels: Tensor, colours: np.ndarray = COL
     """Patches with their masks drawn over them; of ``selection.pick_patches``."""
     figure, axes = plt.subplots(1, len(pictures), figsize=(1.0 * len(pictures), 2.4), layout="constrained")
     for axis, picture, label in zip(axes, pictures, labels, strict=True):
-        grey = picture[0].numpy()
-        grey = np.clip(255 * (grey - grey.min()) / max(np.ptp(grey), 1e-6), 0, 255).astype(np.uint8)
-        axis.imshow(overlay(grey, label.numpy().astype(np.uint8), colours))
+        axis.imshow(overlay(picture[0].numpy(), label.numpy(), colours))
         axis.axis("off")
     return figure
 

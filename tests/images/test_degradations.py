@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.ndimage import center_of_mass
 
 from sadanet_lab.images.degradations import DEGRADATIONS
+from sadanet_lab.images.png import read_mask
 from sadanet_lab.studies.robustness import bone_contrasts
 
 HEIGHT, WIDTH = 256, 96
@@ -171,8 +172,8 @@ class KnownRun:
 
     folder: Path
 
-    def prediction_path(self, stem: str) -> Path:
-        return self.folder / f"{stem}.png"
+    def prediction(self, stem: str) -> np.ndarray:
+        return read_mask(self.folder / f"{stem}.png")
 
 
 @pytest.fixture

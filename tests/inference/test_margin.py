@@ -13,8 +13,9 @@ from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.inference.framing import network_input
 from sadanet_lab.inference.segmentation import as_tensor, logits_of
 from sadanet_lab.studies.attention_maps import attention_maps
+from sadanet_lab.training.patches import TrainingSet
 from sadanet_lab.training.recipe import make_recipe
-from sadanet_lab.training.trainer import TrainingSet, build_network
+from sadanet_lab.training.trainer import build_network
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (256, 64), np.uint8)
 MARGIN = 32
@@ -98,8 +99,7 @@ def test_training_patches_show_the_margin_and_the_images_first_and_last_rows(pha
 
 def _patches(training, steps):
     for step in range(steps):
-        for image in training.batch(step)[0]:
-            yield (image * GREY_SD + GREY_MEAN).round()
+        yield from training[step][0]
 
 
 def test_a_margin_is_refused_where_whole_images_are_shown():

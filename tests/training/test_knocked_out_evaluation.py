@@ -10,6 +10,7 @@ from sadanet_lab.methods import registry
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.training import trainer
 from sadanet_lab.training.evaluation import evaluate, table_names
+from sadanet_lab.training.patches import TrainingSet
 from sadanet_lab.training.recipe import Recipe, make_recipe
 
 GAMMA = {"head.channel_attention": 0.8, "head.spatial_attention": -0.6}
@@ -109,7 +110,7 @@ def test_a_recipe_of_before_started_gamma_at_zero():
 
 
 def test_training_reads_no_validation_image(data, recipe):
-    held = trainer.TrainingSet(data.train, recipe)
+    held = TrainingSet(data.train, recipe)
     assert len(held.images) == len(data.train) == 3
 
 

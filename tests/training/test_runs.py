@@ -14,13 +14,14 @@ import torch
 
 from sadanet_core import SegmentationLoss
 from sadanet_lab.errors import BadInput, Failed
-from sadanet_lab.images.png import read_mask
 from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.methods import registry
 from sadanet_lab.methods.sa2net import MixedLoss
 from sadanet_lab.training import trainer
+from sadanet_lab.training.checkpoints import NAME
 from sadanet_lab.training.evaluation import evaluate
+from sadanet_lab.training.patches import TrainingSet
 from sadanet_lab.training.profiles import profiles
 from sadanet_lab.training.recipe import Recipe, make_recipe
 from sadanet_lab.training.run_store import get_or_train, get_or_train_each, open_run, run_folder
@@ -48,25 +49,23 @@ KILLED = {
     "in training": """
 import os, torch
 save = torch.save
-def half(state, path):
-    save(state, path)
-    if state["step"] == 3:
-        path.write_bytes(path.read_bytes()[:1000])
+def half(state, file):
+    if state["progress"]["step"] == 3:
+        file.write(b"half")
+        file.flush()
         os.kill(os.getpid(), 9)
+    save(state, file)
 torch.save = half
 """,
     "after training": """
 import os
 from sadanet_lab.training import run_store
-run_store.save_file = lambda weights, path: (path.write_bytes(b"half"), os.kill(os.getpid(), 9))
+run_store.trainer.weights_content = lambda network: os.kill(os.getpid(), 9)
 """,
     "before the end": """
 import os
 from sadanet_lab.training import run_store
-write = run_store.write_atomically
-def killed(path, content):
-    os.kill(os.getpid(), 9) if path.name == "complete.json" else write(path, content)
-run_store.write_atomically = killed
+run_store.complete = lambda *_: os.kill(os.getpid(), 9)
 """,
 }
 """Moment -> code that makes a process kill itself then."""
@@ -157,26 +156,26 @@ class TestTraining:
         assert trainer.learning_rate(recipe, 40_000) == pytest.approx(5e-6 + (1e-3 - 5e-6) * (1 + math.sqrt(0.5)) / 2)
 
     def test_each_image_is_used_once_before_any_comes_again(self, data):
-        training_set = trainer.TrainingSet(data.train, tiny(data))
+        training_set = TrainingSet(data.train, tiny(data))
         seen = []
         training_set.patch = lambda image, mask, generator: seen.append(id(image)) or (image, mask)
         for step in range(6):  # 2 a batch, 4 images: three epochs
-            training_set.batch(step)
+            training_set[step]
         epochs = [seen[i : i + 4] for i in range(0, 12, 4)]
         assert all(len(set(epoch)) == 4 for epoch in epochs)
         assert epochs[0] != epochs[1] or epochs[1] != epochs[2]
 
     def test_a_step_does_not_depend_on_those_before_it(self, data):
-        fresh, used = (trainer.TrainingSet(data.train, tiny(data)) for _ in range(2))
+        fresh, used = (TrainingSet(data.train, tiny(data)) for _ in range(2))
         for step in range(3):
-            used.batch(step)
-        for one, other in zip(fresh.batch(3), used.batch(3), strict=True):
+            used[step]
+        for one, other in zip(fresh[3], used[3], strict=True):
             assert torch.equal(one, other)
 
     def test_other_seeds_give_other_weights_and_batches(self, data):
         one, other = (trainer.build_network(tiny(data, seed=s)) for s in (0, 1))
         assert not torch.equal(next(one.parameters()), next(other.parameters()))
-        batches = [trainer.TrainingSet(data.train, tiny(data, seed=s)).batch(0)[0] for s in (0, 1)]
+        batches = [TrainingSet(data.train, tiny(data, seed=s))[0][0] for s in (0, 1)]
         assert not torch.equal(*batches)
 
     def test_a_loss_that_is_no_number_stops_training(self, data, tmp_path, monkeypatch):
@@ -208,13 +207,13 @@ class TestRunStore:
         folder = run_folder(tiny(data), tmp_path)
         with pytest.raises(BadInput, match="not complete"):
             open_run(folder)
-        assert torch.load(folder / "checkpoint.pt")["step"] == (2 if moment == "in training" else 6)
+        assert torch.load(folder / NAME)["progress"]["step"] == (2 if moment == "in training" else 6)
         assert_same_run(get_or_train(tiny(data), data, tmp_path), uninterrupted)
-        assert not (folder / "checkpoint.pt").exists()
+        assert not list(folder.glob("checkpoint*"))
 
     def test_resumed_training_does_not_start_over(self, data, uninterrupted, tmp_path, monkeypatch):
         """Stopped after three of six steps, only three are done the second time."""
-        batch, steps = trainer.TrainingSet.batch, []
+        batch, steps = TrainingSet.__getitem__, []
 
         def stop_at_three(self, step):
             steps.append(step)
@@ -222,7 +221,7 @@ class TestRunStore:
                 raise KeyboardInterrupt
             return batch(self, step)
 
-        monkeypatch.setattr(trainer.TrainingSet, "batch", stop_at_three)
+        monkeypatch.setattr(TrainingSet, "__getitem__", stop_at_three)
         with pytest.raises(KeyboardInterrupt):
             get_or_train(tiny(data), data, tmp_path, checkpoint_seconds=0)
         run = get_or_train(tiny(data), data, tmp_path)
@@ -251,7 +250,7 @@ class TestRunStore:
         again = evaluate(uninterrupted.network(), data.test, uninterrupted.recipe)["counts"]
         pd.testing.assert_frame_equal(again, uninterrupted.counts)
         for sample in data.test:
-            stored = read_mask(uninterrupted.prediction_path(sample.stem))
+            stored = uninterrupted.prediction(sample.stem)
             assert stored.shape == sample.mask().shape
             tp = ((stored == 1) & (sample.mask() == 1)).sum()
             row = uninterrupted.counts.query("stem == @sample.stem and `class` == 'rib'")
@@ -267,7 +266,7 @@ class TestRunStore:
         with pytest.raises(BadInput, match="not a run"):
             open_run(tmp_path)
         (tmp_path / "recipe.json").write_text(json.dumps({"method": "sadanet"}))
-        (tmp_path / "complete.json").write_text("{}")
+        (tmp_path / "complete.json").write_text('{"recipe": "0123456789ab"}')
         with pytest.raises(BadInput, match="not a recipe"):
             open_run(tmp_path)
 
