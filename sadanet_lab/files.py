@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedRandom
+from io import BufferedWriter
 from pathlib import Path
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
@@ -33,14 +33,14 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def open_atomically(path: Path) -> Iterator[BufferedRandom]:
+def open_atomically(path: Path) -> Iterator[BufferedWriter]:
     """As ``write_atomically``, of a content that comes in parts: it is there once the block ends without an error.
 
-    The file can be read and sought in, too. Raises ``Failed``, one line, if the disk is full or the folder is gone.
+    Raises ``Failed``, one line, if the disk is full or the folder is gone.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        with temporary.open("w+b") as file:
+        with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # before it takes its name: a power cut leaves the old content or the new

@@ -1,7 +1,6 @@
-"""Commands on runs: train, evaluate, keep for the record, ship."""
+"""Commands that make runs and test them."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from sadanet_lab.cli.options import (
     PROFILE,
     RESULTS,
     Size,
-    check_onnx_name,
     main,
     named_run,
     results_folder,
@@ -26,7 +24,7 @@ from sadanet_lab.paths import PHANTOM
 
 if TYPE_CHECKING:
     from sadanet_lab.images.vpi_folder import VpiFolder
-    from sadanet_lab.training.run_store import Run
+    from sadanet_lab.training.runs import Run
 
 
 @main.command()
@@ -204,7 +202,8 @@ def _own_data(trained: "Run", data: Path | None) -> "VpiFolder":
 
 def _update_all(results: Path, data: Path | None, device: str) -> None:
     """Every complete run; those of other data are named and left as they are."""
-    from sadanet_lab.training.run_store import list_runs, open_run, update_evaluation
+    from sadanet_lab.training.run_store import update_evaluation
+    from sadanet_lab.training.runs import list_runs, open_run
 
     for folder in list_runs(results):
         try:
@@ -214,79 +213,6 @@ def _update_all(results: Path, data: Path | None, device: str) -> None:
             click.echo(f"left as it is: {error}", err=True)
         else:
             click.echo(f"{folder}: {'evaluated again' if is_new else 'up to date'}")
-
-
-@main.command()
-@click.argument("run", type=FOLDER)
-@click.argument("out", type=FOLDER)
-@RESULTS
-def export(run: Path, out: Path, results: Path | None) -> None:
-    """Write RUN's network to OUT, an ONNX file that `sadanet predict --run` takes, and that needs no torch.
-
-    Its metadata say how its pictures are made. The network computes in float32, whatever the run's precision.
-
-    Example: sadanet export sadanet-0123456789ab model.onnx
-    """
-    from sadanet_lab.files import writable_folder, write_atomically
-    from sadanet_lab.inference.onnx_export import export_onnx
-
-    check_onnx_name(out)
-    trained = named_run(run, results)
-    content = export_onnx(trained.network(), trained.recipe, str(run))
-    write_atomically(writable_folder(out.parent) / out.name, content)
-    click.echo(f"{out}: {len(content) / 2**20:.1f} MiB")
-
-
-@main.command()
-@click.argument("run", type=FOLDER)
-@click.option("--phantoms", type=click.IntRange(min=1), default=300, help="Of each kind to learn from, and to test on.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.", show_default="cores"
-)
-@RESULTS
-def calibrate(run: Path, phantoms: int, jobs: int, results: Path | None) -> None:
-    """Learn from phantoms how far RUN's angles can be trusted: a run, "shipped", or a file of `sadanet export`.
-
-    Written beside it: what `sadanet predict` then needs to give each angle an interval that is to hold the true one
-    in 9 of 10 phantoms, and to say of a picture that it is unlike those the model knows. Printed: how often that is so
-    on other phantoms, by kind. Of degraded ones a quarter as many are drawn.
-
-    Example: sadanet calibrate sadanet-0123456789ab
-    """
-    from sadanet_lab.studies.limits import calibrate_model
-    from sadanet_lab.views.limits import coverage_markdown
-
-    table = calibrate_model(str(run), results_folder(results), phantoms, jobs)
-    click.echo(coverage_markdown(table))
-
-
-@main.command()
-@click.argument("run", type=FOLDER)
-@RESULTS
-def ship(run: Path, results: Path | None) -> None:
-    """Make RUN, one of profile shipped, the model inside the package; for maintainers.
-
-    Example: sadanet ship sadanet-0123456789ab
-    """
-    from sadanet_lab.training import shipped
-
-    shipped.ship(named_run(run, results))
-    click.echo(f"{shipped.SHIPPED}: made of {run}; now bring its README.md up to date")
-
-
-@main.command()
-@click.argument("folder", type=FOLDER)
-@click.argument("out", type=FOLDER)
-@RESULTS
-def freeze(folder: Path, out: Path, results: Path | None) -> None:
-    """Copy FOLDER, results of phantoms, to OUT for the record, with what its tables can be computed from again.
-
-    Example: sadanet freeze results/phantom-quick results/reference/quick-cpu
-    """
-    from sadanet_lab.reporting import reference
-
-    names = reference.freeze(folder, results_folder(results) / "runs", out)
-    click.echo(f"{out}: tables, figures and {len(names)} runs without their weights")
 
 
 def _print_scores(counts, basis: str, form: str) -> None:

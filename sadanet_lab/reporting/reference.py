@@ -4,7 +4,7 @@
     *.csv, *.md, *.png, *.json     as the notebooks left them
     runs/<method>-<digest>/        recipe, counts and the other tables, history, environment; no weights
 
-A run kept so opens like any other (``run_store.open_run``), all but its network.
+A run kept so opens like any other (``runs.open_run``), all but its network.
 """
 
 import json
@@ -18,7 +18,7 @@ from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.run_files import complete
-from sadanet_lab.training.run_store import Run, open_run, record_files
+from sadanet_lab.training.runs import Run, open_run, record_files
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:

@@ -14,7 +14,7 @@ from sadanet_lab.progress import progress
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
 from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.studies.selection import phantom_truth
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 CLOSE = 5.0
 """Degrees: the error of repeated expert readings that is commonly accepted for the Cobb angle."""

@@ -7,7 +7,7 @@ import pandas as pd
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.studies.run_scores import frame_scores, method_label
 from sadanet_lab.training.choices import changed_settings, own_recipe
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 MEASURES = ("dice", "validation", "frame")
 

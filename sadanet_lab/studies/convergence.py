@@ -8,7 +8,7 @@ import pandas as pd
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.studies.run_scores import Label, method_label
 from sadanet_lab.training.choices import changed_settings
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 CONVERGED = 0.5
 """Dice points: a method whose last doubling gained more is not done, and its rank may be its speed of learning."""

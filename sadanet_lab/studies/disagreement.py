@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from sadanet_lab.metrics.scores import BONE_AVERAGE, scores_of
 from sadanet_lab.spine.classes import CLASSES
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 BOX = 0.16, 0.6
 """Height and width of the box, as shares of the image's."""

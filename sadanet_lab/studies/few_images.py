@@ -12,7 +12,8 @@ from sadanet_lab.studies.angle_agreement import agreement, compare_with_truth
 from sadanet_lab.training.adaptation import adapt
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.recipe import make_recipe
-from sadanet_lab.training.run_store import Run, get_or_train
+from sadanet_lab.training.run_store import get_or_train
+from sadanet_lab.training.runs import Run
 from sadanet_lab.training.shipped import shipped_run
 from sadanet_lab.training.start import settings_of
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sadanet_lab.metrics.hidden import SEEN
 from sadanet_lab.studies.run_scores import Label, method_label
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 SHARES = (0.0, 0.15, 0.3, 0.45, 1.0)
 """Bounds of the bins of the share of a spine's bones that are hidden."""

@@ -6,7 +6,7 @@ import pandas as pd
 
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.studies.run_scores import Label, method_label
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 COLUMNS = ("method", "module", "seed", "dice", "without", "lost", "gamma", "one_hot_percent")
 

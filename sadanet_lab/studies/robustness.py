@@ -14,7 +14,7 @@ from sadanet_lab.progress import progress
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import BONES, CLASSES
 from sadanet_lab.spine.curve_angles import measure_curves
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 from sadanet_lab.training.trainer import find_device
 
 RING = 0.006

@@ -12,7 +12,7 @@ from sadanet_lab.metrics.claims import lambda_title
 from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, bone_dice, counts_array, scores_of
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.studies.published import published_scores
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 Label = Callable[[Run], str]
 """How a run is called in a table."""

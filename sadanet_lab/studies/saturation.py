@@ -20,7 +20,7 @@ from sadanet_lab.inference.framing import network_input
 from sadanet_lab.inference.segmentation import as_tensor, in_precision_of, logits_of
 from sadanet_lab.studies.finding import Finding
 from sadanet_lab.training.evaluation import ONE_HOT
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 from sadanet_lab.training.trainer import build_network
 
 EQUATIONS = {"Eq. (1)": (StructureAffinityAttention, "affinity"), "Eq. (3)": (GlobalChannelAttention, "attend")}

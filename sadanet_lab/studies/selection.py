@@ -17,7 +17,7 @@ from sadanet_lab.studies.disagreement import dice_of_images
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.patches import TrainingSet
 from sadanet_lab.training.recipe import Recipe
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 
 def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:

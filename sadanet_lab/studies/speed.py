@@ -9,7 +9,7 @@ from sadanet_lab import methods
 from sadanet_lab.studies.complexity import macs, training_step
 from sadanet_lab.training.profiles import find_profile
 from sadanet_lab.training.recipe import Recipe
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 
 JOBS = {"sadanet": 1 + 6}
 """Trainings of a method for Tables I to IV and one seed: one, and SADANet once for each lambda."""

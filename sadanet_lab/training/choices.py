@@ -7,7 +7,8 @@ from typing import Any
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.training.recipe import Recipe, make_recipe
-from sadanet_lab.training.run_store import Run, get_or_train_each
+from sadanet_lab.training.run_store import get_or_train_each
+from sadanet_lab.training.runs import Run
 
 CHOSEN = ("head", "normalisation", "gamma", "loss", "lambda_dice", "augmentation", "margin", "first_weights")
 """Settings whose own value comes from the method or the profile, and which such a choice may change."""

@@ -1,159 +1,25 @@
-"""Trained runs on disk: each is trained once, whoever asks for it, and is whole or not there.
+"""Trained runs on disk, made: each is trained once, whoever asks for it. See ``runs`` for what is stored."""
 
-results/runs/<method>-<digest of the recipe>/
-    recipe.json          the settings
-    history.csv          step, learning_rate, loss
-    checkpoint*.pt       while training: enough to go on bit for bit, see ``checkpoints``; gone once it is complete
-    model.safetensors    the weights
-    snapshots/*          weights on the way there, where training was asked to keep some
-    predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
-    <table>.csv          what was measured of the test images, each of ``evaluation.table_names``
-    evaluation.json      version and tables of that evaluation; another version, and it is made again from the weights
-    environment.json     versions, device, threads, commit, seconds
-    complete.json        written last, with the sums of all others: without it the run is not done
-"""
-
-import io
 import json
 import time
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import torch
-from pydantic import ValidationError
 from torch import nn
 
 from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import lock, writable_folder, write_atomically
-from sadanet_lab.images.png import decode_mask
 from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
 from sadanet_lab.paths import resolve
 from sadanet_lab.training import trainer
 from sadanet_lab.training.checkpoints import remove_checkpoints
 from sadanet_lab.training.environment import environment
-from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
-from sadanet_lab.training.evaluation import evaluate, table_names
-from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
+from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.recipe import Recipe, make_recipe
-from sadanet_lab.training.run_files import COMPLETE, MEASURE_AGAIN, WEIGHTS, RunFiles, complete
-
-
-@dataclass(frozen=True)
-class Run:
-    """A complete run's folder."""
-
-    folder: Path
-
-    @property
-    def files(self) -> RunFiles:
-        """As they are now: another process may be evaluating the run again."""
-        return RunFiles(self.folder)
-
-    @cached_property
-    def recipe(self) -> Recipe:
-        """Raises ``BadInput`` if it is not one of this version, or not the one that the run was made of."""
-        path = self.folder / "recipe.json"
-        try:
-            recipe = Recipe.model_validate_json(self.files.read(path.name))
-        except ValidationError as error:
-            raise BadInput(f"{path}: not a recipe of this version ({error.errors()[0]['msg']})") from None
-        if recipe.version > RECIPE_VERSION:
-            raise BadInput(f"{path}: of version {recipe.version}; expected at most {RECIPE_VERSION}")
-        made_of = self.files.record["recipe"]
-        if recipe.version == RECIPE_VERSION and recipe.digest != made_of:
-            raise BadInput(f"{path}: of digest {recipe.digest}; expected {made_of}, which the run was made of")
-        return recipe
-
-    @cached_property
-    def counts(self) -> pd.DataFrame:
-        """Columns stem, class, tp, fp, fn, tn; see ``scores``."""
-        return self.table("counts")
-
-    def table(self, name: str) -> pd.DataFrame:
-        """One of the tables of ``evaluation.table_names``, or history."""
-        content = io.BytesIO(self.files.read(f"{name}.csv"))
-        try:  # a stem may be called NA; a number that is missing is written as nothing
-            return pd.read_csv(content, dtype={"stem": str}, keep_default_na=False, na_values=[""])
-        except ValueError as error:
-            raise BadInput(f"{self.folder / name}.csv: not a table ({error}); {MEASURE_AGAIN}") from None
-
-    @property
-    def evaluation_is_current(self) -> bool:
-        """Whether what was measured of it is whole, and what ``evaluate`` would measure now."""
-        try:
-            record = json.loads(self.files.read("evaluation.json"))
-        except ValueError:  # as ``BadInput`` is
-            return False
-        return record == _evaluation_record() and bool(self.files.sums) and not self.files.problems(measured_alone=True)
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """Columns step, learning_rate, loss."""
-        return self.table("history")
-
-    @cached_property
-    def environment(self) -> dict:
-        return json.loads(self.files.read("environment.json"))
-
-    def prediction(self, stem: str) -> np.ndarray:
-        """Label map uint8 (H, W) of a test image, ids 0..3, at its own resolution."""
-        name = f"predictions/{stem}.png"
-        return decode_mask(self.files.read(name), str(self.folder / name))
-
-    @property
-    def snapshots(self) -> dict[int, Path]:
-        """Step -> weights that training kept on its way, if it was asked to (``--snapshots``)."""
-        return {int(path.stem.removeprefix("step-")): path for path in sorted(self.folder.glob("snapshots/step-*"))}
-
-    def network(self, step: int | None = None) -> nn.Module:
-        """The trained network, in evaluation mode, on the CPU; ``step``: as it was then, one of ``snapshots``."""
-        settings = self.recipe.model_copy(update={"weights": "none"}).network_settings()
-        network = methods.find_method(self.recipe.method).build(settings)
-        path = self.folder / WEIGHTS if step is None else self.snapshots[step]
-        trainer.load_weights(network, self.weights(path.relative_to(self.folder)), path, self.recipe.method)
-        return network.eval().to(memory_format=torch.channels_last)
-
-    def weights(self, name: str | Path = WEIGHTS) -> bytes:
-        """Content of its file of weights; raises ``BadInput`` if there is none, or if it is damaged."""
-        if not (self.folder / name).is_file():
-            raise BadInput(f"{self.folder / name}: no such file; a run that is kept for the record has no weights")
-        return self.files.read(Path(name).as_posix())
-
-
-def open_run(folder: Path) -> Run:
-    """The complete run in a folder; raises ``BadInput`` if it isn't one."""
-    folder = Path(folder)
-    if not (folder / "recipe.json").is_file():
-        raise BadInput(f"{folder}: not a run; expected a folder of results/runs/ with recipe.json in it")
-    if not _is_complete(folder):
-        raise BadInput(f"{folder}: the run is not complete; start its training again and it goes on where it was")
-    run = Run(folder)
-    _ = run.recipe
-    return run
-
-
-def list_runs(results: Path) -> list[Path]:
-    """The folder of every complete run in a results folder, by name, whether it opens or not."""
-    return [path.parent for path in sorted((Path(results) / "runs").glob("*/complete.json"))]
-
-
-def record_files() -> list[str]:
-    """The small files of a complete run, all but its weights and predictions: every table is computed from them.
-
-    Beside them ``complete.json``, which tells which of the run's files there are.
-    """
-    measured = [f"{name}.csv" for name in table_names()]
-    return ["recipe.json", *measured, "evaluation.json", "history.csv", "environment.json"]
-
-
-def run_folder(recipe: Recipe, results: Path) -> Path:
-    return Path(results) / "runs" / recipe.name
+from sadanet_lab.training.run_files import WEIGHTS, complete
+from sadanet_lab.training.runs import Run, evaluation_record, is_complete, open_run, record_files, run_folder
 
 
 def get_or_train(
@@ -172,13 +38,13 @@ def get_or_train(
     """
     _check_data(recipe, data)
     folder = run_folder(recipe, results)
-    if not _is_complete(folder):
+    if not is_complete(folder):
         require_training_images(data, recipe.training_images)
         trainer.check_device(device)
         network = trainer.build_network(recipe)  # before the folder is made: weights may be missing
         writable_folder(folder)
         with _lock_run(folder):
-            if not _is_complete(folder):
+            if not is_complete(folder):
                 _train_and_test(network, recipe, data, folder, device, checkpoint_seconds, snapshots)
     remove_checkpoints(folder)
     update_evaluation(open_run(folder), data, device)
@@ -244,14 +110,10 @@ def get_or_train_each(
     results = resolve(results)
     for recipe in {r.method: r for r in recipes}.values():
         trainer.check_network(recipe)
-    pretrained = (r for r in recipes if r.weights != "none" and not _is_complete(run_folder(r, results)))
+    pretrained = (r for r in recipes if r.weights != "none" and not is_complete(run_folder(r, results)))
     for recipe in {r.backbone: r for r in pretrained}.values():
         trainer.build_network(recipe)
     return [get_or_train(recipe, data, results) for recipe in recipes]
-
-
-def _is_complete(folder: Path) -> bool:
-    return (folder / COMPLETE).is_file()
 
 
 def _train_and_test(
@@ -285,8 +147,4 @@ def _complete(recipe: Recipe, folder: Path) -> None:
 def _evaluate(network: nn.Module, recipe: Recipe, data: VpiFolder, folder: Path) -> None:
     for name, table in evaluate(network, data.test, recipe, folder / "predictions", data.val).items():
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
-    write_atomically(folder / "evaluation.json", json.dumps(_evaluation_record()) + "\n")
-
-
-def _evaluation_record() -> dict:
-    return {"version": EVALUATION_VERSION, "tables": sorted(table_names())}
+    write_atomically(folder / "evaluation.json", json.dumps(evaluation_record()) + "\n")

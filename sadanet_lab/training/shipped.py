@@ -1,6 +1,6 @@
 """The model inside the package: trained on phantoms alone, for images that come without a training set.
 
-sadanet_lab/shipped/ is a run's folder (see ``run_store``) with its weights as 16-bit floats and without its
+sadanet_lab/shipped/ is a run's folder (see ``runs``) with its weights as 16-bit floats and without its
 predictions, beside the same network as ONNX, its limits (``sadanet calibrate``) and a model card. ``ship`` makes it of
 a run of profile "shipped".
 """
@@ -16,7 +16,7 @@ from sadanet_lab.inference.onnx_export import export_onnx
 from sadanet_lab.paths import LIMITS, PHANTOM, ROOT, SHIPPED
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.run_files import WEIGHTS, complete
-from sadanet_lab.training.run_store import Run, open_run, record_files
+from sadanet_lab.training.runs import Run, open_run, record_files
 
 LARGEST_BYTES = 32 * 2**20
 """Of the weights, and of the ONNX file."""
@@ -32,10 +32,15 @@ def find_run(name: str | Path, results: str | Path = "results", start: Path = RO
 
     Relative paths start at ``start``. Raises ``BadInput`` if there is no such run.
     """
+    return open_run(find_folder(name, results, start))
+
+
+def find_folder(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Path:
+    """As ``find_run``, whether there is such a run or not."""
     if str(name) == "shipped":
-        return shipped_run()
+        return SHIPPED
     folder, by_name = start / Path(name).expanduser(), start / results / "runs" / name
-    return open_run(by_name if by_name.exists() and not folder.exists() else folder)
+    return by_name if by_name.exists() and not folder.exists() else folder
 
 
 def ship(run: Run, out: Path = SHIPPED) -> None:

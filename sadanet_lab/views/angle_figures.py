@@ -14,7 +14,7 @@ from sadanet_lab.spine.curve_angles import RAW_DIFFERS, measure_curves
 from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.studies.angle_agreement import CLOSE, agreement, raw_agreement, severity_table
 from sadanet_lab.studies.curve_agreement import curve_agreement
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 from sadanet_lab.views.overlays import overlay, with_levels
 
 

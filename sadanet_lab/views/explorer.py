@@ -14,7 +14,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.images.png import decode_vpi
 from sadanet_lab.studies.attention_maps import attention_maps
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 from sadanet_lab.views.attention_panels import HEIGHT, Panels, stack_sheets
 
 NONE, LAST = "-", "last"

@@ -12,7 +12,7 @@ from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.studies.disagreement import BOX, box_of_disagreement, dice_of_images, worst_place
 from sadanet_lab.studies.run_scores import method_label
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.runs import Run
 from sadanet_lab.views.figures import class_legend
 from sadanet_lab.views.overlays import overlay
 

@@ -1,5 +1,6 @@
 """Files of ``sadanet export``: what they say of themselves, and that onnxruntime finds in them what torch finds."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from onnx import helper
 
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.inference.onnx_export import export_onnx
-from sadanet_lab.inference.onnx_model import OnnxModel, open_onnx
+from sadanet_lab.inference.onnx_model import OnnxModel, open_onnx, sealed
 from sadanet_lab.inference.segmentation import TorchModel, labels_of
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.phantom import Style, draw, draw_spine, render
@@ -86,7 +87,11 @@ def test_a_file_says_to_any_reader_what_goes_in_and_out(small):
         for value in (*model.graph.input, *model.graph.output)
     }
     assert sides == {"picture": [1, 3, "height", "width"], "logits": [1, 4, "height", "width"]}
-    assert {each.key: json.loads(each.value) for each in model.metadata_props} == {
+    *said, seal = model.metadata_props
+    del model.metadata_props[-1]
+    assert (seal.key, seal.value) == ("sha256", hashlib.sha256(small[2][:-76]).hexdigest())
+    assert onnx.load_from_string(small[2][:-76]) == model  # all else is as it was
+    assert {each.key: json.loads(each.value) for each in said} == {
         "classes": list(CLASSES),
         "grey_mean": 75.99,
         "grey_sd": 84.15,
@@ -110,7 +115,7 @@ def with_metadata(content, **changes):
     metadata = {each.key: each.value for each in model.metadata_props} | changes
     del model.metadata_props[:]
     helper.set_model_props(model, {key: value for key, value in metadata.items() if value is not None})
-    return model.SerializeToString()
+    return sealed(model.SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,9 @@ def test_what_is_no_file_or_no_onnx_is_refused_in_a_line(tmp_path, capfd):
     with pytest.raises(BadInput, match=r"none\.onnx: cannot be read \(No such file"):
         open_onnx(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(BadInput, match=r"text\.onnx: damaged or of another program, by its sum; expected a file of"):
+        open_onnx(tmp_path / "text.onnx")
+    (tmp_path / "text.onnx").write_bytes(sealed(b"no network"))
     with pytest.raises(BadInput, match=r"text\.onnx: onnxruntime cannot read it .*; expected a file of"):
         open_onnx(tmp_path / "text.onnx")
     assert capfd.readouterr().err == ""

@@ -13,7 +13,7 @@ from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.training import trainer
 from sadanet_lab.training.choices import read_choice
 from sadanet_lab.training.recipe import make_recipe
-from sadanet_lab.training.run_store import run_folder
+from sadanet_lab.training.runs import run_folder
 
 pytestmark = pytest.mark.slow
 PROFILE = "standard"

@@ -17,7 +17,7 @@ from sadanet_lab.studies import audit, audit_networks, choices, convergence, hid
 from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.profiles import gives_verdicts
-from sadanet_lab.training.run_store import open_run
+from sadanet_lab.training.runs import open_run
 from sadanet_lab.views import attention_effects as effects
 from sadanet_lab.views import convergence as convergence_views
 from sadanet_lab.views import tables

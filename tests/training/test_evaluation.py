@@ -14,9 +14,11 @@ from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.metrics import measures, scores
 from sadanet_lab.metrics.measures import Measure
 from sadanet_lab.metrics.scores import Metric
-from sadanet_lab.training import run_store, trainer
+from sadanet_lab.training import runs, trainer
 from sadanet_lab.training.recipe import make_recipe
-from sadanet_lab.training.run_store import get_or_train, open_run, update_evaluation
+from sadanet_lab.training.run_files import WEIGHTS, complete
+from sadanet_lab.training.run_store import get_or_train, update_evaluation
+from sadanet_lab.training.runs import open_run
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def results_of(run):
 
 
 def raised(monkeypatch):
-    monkeypatch.setattr(run_store, "EVALUATION_VERSION", run_store.EVALUATION_VERSION + 1)
+    monkeypatch.setattr(runs, "EVALUATION_VERSION", runs.EVALUATION_VERSION + 1)
 
 
 def dark_pixels(prediction):
@@ -143,7 +145,8 @@ def test_all_goes_on_after_a_run_that_does_not_open(run, phantoms):
 def test_weights_that_do_not_fit_are_named(run):
     weights = load_file(run.folder / "model.safetensors")
     weights.pop(next(name for name in weights if name.endswith(".weight")))
-    save_file(weights, run.folder / "model.safetensors")
+    save_file(weights, run.folder / WEIGHTS)
+    complete(run.folder, run.recipe.digest, ["recipe.json", WEIGHTS])
     with pytest.raises(BadInput, match=r"model\.safetensors: not the weights of this version's unet"):
         run.network()
 

@@ -24,7 +24,8 @@ from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.patches import TrainingSet
 from sadanet_lab.training.profiles import profiles
 from sadanet_lab.training.recipe import Recipe, make_recipe
-from sadanet_lab.training.run_store import get_or_train, get_or_train_each, open_run, run_folder
+from sadanet_lab.training.run_store import get_or_train, get_or_train_each
+from sadanet_lab.training.runs import open_run, run_folder
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,9 @@ from sadanet_lab.studies.curve_agreement import curve_agreement, curves
 from sadanet_lab.training import shipped
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.models import find_model
-from sadanet_lab.training.run_store import Run
+from sadanet_lab.training.recipe import Recipe
+from sadanet_lab.training.run_files import complete
+from sadanet_lab.training.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,7 @@ def test_its_angles_are_close_to_the_true_ones(run, unseen):
 def test_other_runs_are_not_shipped(run, tmp_path):
     settings = json.loads((run.folder / "recipe.json").read_text()) | {"profile": "quick"}
     (tmp_path / "recipe.json").write_text(json.dumps(settings))
+    complete(tmp_path, Recipe(**settings).digest, ["recipe.json"])
     with pytest.raises(BadInput, match="expected one of profile 'shipped'"):
         shipped.ship(Run(tmp_path), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,8 @@ from sadanet_lab.images.vpi_folder import read_lists
 from sadanet_lab.paths import SHIPPED
 from sadanet_lab.training import trainer
 from sadanet_lab.training.recipe import Recipe, make_recipe
-from sadanet_lab.training.run_store import get_or_train, open_run
+from sadanet_lab.training.run_store import get_or_train
+from sadanet_lab.training.runs import open_run
 from sadanet_lab.training.start import settings_of
 
 HERE = Path()
