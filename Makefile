@@ -31,8 +31,9 @@ test-fast: install ## the tests that take seconds
 test-browser: install ## notebooks in a real JupyterLab; needs Chromium (apt-get install chromium)
 	.venv/bin/python -m pytest tests/browser
 
-benchmark: install ## how fast the attention explorer redraws
+benchmark: install ## how fast the attention explorer redraws, and patches are prepared
 	.venv/bin/python tests/benchmarks/explorer.py
+	.venv/bin/python tests/benchmarks/loader.py
 
 parity: install ## every network beside the released code, with the same weights: docs/parity.md; fetches that code
 	@.venv/bin/python -m tools.parity $(if $(SA2NET),--sa2net "$$SA2NET")

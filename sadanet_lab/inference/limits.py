@@ -118,7 +118,8 @@ def look_at(
 
 
 def doubts_of(height: int, logits: np.ndarray, found: Measurement) -> list[dict[str, float]]:
-    """The doubts about the largest angle, then about each curve's; none where nothing could be measured.
+    """The doubts about the largest angle, then about each curve's; none where nothing could be measured. Those about
+    the curve that has the largest angle are the same.
 
     height: rows of the label map that was measured; logits: reduced (classes, h, w). Of each: angle in degrees; always
     1; spread, see ``doubt.spread_of_angle``; raw: degrees by which the raw angle differs; confidence: what is missing
@@ -128,8 +129,9 @@ def doubts_of(height: int, logits: np.ndarray, found: Measurement) -> list[dict[
         return []
     samples = doubt.sample_levels(logits)
     shared = {"always": 1.0, "confidence": 1 - found.confidence, "uncertainty": doubt.uncertainty(softmax(logits, 0))}
-    spans = [(*largest_span(found.levels), found.largest_angle_degrees, found.raw_angle_degrees)]
-    spans += [(c.upper_end, c.lower_end, c.angle_degrees, c.raw_angle_degrees) for c in found.curves]
+    curves = [(c.upper_end, c.lower_end, c.angle_degrees, c.raw_angle_degrees) for c in found.curves]
+    largest = (*largest_span(found.levels), found.largest_angle_degrees, found.raw_angle_degrees)
+    spans = [next((curve for curve in curves if curve[:2] == largest[:2]), largest), *curves]
     doubts = []
     for upper, lower, angle, raw in spans:
         top, bottom = (found.levels[i].centre[1] / height for i in (upper, lower))

@@ -7,6 +7,7 @@ state, and a step is the same whether its process ran those before it or not.
 import math
 import time
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -90,10 +91,16 @@ def check_device(device: str) -> None:
 
 def find_device(device: str) -> torch.device:
     """The device that "auto", "cpu", "cuda" or "mps" means on this machine."""
-    from lightning_fabric import Fabric  # half a second to load, and only needed to train or to evaluate
-
     check_device(device)
-    return Fabric(accelerator=device, devices=1).device
+    return _fabric(device, "32-true").device
+
+
+def _fabric(device: str, precision: Literal["32-true", "bf16-mixed"]):
+    from lightning_fabric import Fabric  # half a second to load, and only needed to train or to evaluate
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+    # Named, or within a Slurm job it would expect a process for each of the job's tasks.
+    return Fabric(accelerator=device, devices=1, precision=precision, plugins=LightningEnvironment())
 
 
 def train(
@@ -113,10 +120,7 @@ def train(
     want to see them change.
     Raises ``Failed`` if the loss is no longer a finite number.
     """
-    from lightning_fabric import Fabric  # half a second to load, and only needed here
-
-    precision = "bf16-mixed" if recipe.precision == "bfloat16" else "32-true"
-    fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    fabric = _fabric(device, "bf16-mixed" if recipe.precision == "bfloat16" else "32-true")
     network.train()
     loss_of = methods.find_method(recipe.method).losses[recipe.loss](network, recipe.lambda_dice)
     optimizer = torch.optim.Adam(_parameter_groups(network, recipe.weight_decay), lr=recipe.learning_rate, fused=True)

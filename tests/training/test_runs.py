@@ -14,6 +14,7 @@ import torch
 
 from sadanet_core import SegmentationLoss
 from sadanet_lab.errors import BadInput, Failed
+from sadanet_lab.images import preparation
 from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.methods import registry
@@ -21,7 +22,7 @@ from sadanet_lab.methods.sa2net import MixedLoss
 from sadanet_lab.training import trainer
 from sadanet_lab.training.checkpoints import NAME
 from sadanet_lab.training.evaluation import evaluate
-from sadanet_lab.training.patches import TrainingSet
+from sadanet_lab.training.patches import TrainingSet, normalised
 from sadanet_lab.training.profiles import profiles
 from sadanet_lab.training.recipe import Recipe, make_recipe
 from sadanet_lab.training.run_store import get_or_train, get_or_train_each
@@ -307,3 +308,31 @@ def test_a_device_that_is_not_there_is_refused(data, tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="device: found 'cuda'"):
         get_or_train(tiny(data), data, tmp_path, device="cuda")
     assert not list(tmp_path.iterdir())
+
+
+def test_patches_cut_ahead_of_time_by_workers_give_the_same_weights(data, uninterrupted, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "worker_count", lambda device: 2)
+    assert_same_run(get_or_train(tiny(data), data, tmp_path), uninterrupted)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_normalised_as_in_testing_bit_for_bit(data, channels):
+    images, _ = TrainingSet(data.train, tiny(data))[0]
+    assert images.dtype == torch.uint8
+    expected = torch.from_numpy(preparation.normalise(images.numpy(), channels))
+    assert torch.equal(normalised(images, channels), expected)
+
+
+def test_losses_are_read_when_a_row_is_due_and_a_bad_one_is_named_by_its_step(data, tmp_path, monkeypatch):
+    """The network goes wrong at step 4 of 6; all are read at the first row after it."""
+    forward, seen = SegmentationLoss.forward, []
+
+    def bad_fourth(self, *given):
+        seen.append(1)
+        return forward(self, *given) * (math.inf if len(seen) == 4 else 1)
+
+    monkeypatch.setattr(SegmentationLoss, "forward", bad_fourth)
+    monkeypatch.setattr(trainer, "HISTORY_ROWS", 1)
+    with pytest.raises(Failed, match="became inf at step 4"):
+        get_or_train(tiny(data, "unet"), data, tmp_path)
+    assert len(seen) == 6
