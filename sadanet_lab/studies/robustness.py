@@ -87,7 +87,7 @@ def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, se
     """``bone_contrasts`` in bins that hold as many bones each: a row per bone (class), network and bin.
 
     Columns bone, network, contrast and recall (means of the bin), low, high (95 % bootstrap interval of the recall over
-    images, since the bones of an image are alike), bones, images.
+    images, since the bones of an image are alike), bones (of the bin), images (that have bones of the class).
     """
     rows = []
     for name, of_class in bones.groupby("bone", sort=False):
@@ -97,10 +97,22 @@ def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, se
             picks = np.random.default_rng(seed).integers(0, len(images), (draws, len(images)))
             sums, counts = images[picks].sum(1).T
             low, high = np.percentile(sums / counts, [2.5, 97.5])
-            row = name, network, number, part.contrast.mean(), part.recall.mean(), low, high, len(part), len(images)
+            row = (
+                name,
+                network,
+                number,
+                part.contrast.mean(),
+                part.recall.mean(),
+                low,
+                high,
+                len(part),
+                of_class.stem.nunique(),
+            )
             rows.append(row)
     columns = ["bone", "network", "bin", "contrast", "recall", "low", "high", "bones", "images"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["bone", "network", "bin"], kind="stable").drop(columns="bin")
+    return (
+        pd.DataFrame(rows, columns=columns).sort_values(["bone", "network", "bin"], kind="stable").drop(columns="bin")
+    )
 
 
 def _contrast(

@@ -119,9 +119,9 @@ def scatter(table: pd.DataFrame) -> Figure:
     figure.supylabel("measured angle (°)")
     style.note(
         figure,
-        "Across: true angle (°). Points: the largest curve angle of each test image, "
-        f"{_seeds(table)}; above each panel how many of them were measurable. Grey: within {CLOSE:g}° of the truth. Ring: "
-        f"flagged, the raw angle differs by more than {RAW_DIFFERS:g}°.",
+        f"Across: true angle (°). Points: the largest curve angle of each test image, {_seeds(table)}; above each "
+        f"panel how many of them were measurable. Grey: within {CLOSE:g}° of the truth. Ring: flagged, the raw angle "
+        f"differs by more than {RAW_DIFFERS:g}°.",
     )
     return figure
 
@@ -168,9 +168,7 @@ def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
         axis.set(title=f"{source} (n = {counts.to_numpy().sum()})", xlabel="measured", ylabel="")
         axis.tick_params(rotation=0, length=0)
     axes[0, 0].set_ylabel("true")
-    style.note(
-        figure, f"Numbers: test images, {_seeds(table)}; shade: share of the row. Severity: {severity_bands()}."
-    )
+    style.note(figure, f"Numbers: test images, {_seeds(table)}; shade: share of the row. Severity: {severity_bands()}.")
     return figure
 
 
@@ -193,9 +191,9 @@ def worst(data: VpiFolder, table: pd.DataFrame, run: Run, count: int = 4) -> Fig
     style.class_legend(figure)
     style.note(
         figure,
-        f"The {len(order)} of n = {len(part)} test images whose largest angle is furthest off (not measurable: furthest of "
-        f"all), {method}, seed {run.recipe.seed}. Thick lines end a curve, thin ones are the other levels; numbers: "
-        "angles of the curves as measured in that label map.",
+        f"The {len(order)} of n = {len(part)} test images whose largest angle is furthest off (not measurable: "
+        f"furthest of all), {method}, seed {run.recipe.seed}. Thick lines end a curve, thin ones are the other "
+        "levels; numbers: angles of the curves as measured in that label map.",
     )
     return figure
 

@@ -78,9 +78,9 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     figure.legend(handles=marks, loc="outside upper right", ncols=5, handlelength=1)
     style.note(
         figure,
-        f"Share of the bones' pixels that get their class; all test images, {style.counted(recall.seed.nunique(), 'seed')}"
-        ". Filled: whole networks (mean over seeds); rings: the same without one attention module. Each panel has an "
-        "axis of its own, none begins at 0.",
+        "Share of the bones' pixels that get their class; all test images, "
+        f"{style.counted(recall.seed.nunique(), 'seed')}. Filled: whole networks (mean over seeds); rings: the same "
+        "without one attention module. Each panel has an axis of its own, none begins at 0.",
     )
     return figure
 
@@ -120,8 +120,8 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
     figure.supylabel("recall of hidden bones (% of pixels)")
     style.note(
         figure,
-        "Across: bones hidden (% of the spine's), in bins, each at its mean. Recall is the mean over the kinds of hidden "
-        f"bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest.",
+        "Across: bones hidden (% of the spine's), in bins, each at its mean. Recall is the mean over the kinds of "
+        f"hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest.",
     )
     return figure
 

@@ -49,19 +49,19 @@ def differences(table: pd.DataFrame) -> Figure:
     figure.suptitle(f"{table.method.iloc[0]} minus …{of_networks}", x=0.01, ha="left")
     style.note(
         figure,
-        f"n = {style.counted(table.seeds.min(), 'seed')} x {table.images.max()} test images. Lines: 95 % intervals. Left: "
-        "the primary question, filled where above or below; grey: the smallest difference that could have been found. "
-        "Crosses: exploratory, intervals uncorrected.",
+        f"n = {style.counted(table.seeds.min(), 'seed')} x {table.images.max()} test images. Lines: 95 % intervals. "
+        "Left: the primary question, filled where above or below; grey: the smallest difference that could have "
+        "been found. Crosses: exploratory, intervals uncorrected.",
     )
     return figure
 
 
-def sweep(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
+def sweep(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "dice") -> Figure:
     """Score against lambda, one column per region: the paper's values above, ours below with a point for every seed.
 
-    long: of ``run_scores.compare_with_paper`` with lambda labels; scores: of ``run_scores.scores_of_runs``. No line
-    joins single runs: what lies between two of them is not known. Where there are several seeds, a bar from the lowest
-    to the highest and a stroke at their mean. Both axes of a region span as many points.
+    long: of ``run_scores.compare_with_paper`` with lambda labels; scores: of ``run_scores.scores_of_runs``, of so many
+    test images. No line joins single runs: what lies between two of them is not known. Where there are several seeds, a
+    bar from the lowest to the highest and a stroke at their mean. Both axes of a region span as many points.
     """
     regions = {region: REGIONS[region] for region in BONE_REGIONS}
     figure, axes = style.panels(2, len(regions), 3.1, sharex=True)
@@ -71,7 +71,7 @@ def sweep(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Fig
         printed = long[(long.source == "paper") & (long.region == region)]
         paper.scatter(printed.value, printed["mean"], **style.PAPER)
         own = scores[scores.region == region]
-        here.scatter(own.value, own.percent, s=9, color=HERE, linewidth=0, alpha=0.7, zorder=3)
+        here.scatter(own.value, own.percent, s=14, color=HERE, linewidth=0, alpha=0.8, zorder=3)
         seeds = own.groupby("value").percent.agg(["min", "max", "mean"])
         if own.seed.nunique() > 1:
             here.vlines(seeds.index, seeds["min"], seeds["max"], color=HERE, linewidth=0.8)
@@ -93,8 +93,9 @@ def sweep(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Fig
     bars = "; bars: lowest to highest seed, stroke: mean" if seeds > 1 else "; of one run each, chance is not known"
     style.note(
         figure,
-        f"Diamonds: the paper's single runs (patients). Points: SADANet here, n = {style.counted(seeds, 'seed')}, all "
-        f"test images{bars}. Both rows of a column span as many points; grey: the paper's choice.",
+        f"Diamonds: the paper's single runs (patients). Points: SADANet here, n = {style.counted(seeds, 'seed')} x "
+        f"{style.counted(images, 'test image')}{bars}. Both rows of a column span as many points; grey: the "
+        "paper's choice.",
     )
     return figure
 
@@ -134,7 +135,10 @@ def reliability(bins: pd.DataFrame) -> Figure:
         title = {"all": "all pixels", "bones": "pixels predicted a bone"}[str(region)]
         axis.set(title=title, xlim=(0.2, 1.01), ylim=(0, 1.01), xlabel="confidence")
     axes[0, 0].set_ylabel("accuracy")
-    for place, words, where in (((0.03, 0.97), "surer than it says", "top"), ((0.97, 0.03), "less right than it says", "bottom")):
+    for place, words, where in (
+        ((0.03, 0.97), "more often right than sure", "top"),
+        ((0.97, 0.03), "surer than right", "bottom"),
+    ):
         axes[0, 0].text(*place, words, transform=axes[0, 0].transAxes, fontsize=style.SMALL, color="0.4", va=where,
                         ha="left" if where == "top" else "right")  # fmt: skip
     style.legend(figure, bins.method.unique())

@@ -51,7 +51,7 @@ def few_images(table: pd.DataFrame) -> Figure:
     seeds = table.groupby(["start", "images"]).seed.nunique().max()
     style.note(
         figure,
-        f"Lines: means of up to {style.counted(seeds, 'seed')}, each a small point; all test images of the other scanner "
-        "(phantoms). The axis of Dice begins above 0; the numbers of images stand at equal distances.",
+        f"Lines: means of up to {style.counted(seeds, 'seed')}, each a small point; all test images of the other "
+        "scanner (phantoms). The axis of Dice begins above 0; the numbers of images stand at equal distances.",
     )
     return figure

@@ -15,7 +15,6 @@ from sadanet_lab.training.runs import Run
 from sadanet_lab.views import style
 from sadanet_lab.views.overlays import overlay
 
-
 ERROR = "#D000B0"
 """Of the circle: like no class, and no grey."""
 CIRCLE = 2.0
@@ -33,7 +32,11 @@ def segmentations(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COL
     image, truth = sample.image(), sample.mask()
     predicted = [run.prediction(sample.stem) for run in runs]
     shown = [np.repeat(image[..., None], 3, axis=2), *(overlay(image, mask, colours) for mask in (truth, *predicted))]
-    titles = ["image\n", "mask\n", *(f"{_short(method_label(r))}\n{dice_of_images(r)[sample.stem]:.1f} %" for r in runs)]
+    titles = [
+        "image\n",
+        "mask\n",
+        *(f"{_short(method_label(r))}\n{dice_of_images(r)[sample.stem]:.1f} %" for r in runs),
+    ]
     circles = [worst_place(truth, labels) for labels in predicted]
     box = box_of_disagreement(predicted)
     (left, right), (top, bottom) = _limits(image.shape, circles)
@@ -65,15 +68,15 @@ def segmentations(sample: Sample, runs: Iterable[Run], colours: np.ndarray = COL
     seeds = ", ".join(str(seed) for seed in sorted({run.recipe.seed for run in runs}))
     style.note(
         figure,
-        f"n = 1 test image, {sample.stem}, networks of seed {seeds}. Below each name: mean Dice of the three bones in this "
-        "image. White box, enlarged below: where the methods differ most from each other. Purple circle: where that "
-        "method errs most.",
+        f"n = 1 test image, {sample.stem}, networks of seed {seeds}. Below each name: mean Dice of the three bones "
+        "in this image. White box, enlarged below: where the methods differ most from each other. Purple circle: "
+        "where that method errs most.",
     )
     return figure
 
 
 def _short(title: str) -> str:
-    """"SADANet w/o SAA" on a line as narrow as a panel."""
+    """ "SADANet w/o SAA" on a line as narrow as a panel."""
     return title.replace("SADANet w/o", "w/o")
 
 

@@ -21,7 +21,9 @@ def images_and_masks(
 ) -> Figure:
     """Each image beside itself with its mask drawn over it."""
     samples, titles = list(samples), list(titles)
-    figure, axes = style.panels(1, 2 * len(samples), 4.1 if len(samples) > 3 else 5)
+    tallest = max(tall / wide for tall, wide in (sample.image().shape for sample in samples))
+    panel = style.TWO_COLUMNS / (2 * len(samples)) - 0.06
+    figure, axes = style.panels(1, 2 * len(samples), panel * tallest + 0.75)
     for place, (sample, title) in enumerate(zip(samples, titles, strict=True)):
         image = sample.image()
         plain, drawn = axes[0, 2 * place : 2 * place + 2]
@@ -31,6 +33,7 @@ def images_and_masks(
     for axis in axes.flat:
         axis.axis("off")
     style.class_legend(figure, colours)
+    style.note(figure, f"n = {style.counted(len(samples), 'image')}; right of each the same with its mask.")
     return figure
 
 
@@ -52,7 +55,7 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
     axis = axes[0, 0]
     bins = np.arange(0, max(60, truth.largest_angle_degrees.max()) + 5, 5)
     splits = [split for split in ("train", "val", "test") if (truth.split == split).any()]
-    greys = {"train": "0.75", "val": "0.5", "test": style.look("SADANet").colour}
+    greys = {"train": "0.8", "val": "0.55", "test": "0.3"}
     axis.hist(
         [truth.largest_angle_degrees[truth.split == split] for split in splits],
         bins=bins.tolist(),
@@ -69,16 +72,17 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
     return figure
 
 
-def score_dots(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
+def score_dots(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "dice") -> Figure:
     """One panel per region: each method's mean over seeds, its seeds as points, and the paper's value as a diamond.
 
-    long: of ``run_scores.compare_with_paper``; scores: of ``run_scores.scores_of_runs``. The axis does not begin at 0:
-    places are compared, not lengths. The paper is about patients: only the order of the methods can be compared.
+    long: of ``run_scores.compare_with_paper``; scores: of ``run_scores.scores_of_runs``, of so many test
+    images. The axis does not begin at 0: places are compared, not lengths. The paper is about patients: only the order
+    of the methods can be compared.
     """
     regions = {region: REGIONS[region] for region in BONE_REGIONS}
     order = list(long[long.source == "here"].method.unique())
     figure, axes = style.panels(1, len(regions), 0.19 * len(order) + 1.05, sharex=True, sharey=True)
-    places = np.arange(len(order))
+    places, several = np.arange(len(order)), scores.seed.nunique() > 1
     for axis, (region, title) in zip(axes.flat, regions.items(), strict=True):
         rows = long[(long.region == region) & (long.metric == metric)]
         here = rows[rows.source == "here"].set_index("method").loc[order]
@@ -90,19 +94,25 @@ def score_dots(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -
             axis.scatter(own, [place] * len(own), s=7, color=style.look(name).colour, alpha=0.5, linewidth=0, zorder=2)
             axis.plot(here["mean"][name], place, linestyle="", **_mark(name))
         axis.scatter(paper["mean"], places, **style.PAPER)
-        shown = pd.concat([seeds.percent, paper["mean"]])
         axis.set(title=title, xlabel=f"{METRICS[metric].title} (%)")
-        axis.update_datalim([(shown.min(), 0), (shown.max(), 0)])
-    every = pd.concat([long[(long.metric == metric) & long.region.isin(regions)]["mean"]])
+    every = pd.concat([part[part.region.isin(regions) & (part.metric == metric)] for part in (long, scores)])
+    every = every["mean"].fillna(every.percent)
     axes[0, 0].set(xlim=(every.min() - 3, every.max() + 3), ylim=(len(order) - 0.4, -0.6))
     axes[0, 0].set_yticks(places, order)
     marks = [
-        Line2D([], [], linestyle="", **_mark("SADANet"), label="here: mean over seeds"),
-        Line2D([], [], linestyle="", marker=".", color="0.5", label="here: one seed"),
-        Line2D([], [], linestyle="", marker="D", mfc="white", mec="0.1", label="the paper: patients"),
+        Line2D(
+            [], [], linestyle="", **_mark("SADANet"), label="here: mean over seeds" if several else "here: one seed"
+        ),
+        Line2D([], [], linestyle="", marker="D", mfc="none", mec="0.1", label="the paper: patients"),
     ]
+    if several:
+        marks.insert(1, Line2D([], [], linestyle="", marker=".", color="0.5", label="here: one seed"))
     figure.legend(handles=marks, loc="outside upper right", ncols=3, handlelength=1)
-    style.note(figure, f"n = {style.counted(scores.seed.nunique(), 'seed')}; all test images. The axis begins above 0.")
+    style.note(
+        figure,
+        f"n = {style.counted(scores.seed.nunique(), 'seed')} x {style.counted(images, 'test image')} here; the paper's "
+        "are single runs on images that are private. The axis begins above 0.",
+    )
     return figure
 
 
@@ -143,9 +153,12 @@ def attention_costs(costs: pd.DataFrame) -> Figure:
     colours = {}
     for attention, rows in costs.groupby("attention", sort=False):
         colour = style.MODULES[str(attention).split()[0]]
-        drawn = [(left, 0, str(attention), rows.macs / 1e9, "-"), (right, 1, str(attention), rows.peak_bytes / 2**20, "-")]
+        drawn = [
+            (left, 0, str(attention), rows.macs / 1e9, "-"),
+            (right, 1, str(attention), rows.peak_bytes / 2**20, "-"),
+        ]
         if rows.paper_macs.any():
-            drawn.append((left, 0, f"{attention}, as the\npaper counts", rows.paper_macs / 1e9, "--"))
+            drawn.append((left, 0, f"{attention} (paper)", rows.paper_macs / 1e9, "--"))
         for axis, place, label, values, dash in drawn:
             axis.plot(rows.image_height, values, color=colour, linestyle=dash, marker="o")
             ends[place][label] = rows.image_height.iloc[-1], values.iloc[-1]

@@ -17,7 +17,7 @@ THEMES = {
     "Lumps": ("lump_",),
 }
 """Title -> how its quantities begin (see ``image_statistics.measure_image``); the first theme that fits has them."""
-LEFT, REACH = 4, 0.35
+LEFT, REACH = 4, 0.22
 """Themes in the left panel; how far beyond 5 to 95 % the axis goes, in widths of that range."""
 
 
@@ -55,9 +55,10 @@ def real_among(table: pd.DataFrame, images: int) -> Figure:
     within = table.within.sum()
     style.note(
         figure,
-        f"Bars: 5th to 95th percentile of n = {images} images of this dataset, each stretched to one width; line: their "
-        f"median. Points: one real, expert-annotated image (data/published), {within} of {len(table)} values within "
-        "(blue), the others red, with an arrowhead and the value in units of the bar's width where it lies off the axis.",
+        f"Bars: 5th to 95th percentile of n = {images} images of this dataset, each stretched to one width; line: "
+        f"their median. Points: one real, expert-annotated image (data/published), {within} of {len(table)} values "
+        "within (blue), the others red, with an arrowhead and the value in units of the bar's width where it lies "
+        "off the axis.",
     )
     return figure
 
@@ -65,7 +66,8 @@ def real_among(table: pd.DataFrame, images: int) -> Figure:
 def _short(quantity: str, theme: str) -> str:
     """A quantity's title without what its theme says already."""
     begins = {"Texture": "texture ", "Ribs": "rib ", "Thoracic processes": "thoracic process ", "Lumps": "lump "}
-    return quantity_title(quantity).removeprefix(begins.get(theme, "")).replace(" 1th", " 1st")
+    title = quantity_title(quantity).removeprefix(begins.get(theme, "")).replace(" 1th", " 1st")
+    return "share of the image (%)" if title == "(%)" else title
 
 
 def _draw_row(axis, place: int, row) -> None:

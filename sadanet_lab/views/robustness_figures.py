@@ -10,7 +10,11 @@ from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.spine.classes import BONES
 from sadanet_lab.views import style
 
-QUANTITIES = {"dice": "mean bone\nDice (%)", "angle_error": "error of the\nangle (°)", "measurable": "angles that are\nmeasurable (%)"}
+QUANTITIES = {
+    "dice": "mean bone\nDice (%)",
+    "angle_error": "error of the\nangle (°)",
+    "measurable": "angles that are\nmeasurable (%)",
+}
 FEWEST_IMAGES = 10
 """For a bootstrap interval; of fewer the images themselves are drawn."""
 
@@ -18,8 +22,8 @@ FEWEST_IMAGES = 10
 def curves(table: pd.DataFrame) -> Figure:
     """Dice, angle error and measurable angles against the strength of each degradation, one line per network.
 
-    table: of ``studies.robustness.over_seeds``. Lines are means over images; the angle's is of those that are measurable
-    and hollow where some are not. Around them the 95 % bootstrap interval over images, or, of fewer than
+    table: of ``studies.robustness.over_seeds``. Lines are means over images; the angle's is of those that are
+    measurable and hollow where some are not. Around them the 95 % bootstrap interval over images, or, of fewer than
     ``FEWEST_IMAGES``, the images as points.
     """
     names, networks = list(table.degradation.unique()), list(table.network.unique())
@@ -50,9 +54,9 @@ def curves(table: pd.DataFrame) -> Figure:
     )
     style.note(
         figure,
-        f"n = {style.counted(images, 'test image')}, each degraded in every way; across: strength, 0 is the image as it "
-        f"is. Lines: means over images, after the mean over seeds; {around}. Angle: against that of the degraded mask, mean "
-        "of the measurable; hollow where some are not measurable.",
+        f"n = {style.counted(images, 'test image')}, each degraded in every way; across: strength, 0 is the image as "
+        f"it is. Lines: means over images, after the mean over seeds; {around}. Angle: against that of the degraded "
+        "mask, mean of the measurable; hollow where some are not measurable.",
     )
     return figure
 
@@ -91,7 +95,9 @@ def recall_against_contrast(table: pd.DataFrame) -> Figure:
     for axis, name in zip(axes.flat, BONES, strict=True):
         for network in networks:
             part, kind = table[(table.bone == name) & (table.network == network)], style.look(network)
-            axis.fill_between(part.contrast, 100 * part.low, 100 * part.high, color=kind.colour, alpha=0.15, linewidth=0)
+            axis.fill_between(
+                part.contrast, 100 * part.low, 100 * part.high, color=kind.colour, alpha=0.15, linewidth=0
+            )
             axis.plot(part.contrast, 100 * part.recall, **kind.line)
         bones = table[(table.bone == name) & (table.network == networks[0])].bones.sum()
         axis.set(title=f"{name.replace('_', ' ')}, n = {bones:,}", xlabel="contrast (greys)")
@@ -101,7 +107,7 @@ def recall_against_contrast(table: pd.DataFrame) -> Figure:
     style.note(
         figure,
         f"n: bones of {table.images.max()} test images, in six bins that hold as many each; points: means. Bands: 95 % "
-        "bootstrap interval over images, after the mean over seeds. Contrast 0: the bone cannot be seen. The axis of recall "
-        "begins above 0.",
+        "bootstrap interval over images, after the mean over seeds. Contrast 0: the bone cannot be seen. The axis of "
+        "recall begins above 0.",
     )
     return figure

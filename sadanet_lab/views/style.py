@@ -5,6 +5,7 @@ figure; a line of ``METHODS`` is all that there is to change. The colours of cla
 ``sadanet predict``, which needs no matplotlib, draws in them too.
 """
 
+import io
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
 
 ONE_COLUMN, TWO_COLUMNS = 89 / 25.4, 183 / 25.4
 """Widths of a figure in print, inches."""
-DOTS = 200
-"""Of a saved figure, per inch; also of what is a picture in its vector file."""
+DOTS, PICTURE_DOTS = 200, 150
+"""Of a saved figure, per inch; and of one that holds pictures, in its vector file too: all must be light in a clone."""
 SMALL = 7
 """Points: notes, ticks and labels on lines. Nothing is smaller."""
 LETTERS = {ONE_COLUMN: 62, TWO_COLUMNS: 130}
@@ -69,14 +70,14 @@ METHODS = {
     "DANet": Look("#003D2B", ">"),
     # SADANet, its ablations and its successor: red
     "SADANet": Look("#C8102E", "o", width=1.8),
-    "SADANet w/o SAA": Look("#970A45", "<", LONG),
+    "SADANet w/o SAA": Look("#E8601C", "<", LONG),
     "SADANet w/o SCA": Look("#A44F5B", "X", MIXED),
     "SA2Net": Look("#AB5D99", "*", SHORT),
     "shipped model": Look("#1A1A1A", "d", SHORT),
 }
 """By the method's title. A new method needs no line here: ``look`` gives it ``OTHER``."""
 OTHER = Look("#5A5A5A", "1", (0, (1, 1)))
-PAPER = {"marker": "D", "facecolor": "white", "edgecolor": "0.1", "s": 18, "linewidth": 0.8, "zorder": 4}
+PAPER = {"marker": "D", "facecolor": "none", "edgecolor": "0.1", "s": 18, "linewidth": 0.8, "zorder": 4}
 """For ``Axes.scatter``: numbers that the paper prints."""
 MODULES = {
     "SCA": METHODS["SADANet"].colour,
@@ -95,6 +96,14 @@ def look(name: str) -> Look:
 def panels(rows: int, columns: int, height: float, width: float = TWO_COLUMNS, **given: Any) -> tuple[Figure, Any]:
     """A figure so many inches wide and tall, and its axes, an array (rows, columns). given: to ``plt.subplots``."""
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **given)
+
+
+def file_of(figure: Figure, kind: str) -> bytes:
+    """The figure's file, "png" or "pdf": as wide as it is in print, and the same bytes each time."""
+    dots = PICTURE_DOTS if any(axis.images for axis in figure.axes) else DOTS
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, dpi=dots, metadata={"CreationDate": None} if kind == "pdf" else None)
+    return content.getvalue()
 
 
 def empty(why: str) -> Figure:
@@ -133,13 +142,22 @@ def label_lines(axis: Axes, ends: Mapping[str, tuple[float, float]], colours: Ma
     ends: name -> the line's last (x, y) in data units. The axis' limits must stand.
     """
     axis.figure.draw_without_rendering()  # lays out: the axis has its height now
-    heights = {name: axis.transAxes.inverted().transform(axis.transData.transform(end))[1] for name, end in ends.items()}
+    heights = {
+        name: axis.transAxes.inverted().transform(axis.transData.transform(end))[1] for name, end in ends.items()
+    }
     names = sorted(heights, key=heights.__getitem__)
     apart = 1.25 * SMALL / (axis.get_window_extent().height / axis.figure.dpi * 72) * np.arange(len(names))
     lowest = isotonic_regression(np.array([heights[name] for name in names]) - apart).x
     lowest = np.clip(lowest, 0, max(0.0, 1 - apart[-1])) if len(names) else lowest
     for name, y in zip(names, lowest + apart, strict=True):
-        line = {"arrowstyle": "-", "color": colours[name], "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+        line = {
+            "arrowstyle": "-",
+            "color": colours[name],
+            "linewidth": 0.5,
+            "shrinkA": 1,
+            "shrinkB": 2,
+            "relpos": (0, 0.5),
+        }
         axis.annotate(
             name, ends[name], (1.05, y), textcoords="axes fraction", fontsize=SMALL, color=colours[name],
             va="center", arrowprops=line, annotation_clip=False,
