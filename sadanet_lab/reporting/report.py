@@ -57,10 +57,13 @@ class Report:
         self._write(f"{name}.tex", latex(markdown, caption))
         return text
 
-    def figure(self, name: str, figure: Figure) -> None:
-        """Write ``<name>.png`` of a figure and, for print, ``<name>.pdf``, whose letters and lines are no pixels."""
+    def figure(self, name: str, figure: Figure, dots: int | None = None) -> None:
+        """Write ``<name>.png`` of a figure and, for print, ``<name>.pdf``, whose letters and lines are no pixels.
+
+        dots: per inch; by default the style's.
+        """
         for kind in ("png", "pdf"):
-            self._write(f"{name}.{kind}", style.file_of(figure, kind))
+            self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
 
     def picture(self, name: str, content: Image.Image | bytes) -> None:
         """Write ``<name>.png`` of a picture as it is, or of what is a PNG file already."""

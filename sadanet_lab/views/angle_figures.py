@@ -178,7 +178,8 @@ def worst(data: VpiFolder, table: pd.DataFrame, run: Run, count: int = 4) -> Fig
     part = table[(table.source == method) & (table.seed == run.recipe.seed) & table.true.notna()]
     order = (part.measured - part.true).abs().fillna(np.inf).sort_values(ascending=False).index[:count]
     samples = {sample.stem: sample for sample in data.test}
-    figure, axes = style.panels(1, 2 * len(order), 4.6)
+    tall, wide = data.test[0].image().shape
+    figure, axes = style.panels(1, 2 * len(order), (style.TWO_COLUMNS / (2 * len(order)) - 0.06) * tall / wide + 1.15)
     for pair, (_, row) in zip(axes.reshape(-1, 2), part.loc[order].iterrows(), strict=True):
         sample = samples[row.stem]
         measured = "not measurable" if np.isnan(row.measured) else f"measured {row.measured:.1f}°"

@@ -5,7 +5,6 @@ Of no runs a figure and a table say so.
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -44,7 +43,7 @@ def _what_it_does(lost: float) -> str:
 def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     """Recall of seen and hidden bones, a panel a kind, a row a method; of ``hidden_bones.recall_by_kind``.
 
-    The method's own marker: the whole network, mean over seeds, which are small points. Hollow, in the module's colour:
+    The method's own marker: the whole network, mean over seeds, which are small points. Hollow, as the module is drawn:
     without that module.
     """
     if recall.empty:
@@ -53,18 +52,17 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     names = list(recall.method.unique())
     figure, axes = style.panels(1, len(kinds), 0.19 * len(names) + 1.15, sharey=True)
     means = recall.groupby(["method", "without", "kind"], sort=False).recall.mean().reset_index()
-    colours = module_colours(recall)
+    modules = modules_of(recall)
     for axis, kind in zip(axes[0], kinds, strict=True):
         of_kind, seeds = means[means.kind == kind], recall[(recall.kind == kind) & (recall["without"] == WHOLE)]
         axis.hlines(range(len(names)), 0, 1000, color="0.9", linewidth=0.6)
         axis.scatter(seeds.recall, seeds.method.map(names.index), s=7, color="0.6", linewidth=0, zorder=2)
         for row in of_kind.itertuples():
-            kind_of = style.look(row.method)
             whole = row.without == WHOLE
+            drawn = style.look(row.method) if whole else modules[row.without]
             axis.plot(
-                row.recall, names.index(row.method), marker=kind_of.marker if whole else "o", linestyle="", zorder=3,
-                color=kind_of.colour if whole else colours[row.without], markersize=5 if whole else 4.5,
-                markerfacecolor=None if whole else "none", markeredgewidth=0.6 if whole else 1,
+                row.recall, names.index(row.method), drawn.marker, color=drawn.colour, markersize=5 if whole else 4.5,
+                markerfacecolor=None if whole else "none", markeredgewidth=0.6 if whole else 1, zorder=3,
             )  # fmt: skip
         shown = recall[recall.kind == kind].recall
         reach = max(2.0, 0.06 * (shown.max() - shown.min()))
@@ -72,8 +70,8 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     axes[0][0].set_yticks(range(len(names)), names)
     axes[0][0].set_ylim(len(names) - 0.4, -0.6)
     marks = [
-        Line2D([], [], linestyle="", marker="o", mfc="none", color=colour, label=f"without {module}")
-        for module, colour in colours.items()
+        Line2D([], [], linestyle="", marker=kind.marker, mfc="none", color=kind.colour, label=f"without {module}")
+        for module, kind in modules.items()
     ]
     figure.legend(handles=marks, loc="outside upper right", ncols=5, handlelength=1)
     style.note(
@@ -85,11 +83,10 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     return figure
 
 
-def module_colours(recall: pd.DataFrame) -> dict[str, str]:
-    """Colour of each module that is taken out somewhere in a table with the column without."""
-    modules = [module for module in recall["without"].unique() if module != WHOLE]
-    spare = iter(sns.color_palette("dark", len(modules)).as_hex())
-    return {module: style.MODULES.get(module) or next(spare) for module in modules}
+def modules_of(recall: pd.DataFrame) -> dict[str, style.Look]:
+    """How each module is drawn that is taken out somewhere in a table with the column without."""
+    modules = [str(module) for module in recall["without"].unique() if module != WHOLE]
+    return {module: style.MODULES.get(module, style.OTHER) for module in modules}
 
 
 def dose_and_response(recall: pd.DataFrame) -> Figure:
@@ -103,24 +100,28 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
     columns = min(4, len(names))
     figure, axes = style.panels(-(-len(names) // columns), columns, 1.45 * -(-len(names) // columns) + 0.7,
                                 sharex=True, sharey=True)  # fmt: skip
-    colours, handles = {WHOLE: "0.15"} | module_colours(recall), {}
+    looks, handles = {WHOLE: style.Look("#262626", ".")} | modules_of(recall), {}
     for axis, name in zip(axes.flat, names, strict=False):
         for without, table in recall[recall.method == name].groupby("without", sort=False):
             seeds = table.groupby("share").recall.agg(["mean", "min", "max"])
-            colour, whole = colours[str(without)], without == WHOLE
+            kind, whole = looks[str(without)], without == WHOLE
             label = "whole network" if whole else f"without {without}"
             drawn = {"linewidth": 1.8 if whole else 1, "linestyle": "-" if whole else style.SHORT}
-            (handles[label],) = axis.plot(100 * seeds.index, seeds["mean"], marker="o", color=colour, **drawn)
-            axis.fill_between(100 * seeds.index, seeds["min"], seeds["max"], color=colour, alpha=0.15, linewidth=0)
+            (handles[label],) = axis.plot(
+                100 * seeds.index, seeds["mean"], marker=kind.marker, color=kind.colour, **drawn
+            )
+            axis.fill_between(100 * seeds.index, seeds["min"], seeds["max"], color=kind.colour, alpha=0.15, linewidth=0)
         axis.set_title(name)
         axis.grid(axis="y")
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
     figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=6)
+    for axis in axes[-1]:
+        axis.set_xlabel("bones hidden (% of the spine's)")
     figure.supylabel("recall of hidden bones (% of pixels)")
     style.note(
         figure,
-        "Across: bones hidden (% of the spine's), in bins, each at its mean. Recall is the mean over the kinds of "
+        "Points: bins of the share that is hidden, each at its mean. Recall is the mean over the kinds of "
         f"hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest.",
     )
     return figure

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import ConnectionPatch
 from matplotlib.patheffects import withStroke
 
 from sadanet_lab.spine.curve_angles import measure_curves
@@ -49,6 +50,8 @@ def attention_figure(maps: Mapping[str, AttentionMaps], pixels: Sequence[tuple[f
                 if values is not None:
                     shown["attention"] = draw_attention(axis, found, values)
                     mark(axis, place, "AB"[number])
+                    if found.positions is not None:
+                        axis.text(0.05, 0.99, "PAM", transform=axis.transAxes, color="white", va="top", fontsize=7)
         for axis, values in zip(row[-4:], () if found.classes is None else found.classes.numpy(), strict=False):
             shown["key"] = axis.imshow(
                 values, cmap="Purples", vmin=0, vmax=1, extent=extent(found), interpolation="nearest"
@@ -74,8 +77,8 @@ def attention_figure(maps: Mapping[str, AttentionMaps], pixels: Sequence[tuple[f
     style.note(
         figure,
         f"n = 1 image, as {style.counted(len(maps), 'network')} see it; A, B: the two pixels. Looks: how much each "
-        "cell gives to the ringed pixel, by SCA's map after one and two passes, or by position attention (one map). "
-        "SAA runs in training only; its keys have no names, for nothing ties them to the classes.",
+        "cell gives to the ringed pixel, by SCA's map after one and two passes, or by position attention (PAM, one "
+        "map). SAA runs in training only; its keys have no names, for nothing ties them to the classes.",
     )
     return figure
 
@@ -114,39 +117,38 @@ def mark(axis: Axes, place: Place, name: str = "") -> None:
     )  # fmt: skip
 
 
-def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float], channel: int = 0) -> Figure:
+def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float]) -> Figure:
     """From image to angle, as one network goes: what its three attention modules do, label map, levels, angle.
 
     networks: title -> maps, of which the first with SCA, GCA and SAA is shown; pixel: (row, column) as shares of the
-    image, where SCA is shown; channel: of GCA, shown with the one that gives it most.
+    image, where SCA is shown.
     """
     whole = {title: maps for title, maps in networks.items() if maps.crosses and maps.classes is not None}
     if not whole:
         return style.empty("Nothing to draw: no network with SCA, GCA and SAA.")
-    maps = next(iter(whole.values()))
+    title, maps = next(iter(whole.items()))
     assert maps.classes is not None
     assert maps.features is not None
     tall, wide = maps.image.shape
-    place = int(pixel[0] * tall), int(pixel[1] * wide)
-    found = measure_curves(maps.labels)
-    figure, axes = style.panels(1, 8, 4.1)
+    place, found = (int(pixel[0] * tall), int(pixel[1] * wide)), measure_curves(maps.labels)
+    figure, axes = style.panels(1, 8, (style.TWO_COLUMNS / 8 - 0.2) * tall / wide + 1.6)
     image, sca, one, other, saa, labels, levels, angle = axes[0]
     image.imshow(maps.image, cmap="gray", vmin=0, vmax=255)
-    attention = draw_attention(sca, maps, looks_at(maps, place)[-1])
+    draw_attention(sca, maps, looks_at(maps, place)[-1])
     mark(sca, place)
-    partner, weight = maps.partners(channel, 1)[0]
+    channel, partner, weight = maps.tied_channels()
     for axis, number in ((one, channel), (other, partner)):
-        axis.imshow(
-            maps.features[number].clamp(min=0).numpy(), cmap="gray", extent=extent(maps), interpolation="nearest"
-        )
-    saa.imshow(maps.classes.argmax(0).numpy(), cmap=KEYS, vmin=0, vmax=3, extent=extent(maps), interpolation="nearest")
+        shown = maps.features[number].clamp(min=0).numpy()
+        axis.imshow(shown, cmap="gray", extent=extent(maps), interpolation="nearest")
+    keys = maps.classes.argmax(0).numpy()
+    saa.imshow(keys, cmap=KEYS, vmin=0, vmax=3, extent=extent(maps), interpolation="nearest")
     labels.imshow(overlay(maps.image, maps.labels))
     levels.imshow(overlay(maps.image, maps.labels, opacity=0.15))
     draw_levels(levels, found, angles=False)
     names = {
-        image: "Image", sca: "SCA: where a\npixel looks", one: f"GCA: channel\n{channel} takes ...",
-        other: f"... {100 * weight:.0f} % of it\nfrom {partner}", saa: "SAA: four\nkeys", labels: "Label map",
-        levels: "Levels", angle: "Tilt (°)",
+        image: "image", sca: "SCA: where\na pixel looks", one: f"GCA: channel\n{channel} takes …",
+        other: f"… {100 * weight:.0f} % of it\nfrom {partner}", saa: "SAA: the four\nkeys",
+        labels: "mask, as\nsegmented", levels: "levels", angle: "tilt of each\nlevel (°)",
     }  # fmt: skip
     _draw_tilts(angle, found, tall)
     for axis, name in names.items():
@@ -156,12 +158,25 @@ def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float], 
             axis.spines[:].set_visible(False)
     for axis in (image, saa, labels, levels):
         axis.annotate(
-            "", (1.14, 0.5), (1.0, 0.5), xycoords="axes fraction", annotation_clip=False,
+            "", (1.16, 0.5), (1.0, 0.5), xycoords="axes fraction", annotation_clip=False,
             arrowprops={"arrowstyle": "-|>", "color": "0.2", "linewidth": 1, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
-    bar = figure.colorbar(attention, ax=[sca], location="bottom", aspect=8, pad=0.01, extend="both")
-    bar.set_label("times an\neven spread", fontsize=style.SMALL)
-    style.class_legend(figure)
+    for first, last, text in ((sca, saa, "SADANet's three attention modules"), (labels, angle, "what follows")):
+        line = ConnectionPatch((0, 1.13), (1, 1.13), first.transAxes, last.transAxes, color="0.2", linewidth=0.8)
+        figure.add_artist(line).set_in_layout(False)
+        head = first.text(0, 1.145, text, fontsize=8, fontweight="bold", transform=first.transAxes)
+        head.set_in_layout(False)  # it may be wider than its panel
+    engine = figure.get_layout_engine()
+    assert engine is not None  # the style's
+    engine.set(rect=(0, 0, 1, 0.95))  # pyright: ignore[reportCallIssue]
+    style.note(
+        figure,
+        f"n = 1 image, as the network called {title} sees it. SCA: brighter cells give more to the ringed pixel, "
+        "after two passes (logarithmic, from an even spread to 1,000 times that). GCA: two channels of the "
+        "features, of which one takes from the other. SAA, in training only: the key that a cell takes most. Mask: "
+        "ribs orange, thoracic processes yellow, lumps blue. Levels: thick lines end a curve. Red: the two most "
+        "tilted levels, between which the angle is.",
+    )
     return figure
 
 
@@ -175,6 +190,7 @@ def _draw_tilts(axis: Axes, found, tall: int) -> None:
     axis.plot([tilts[end] for end in ends], [rows[end] for end in ends], "o", color=colour, markersize=4.5)
     reach = 1.25 * max(abs(tilt) for tilt in tilts)
     axis.set(xlim=(-reach, reach), ylim=(tall - 0.5, -0.5), yticks=[])
+    axis.set_box_aspect(4)
     axis.spines["left"].set_visible(False)
     middle = (rows[ends[0]] + rows[ends[1]]) / 2
     for end in ends:

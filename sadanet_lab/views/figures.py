@@ -152,7 +152,7 @@ def attention_costs(costs: pd.DataFrame) -> Figure:
     ends: tuple[dict, dict] = {}, {}
     colours = {}
     for attention, rows in costs.groupby("attention", sort=False):
-        colour = style.MODULES[str(attention).split()[0]]
+        colour = style.MODULES[str(attention).split()[0]].colour
         drawn = [
             (left, 0, str(attention), rows.macs / 1e9, "-"),
             (right, 1, str(attention), rows.peak_bytes / 2**20, "-"),

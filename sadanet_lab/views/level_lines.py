@@ -20,8 +20,9 @@ def draw_levels(axis: Axes, found: Measurement, angles: bool = True) -> None:
         left, right = np.array(level.left), np.array(level.right)
         reach = (0.3 if index in ends else 0) * (right - left)
         (x1, y1), (x2, y2) = left - reach, right + reach
-        width = 1.3 if index in ends else 0.6
-        axis.plot([x1, x2], [y1, y2], color="white", linewidth=width, path_effects=[withStroke(linewidth=width + 0.8)])
+        width = 1.2 if index in ends else 0.5
+        edge = withStroke(linewidth=width + 0.8, foreground="black")
+        axis.plot([x1, x2], [y1, y2], color="white", linewidth=width, path_effects=[edge])
     if angles:
         for curve in found.curves:
             level = found.levels[curve.apex]

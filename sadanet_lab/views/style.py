@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib_inline.backend_inline import set_matplotlib_formats
+from PIL import Image
 from scipy.optimize import isotonic_regression
 
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
@@ -80,12 +81,15 @@ OTHER = Look("#5A5A5A", "1", (0, (1, 1)))
 PAPER = {"marker": "D", "facecolor": "none", "edgecolor": "0.1", "s": 18, "linewidth": 0.8, "zorder": 4}
 """For ``Axes.scatter``: numbers that the paper prints."""
 MODULES = {
-    "SCA": METHODS["SADANet"].colour,
-    "GCA": METHODS["UNet"].colour,
-    "SAA": METHODS["SADANet w/o SAA"].colour,
-    "PAM": METHODS["DANet"].colour,
+    "SCA": Look(METHODS["SADANet"].colour, "o"),
+    "GCA": Look(METHODS["UNet"].colour, "s"),
+    "SAA": Look(METHODS["SADANet w/o SAA"].colour, "^"),
+    "PAM": Look(METHODS["DANet"].colour, "D"),
+    "masks": Look(METHODS["PSANet"].colour, "v"),
+    "SAT": Look(METHODS["SA2Net"].colour, "p"),
+    "channel": Look(METHODS["SEAM"].colour, "h"),
 }
-"""Colour of an attention module where modules are compared."""
+"""An attention module, where modules are compared; ``OTHER`` stands for any that is not here."""
 
 
 def look(name: str) -> Look:
@@ -98,12 +102,20 @@ def panels(rows: int, columns: int, height: float, width: float = TWO_COLUMNS, *
     return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **given)
 
 
-def file_of(figure: Figure, kind: str) -> bytes:
-    """The figure's file, "png" or "pdf": as wide as it is in print, and the same bytes each time."""
-    dots = PICTURE_DOTS if any(axis.images for axis in figure.axes) else DOTS
+def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
+    """The figure's file, "png" or "pdf": as wide as it is in print, and the same bytes each time.
+
+    dots: by default ``PICTURE_DOTS`` of a figure that holds pictures, else ``DOTS``.
+    """
+    dots = dots or (PICTURE_DOTS if any(axis.images for axis in figure.axes) else DOTS)
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=dots, metadata={"CreationDate": None} if kind == "pdf" else None)
-    return content.getvalue()
+    if kind == "pdf":
+        return content.getvalue()
+    light = io.BytesIO()  # 256 colours: a third of the bytes
+    picture = Image.open(content).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture.save(light, "PNG", optimize=True, dpi=(dots, dots))
+    return light.getvalue()
 
 
 def empty(why: str) -> Figure:
