@@ -59,7 +59,7 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
         axis.scatter(seeds.recall, seeds.method.map(names.index), s=7, color="0.6", linewidth=0, zorder=2)
         for row in of_kind.itertuples():
             whole = row.without == WHOLE
-            drawn = style.look(row.method) if whole else modules[row.without]
+            drawn = style.look(str(row.method)) if whole else modules[str(row.without)]
             axis.plot(
                 row.recall, names.index(row.method), drawn.marker, color=drawn.colour, markersize=5 if whole else 4.5,
                 markerfacecolor=None if whole else "none", markeredgewidth=0.6 if whole else 1, zorder=3,
@@ -77,7 +77,7 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     style.note(
         figure,
         "Share of the bones' pixels that get their class; all test images, "
-        f"{style.counted(recall.seed.nunique(), 'seed')}. Filled: whole networks (mean over seeds); rings: the same "
+        f"{style.counted(recall.seed.nunique(), 'seed')}. Filled: whole networks (mean over seeds); hollow: the same "
         "without one attention module. Each panel has an axis of its own, none begins at 0.",
     )
     return figure

@@ -131,10 +131,12 @@ def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float]) 
     assert maps.features is not None
     tall, wide = maps.image.shape
     place, found = (int(pixel[0] * tall), int(pixel[1] * wide)), measure_curves(maps.labels)
-    figure, axes = style.panels(1, 8, (style.TWO_COLUMNS / 8 - 0.2) * tall / wide + 1.6)
+    figure, axes = style.panels(1, 8, (style.TWO_COLUMNS / 8 - 0.15) * tall / wide + 1.5)
     image, sca, one, other, saa, labels, levels, angle = axes[0]
     image.imshow(maps.image, cmap="gray", vmin=0, vmax=255)
-    draw_attention(sca, maps, looks_at(maps, place)[-1])
+    looks = looks_at(maps, place)[-1]
+    assert looks is not None
+    draw_attention(sca, maps, looks)
     mark(sca, place)
     channel, partner, weight = maps.tied_channels()
     for axis, number in ((one, channel), (other, partner)):
@@ -158,17 +160,17 @@ def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float]) 
             axis.spines[:].set_visible(False)
     for axis in (image, saa, labels, levels):
         axis.annotate(
-            "", (1.16, 0.5), (1.0, 0.5), xycoords="axes fraction", annotation_clip=False,
+            "", (1.19, 0.5), (1.01, 0.5), xycoords="axes fraction", annotation_clip=False,
             arrowprops={"arrowstyle": "-|>", "color": "0.2", "linewidth": 1, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
     for first, last, text in ((sca, saa, "SADANet's three attention modules"), (labels, angle, "what follows")):
-        line = ConnectionPatch((0, 1.13), (1, 1.13), first.transAxes, last.transAxes, color="0.2", linewidth=0.8)
+        line = ConnectionPatch((0, 1.095), (1, 1.095), first.transAxes, last.transAxes, color="0.2", linewidth=0.8)
         figure.add_artist(line).set_in_layout(False)
-        head = first.text(0, 1.145, text, fontsize=8, fontweight="bold", transform=first.transAxes)
+        head = first.text(0, 1.105, text, fontsize=8, fontweight="bold", transform=first.transAxes)
         head.set_in_layout(False)  # it may be wider than its panel
     engine = figure.get_layout_engine()
     assert engine is not None  # the style's
-    engine.set(rect=(0, 0, 1, 0.95))  # pyright: ignore[reportCallIssue]
+    engine.set(rect=(0, 0, 1, 0.94), w_pad=0.07)  # pyright: ignore[reportCallIssue]
     style.note(
         figure,
         f"n = 1 image, as the network called {title} sees it. SCA: brighter cells give more to the ringed pixel, "

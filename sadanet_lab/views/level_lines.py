@@ -14,7 +14,9 @@ def draw_levels(axis: Axes, found: Measurement, angles: bool = True) -> None:
     All white with a black edge: no class has these. An angle stands right of its apex, or left of it where the picture
     ends; of curves at whose apex two angles would collide the larger is written.
     """
-    wide = axis.images[0].get_array().shape[1]
+    shown = axis.images[0].get_array()
+    assert shown is not None
+    wide = shown.shape[1]
     ends = {end for curve in found.curves for end in (curve.upper_end, curve.lower_end)}
     for index, level in enumerate(found.levels):
         left, right = np.array(level.left), np.array(level.right)

@@ -35,7 +35,7 @@ def real_among(table: pd.DataFrame, images: int) -> Figure:
     themes = table.quantity.map(theme_of)
     sides = [list(THEMES)[:LEFT], list(THEMES)[LEFT:]]
     lines = max(sum((themes == theme).sum() + 1 for theme in side) for side in sides)
-    figure, axes = style.panels(1, 2, 0.128 * lines + 0.6, sharex=True)
+    figure, axes = style.panels(1, 2, 0.128 * lines + 0.6, sharex=True, gridspec_kw={"wspace": 0.1})
     for axis, side in zip(axes.flat, sides, strict=True):
         names = []
         for theme in side:

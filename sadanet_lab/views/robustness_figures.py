@@ -46,7 +46,7 @@ def curves(table: pd.DataFrame) -> Figure:
     for axis in axes.flat:
         axis.grid(axis="y")
     figure.align_ylabels(axes[:, 0])
-    style.legend(figure, networks, loc="outside upper right", ncols=len(networks))
+    style.legend(figure, networks, "outside upper right", len(networks))
     around = (
         "bands: 95 % bootstrap interval of the mean over images"
         if images >= FEWEST_IMAGES
@@ -103,7 +103,7 @@ def recall_against_contrast(table: pd.DataFrame) -> Figure:
         axis.set(title=f"{name.replace('_', ' ')}, n = {bones:,}", xlabel="contrast (greys)")
         axis.grid(axis="y")
     axes[0, 0].set_ylabel("recall (%)")
-    style.legend(figure, networks, loc="outside upper right", ncols=len(networks))
+    style.legend(figure, networks, "outside upper right", len(networks))
     style.note(
         figure,
         f"n: bones of {table.images.max()} test images, in six bins that hold as many each; points: means. Bands: 95 % "

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython import get_ipython
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -112,10 +113,19 @@ def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
     figure.savefig(content, format=kind, dpi=dots, metadata={"CreationDate": None} if kind == "pdf" else None)
     if kind == "pdf":
         return content.getvalue()
-    light = io.BytesIO()  # 256 colours: a third of the bytes
-    picture = Image.open(content).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    picture.save(light, "PNG", optimize=True, dpi=(dots, dots))
+    light = io.BytesIO()
+    _with_few_colours(Image.open(content).convert("RGB")).save(light, "PNG", optimize=True, dpi=(dots, dots))
     return light.getvalue()
+
+
+def _with_few_colours(picture: Image.Image) -> Image.Image:
+    """The picture in 256 colours, a third of the bytes; those of methods and classes are among them as they are."""
+    own = [to_rgb(kind.colour) for kind in (*METHODS.values(), OTHER)]
+    fixed = np.vstack([255 * np.array(own), COLOUR_BLIND_SAFE, [[255, 255, 255]]]).round().astype(int).ravel().tolist()
+    found = picture.quantize(256 - len(fixed) // 3).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(fixed + (found or [])[: 768 - len(fixed)])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def empty(why: str) -> Figure:
@@ -136,10 +146,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def legend(figure: Figure, names: Iterable[str], lines: bool = True, **given: Any) -> None:
-    """Each method's marker, with its line or without, and its name."""
-    handles = [Line2D([], [], **look(name).line | ({} if lines else {"linestyle": ""}), label=name) for name in names]
-    figure.legend(handles=handles, **{"loc": "outside right upper"} | given)
+def legend(figure: Figure, names: Iterable[str], where: Any = "outside right upper", columns: int = 1) -> None:
+    """Each method's line and name beside the axes, or above them."""
+    handles = [Line2D([], [], label=name, **look(name).line) for name in names]
+    figure.legend(handles=handles, loc=where, ncols=columns)
 
 
 def class_legend(figure: Figure, colours: np.ndarray = COLOUR_BLIND_SAFE) -> None:
@@ -153,12 +163,14 @@ def label_lines(axis: Axes, ends: Mapping[str, tuple[float, float]], colours: Ma
 
     ends: name -> the line's last (x, y) in data units. The axis' limits must stand.
     """
-    axis.figure.draw_without_rendering()  # lays out: the axis has its height now
+    figure = axis.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # lays out: the axis has its height now
     heights = {
         name: axis.transAxes.inverted().transform(axis.transData.transform(end))[1] for name, end in ends.items()
     }
     names = sorted(heights, key=heights.__getitem__)
-    apart = 1.25 * SMALL / (axis.get_window_extent().height / axis.figure.dpi * 72) * np.arange(len(names))
+    apart = 1.25 * SMALL / (axis.get_window_extent().height / figure.dpi * 72) * np.arange(len(names))
     lowest = isotonic_regression(np.array([heights[name] for name in names]) - apart).x
     lowest = np.clip(lowest, 0, max(0.0, 1 - apart[-1])) if len(names) else lowest
     for name, y in zip(names, lowest + apart, strict=True):

@@ -63,7 +63,7 @@ def test_every_quantity_of_the_real_image_has_a_theme_and_a_line(real):
 
 @pytest.mark.parametrize(("real_value", "arrow"), [(50.0, ">"), (-50.0, "<")])
 def test_a_value_off_the_axis_is_an_arrowhead_at_the_edge_with_its_value(real, real_value, arrow):
-    real.loc[3, ["low", "high", "real", "within"]] = [0.0, 10.0, real_value, False]
+    real.loc[3, ["low", "median", "high", "real", "within"]] = [0.0, 5.0, 10.0, real_value, False]
     figure = real_image.real_among(real, 24)
     (head,) = [(axis, line) for axis in figure.axes for line in axis.lines if line.get_marker() == arrow]
     axis, line = head
