@@ -16,19 +16,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython import get_ipython
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from PIL import Image
 from scipy.optimize import isotonic_regression
 
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
 
 ONE_COLUMN, TWO_COLUMNS = 89 / 25.4, 183 / 25.4
 """Widths of a figure in print, inches."""
-DOTS, PICTURE_DOTS = 200, 150
+DOTS, PICTURE_DOTS = 180, 120
 """Of a saved figure, per inch; and of one that holds pictures, in its vector file too: all must be light in a clone."""
 SMALL = 7
 """Points: notes, ticks and labels on lines. Nothing is smaller."""
@@ -109,29 +107,16 @@ def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
     dots: by default ``PICTURE_DOTS`` of a figure that holds pictures, else ``DOTS``.
     """
     dots = dots or (PICTURE_DOTS if any(axis.images for axis in figure.axes) else DOTS)
+    given = {"metadata": {"CreationDate": None}} if kind == "pdf" else {"pil_kwargs": {"optimize": True}}
     content = io.BytesIO()
-    figure.savefig(content, format=kind, dpi=dots, metadata={"CreationDate": None} if kind == "pdf" else None)
-    if kind == "pdf":
-        return content.getvalue()
-    light = io.BytesIO()
-    _with_few_colours(Image.open(content).convert("RGB")).save(light, "PNG", optimize=True, dpi=(dots, dots))
-    return light.getvalue()
-
-
-def _with_few_colours(picture: Image.Image) -> Image.Image:
-    """The picture in 256 colours, a third of the bytes; those of methods and classes are among them as they are."""
-    own = [to_rgb(kind.colour) for kind in (*METHODS.values(), OTHER)]
-    fixed = np.vstack([255 * np.array(own), COLOUR_BLIND_SAFE, [[255, 255, 255]]]).round().astype(int).ravel().tolist()
-    found = picture.quantize(256 - len(fixed) // 3).getpalette()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(fixed + (found or [])[: 768 - len(fixed)])
-    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+    figure.savefig(content, format=kind, dpi=dots, **given)
+    return content.getvalue()
 
 
 def empty(why: str) -> Figure:
     """What stands where there is nothing to draw."""
     figure = plt.figure(figsize=(ONE_COLUMN, 0.4))
-    figure.text(0.02, 0.5, why, va="center", color="0.35")
+    figure.text(0.02, 0.5, textwrap.fill(why, LETTERS[ONE_COLUMN]), va="center", color="0.35", fontsize=SMALL)
     return figure
 
 

@@ -108,16 +108,6 @@ def test_files_are_as_wide_as_a_column_and_the_same_each_time(width, millimetres
     assert vector == style.file_of(figure, "pdf")
 
 
-def test_a_method_s_colour_is_the_same_in_the_file_however_many_others_there_are():
-    figure, axes = style.panels(1, 2, 1.5)
-    rainbow = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
-    axes[0, 0].imshow(rainbow)
-    axes[0, 1].plot([0, 1], color=style.look("SADANet").colour, linewidth=6)
-    picture = Image.open(io.BytesIO(style.file_of(figure, "png"))).convert("RGB")
-    colours = {colour for _, colour in picture.getcolors(10_000)}
-    assert tuple(round(255 * part) for part in to_rgb(style.look("SADANet").colour)) in colours
-
-
 def test_names_at_the_ends_of_lines_keep_the_lines_order_and_do_not_touch():
     figure, axes = style.panels(1, 1, 2.0)
     heights = {"a": 0.50, "b": 0.51, "c": 0.505, "d": 0.0, "e": 1.0}
