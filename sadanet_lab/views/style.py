@@ -107,7 +107,9 @@ def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
     dots: by default ``PICTURE_DOTS`` of a figure that holds pictures, else ``DOTS``.
     """
     dots = dots or (PICTURE_DOTS if any(axis.images for axis in figure.axes) else DOTS)
-    given = {"metadata": {"CreationDate": None}} if kind == "pdf" else {"pil_kwargs": {"optimize": True}}
+    given: dict[str, Any] = (
+        {"metadata": {"CreationDate": None}} if kind == "pdf" else {"pil_kwargs": {"optimize": True}}
+    )
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=dots, **given)
     return content.getvalue()
