@@ -164,13 +164,13 @@ def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float]) 
             arrowprops={"arrowstyle": "-|>", "color": "0.2", "linewidth": 1, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
     for first, last, text in ((sca, saa, "SADANet's three attention modules"), (labels, angle, "what follows")):
-        line = ConnectionPatch((0, 1.095), (1, 1.095), first.transAxes, last.transAxes, color="0.2", linewidth=0.8)
+        line = ConnectionPatch((0, 1.108), (1, 1.108), first.transAxes, last.transAxes, color="0.2", linewidth=0.8)
         figure.add_artist(line).set_in_layout(False)
-        head = first.text(0, 1.105, text, fontsize=8, fontweight="bold", transform=first.transAxes)
+        head = first.text(0, 1.118, text, fontsize=8, fontweight="bold", transform=first.transAxes)
         head.set_in_layout(False)  # it may be wider than its panel
     engine = figure.get_layout_engine()
     assert engine is not None  # the style's
-    engine.set(rect=(0, 0, 1, 0.94), w_pad=0.07)  # pyright: ignore[reportCallIssue]
+    engine.set(rect=(0, 0, 1, 0.93), w_pad=0.07)  # pyright: ignore[reportCallIssue]
     style.note(
         figure,
         f"n = 1 image, as the network called {title} sees it. SCA: brighter cells give more to the ringed pixel, "
