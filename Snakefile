@@ -1,22 +1,31 @@
 """One graph for everything: one job per training, then one per notebook. See README.md.
 
-    snakemake -n                                          the plan
+    snakemake -n                                          the plan, and the hours expected
     snakemake --cores all                                 profile quick, phantom data, one seed
     snakemake --cores all --config seeds=3 profile=gpu    seeds 0, 1 and 2; another profile
+    snakemake --workflow-profile profiles/slurm           on a cluster: docs/scaling.md
 
 What there is to do is read off the notebooks (``sadanet_lab.reporting.plan``). A job is one command of `sadanet`, which
 trains nothing that is stored already: killed anywhere, the same command goes on.
 """
 
+import atexit
 import shlex
-import shutil
 import sys
-from pathlib import Path
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.paths import PHANTOM, result_file
+from sadanet_lab.paths import PHANTOM
 from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
-from sadanet_lab.reporting.plan import check_settings, code_digest, plan_notebooks, plan_trainings
+from sadanet_lab.reporting.costs import Costs, memory_to_ask, minutes_to_ask, tell_hours
+from sadanet_lab.reporting.plan import (
+    check_settings,
+    code_digest,
+    data_digest,
+    graph_folder,
+    plan_notebooks,
+    plan_trainings,
+)
+from sadanet_lab.training.devices import count_devices
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
 from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
 from sadanet_lab.training.profiles import DEFAULT_PROFILE, find_profile
@@ -27,6 +36,8 @@ RESULTS = str(config.get("results", "results"))
 SEEDS = list(range(int(config.get("seeds", 1))))
 WEIGHTS = str(config.get("backbone_weights", ""))
 BACKBONE = str(config.get("backbone", ""))
+GPUS = int(config.get("gpus", count_devices()))
+CHECKPOINT_SECONDS = str(config.get("checkpoint_seconds", ""))
 
 try:
     check_settings(PROFILE, DATA, len(SEEDS))
@@ -35,18 +46,35 @@ except BadInput as error:
 
 NOTEBOOKS = plan_notebooks()
 TRAININGS = plan_trainings(NOTEBOOKS.values(), PROFILE)
+COSTS = Costs(PROFILE, RESULTS, BACKBONE)
 GIVEN = {"profile": PROFILE, "data": DATA, "results": RESULTS, "seeds": ",".join(map(str, SEEDS))}
 GIVEN |= {"backbone_weights": WEIGHTS, "backbone": BACKBONE}
 SADANET = f"{shlex.quote(sys.executable)} -m sadanet_lab"
-HAS_GPU = shutil.which("nvidia-smi") is not None
+FOLDER = graph_folder(RESULTS, DATA, PROFILE)
+TRAINED = f"{FOLDER}/trained/{{training}}-seed{{seed}}"
+DATA_DIGEST = data_digest(DATA)
 
 
-def result_of(notebook):
-    return str(result_file(notebook, RESULTS, DATA, PROFILE))
+def cost_of(wildcards):
+    if "training" in wildcards.keys():
+        return COSTS.of_training(TRAININGS[wildcards.training])
+    return COSTS.of_notebook(wildcards.notebook)
 
 
-TRAINED = f"{Path(result_of('')).parent}/trained/{{training}}-seed{{seed}}"
-IMAGES = [] if DATA == PHANTOM else [str(path) for path in Path(DATA).rglob("*") if path.is_file()]
+def minutes(wildcards, attempt):
+    return minutes_to_ask(cost_of(wildcards), attempt)
+
+
+def memory(wildcards, attempt):
+    return memory_to_ask(cost_of(wildcards), attempt)
+
+
+@atexit.register
+def tell_the_hours():
+    """Of what a dry run would do; Snakemake calls no handler of ours after one."""
+    if workflow.dryrun and workflow.dag is not None:
+        jobs = [job for job in workflow.dag.finished_jobs if job.wildcards]
+        print(*tell_hours([(job.wildcards[0], cost_of(job.wildcards)) for job in jobs]), sep="\n")
 
 
 wildcard_constraints:
@@ -57,14 +85,13 @@ wildcard_constraints:
 
 rule all:
     input:
-        [result_of(notebook) for notebook in NOTEBOOKS],
+        [f"{FOLDER}/{notebook}.json" for notebook in NOTEBOOKS],
 
 
-# On a CPU, trainings of one thread each side by side beat one that uses all cores. A GPU is lent to one at a time.
-# Other recipes, phantoms or evaluations: the job runs again, and does what of it is not stored.
+# On a CPU, trainings of one thread each side by side beat one that uses all cores. On GPUs, each takes a free one
+# (sadanet_lab.training.devices). Other data, recipes, phantoms or evaluations: the job runs again, and does what of it is
+# not stored.
 rule train:
-    input:
-        IMAGES,
     output:
         touch(TRAINED),
     params:
@@ -72,13 +99,16 @@ rule train:
         where=["--profile", PROFILE, "--data", DATA, "--results", RESULTS],
         weights=["--backbone-weights", WEIGHTS] if WEIGHTS else [],
         backbone=["--backbone", BACKBONE] if BACKBONE else [],
-        versions=[RECIPE_VERSION, PHANTOM_VERSION, EVALUATION_VERSION, find_profile(PROFILE)],
-    threads: 4 if HAS_GPU else 1
+        checkpoints=["--checkpoint-seconds", CHECKPOINT_SECONDS] if CHECKPOINT_SECONDS else [],
+        versions=[RECIPE_VERSION, PHANTOM_VERSION, EVALUATION_VERSION, find_profile(PROFILE), DATA_DIGEST],
+    threads: 4 if GPUS else 1
     resources:
-        gpu=int(HAS_GPU),
+        gpu=1 if GPUS else 0,
+        runtime=minutes,
+        mem_mb=memory,
     shell:
         "{SADANET} train {params.options:q} {params.where:q} --seed {wildcards.seed}"
-        " {params.weights:q} {params.backbone:q}"
+        " {params.weights:q} {params.backbone:q} {params.checkpoints:q}"
 
 
 def trained(wildcards):
@@ -93,11 +123,13 @@ rule notebook:
     input:
         "notebooks/{notebook}.ipynb",
         trained,
-        IMAGES,
     output:
-        result_of("{notebook}"),
+        f"{FOLDER}/{{notebook}}.json",
     params:
         given=lambda wildcards: NOTEBOOKS[wildcards.notebook].options(GIVEN),
-        code=code_digest(),
+        code=[code_digest(), DATA_DIGEST],
+    resources:
+        runtime=minutes,
+        mem_mb=memory,
     shell:
         "{SADANET} run notebooks/{wildcards.notebook}.ipynb {params.given:q}"

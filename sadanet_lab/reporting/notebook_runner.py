@@ -36,8 +36,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
             # Socket files, no unencrypted port; in a folder of their own, or two notebooks at once take the same ones.
             manager = {"transport": "ipc", "ip": f"{sockets}/kernel"}
             papermill.execute_notebook(
-                str(notebook),
-                str(executed),
+                *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, executed)),  # it fills braces
                 parameters,
                 progress_bar=watcher() is not None,
                 stdout_file=sys.stdout,

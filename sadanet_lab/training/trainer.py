@@ -22,6 +22,7 @@ from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.images import preparation, transforms
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.progress import progress
+from sadanet_lab.training.devices import take_devices
 from sadanet_lab.training.recipe import Recipe
 
 HISTORY_ROWS = 100
@@ -121,7 +122,7 @@ def find_device(device: str) -> torch.device:
     from lightning_fabric import Fabric  # half a second to load, and only needed to train or to evaluate
 
     check_device(device)
-    return Fabric(accelerator=device, devices=1).device
+    return Fabric(accelerator=device, devices=take_devices(device)).device
 
 
 def train(
@@ -144,7 +145,7 @@ def train(
     from lightning_fabric import Fabric  # half a second to load, and only needed here
 
     precision = "bf16-mixed" if recipe.precision == "bfloat16" else "32-true"
-    fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    fabric = Fabric(accelerator=device, devices=take_devices(device), precision=precision)
     network.train()
     loss_of = methods.find_method(recipe.method).losses[recipe.loss](network, recipe.lambda_dice)
     optimizer = torch.optim.Adam(_parameter_groups(network, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
