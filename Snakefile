@@ -15,19 +15,10 @@ import sys
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.paths import PHANTOM
-from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
 from sadanet_lab.reporting.costs import Costs, memory_to_ask, minutes_to_ask, tell_hours
-from sadanet_lab.reporting.plan import (
-    check_settings,
-    code_digest,
-    data_digest,
-    graph_folder,
-    plan_notebooks,
-    plan_trainings,
-)
-from sadanet_lab.training.devices import count_devices
-from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
-from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
+from sadanet_lab.reporting.plan import check_settings, data_digest, graph_folder
+from sadanet_lab.reporting.stored_plan import read_plan
+from sadanet_lab.training.devices import planned_devices
 from sadanet_lab.training.profiles import DEFAULT_PROFILE, find_profile
 
 PROFILE = str(config.get("profile", DEFAULT_PROFILE))
@@ -36,7 +27,7 @@ RESULTS = str(config.get("results", "results"))
 SEEDS = list(range(int(config.get("seeds", 1))))
 WEIGHTS = str(config.get("backbone_weights", ""))
 BACKBONE = str(config.get("backbone", ""))
-GPUS = int(config.get("gpus", count_devices()))
+GPUS = int(config["gpus"] if "gpus" in config else planned_devices())
 CHECKPOINT_SECONDS = str(config.get("checkpoint_seconds", ""))
 
 try:
@@ -44,8 +35,7 @@ try:
 except BadInput as error:
     sys.exit(f"error: {error}")
 
-NOTEBOOKS = plan_notebooks()
-TRAININGS = plan_trainings(NOTEBOOKS.values(), PROFILE)
+PLAN = read_plan(PROFILE, len(SEEDS))
 COSTS = Costs(PROFILE, RESULTS, BACKBONE)
 GIVEN = {"profile": PROFILE, "data": DATA, "results": RESULTS, "seeds": ",".join(map(str, SEEDS))}
 GIVEN |= {"backbone_weights": WEIGHTS, "backbone": BACKBONE}
@@ -57,7 +47,7 @@ DATA_DIGEST = data_digest(DATA)
 
 def cost_of(wildcards):
     if "training" in wildcards.keys():
-        return COSTS.of_training(TRAININGS[wildcards.training])
+        return COSTS.of_training(PLAN.trainings[wildcards.training])
     return COSTS.of_notebook(wildcards.notebook)
 
 
@@ -78,14 +68,14 @@ def tell_the_hours():
 
 
 wildcard_constraints:
-    notebook="|".join(NOTEBOOKS),
-    training="|".join(TRAININGS),
+    notebook="|".join(PLAN.jobs),
+    training="|".join(PLAN.trainings),
     seed=r"\d+",
 
 
 rule all:
     input:
-        [f"{FOLDER}/{notebook}.json" for notebook in NOTEBOOKS],
+        [f"{FOLDER}/{notebook}.json" for notebook in PLAN.jobs],
 
 
 # On a CPU, trainings of one thread each side by side beat one that uses all cores. On GPUs, each takes a free one
@@ -95,12 +85,12 @@ rule train:
     output:
         touch(TRAINED),
     params:
-        options=lambda wildcards: TRAININGS[wildcards.training].options,
+        options=lambda wildcards: PLAN.trainings[wildcards.training].options,
         where=["--profile", PROFILE, "--data", DATA, "--results", RESULTS],
         weights=["--backbone-weights", WEIGHTS] if WEIGHTS else [],
         backbone=["--backbone", BACKBONE] if BACKBONE else [],
         checkpoints=["--checkpoint-seconds", CHECKPOINT_SECONDS] if CHECKPOINT_SECONDS else [],
-        versions=[RECIPE_VERSION, PHANTOM_VERSION, EVALUATION_VERSION, find_profile(PROFILE), DATA_DIGEST],
+        versions=[*PLAN.versions, find_profile(PROFILE), DATA_DIGEST],
     threads: 4 if GPUS else 1
     resources:
         gpu=1 if GPUS else 0,
@@ -112,10 +102,9 @@ rule train:
 
 
 def trained(wildcards):
-    notebook = NOTEBOOKS[wildcards.notebook]
     return [
-        TRAINED.format(training=training.name, seed=seed)
-        for training, seed in notebook.jobs(PROFILE, SEEDS)
+        TRAINED.format(training=training, seed=seed)
+        for training, seed in PLAN.jobs[wildcards.notebook]
     ]
 
 
@@ -126,8 +115,8 @@ rule notebook:
     output:
         f"{FOLDER}/{{notebook}}.json",
     params:
-        given=lambda wildcards: NOTEBOOKS[wildcards.notebook].options(GIVEN),
-        code=[code_digest(), DATA_DIGEST],
+        given=lambda wildcards: PLAN.options(wildcards.notebook, GIVEN),
+        code=[PLAN.code, DATA_DIGEST],
     resources:
         runtime=minutes,
         mem_mb=memory,

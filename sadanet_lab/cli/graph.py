@@ -1,5 +1,6 @@
 """The command behind ``make reproduce``: the whole graph, with one line of overall progress."""
 
+import json
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ from sadanet_lab.cli.options import PROFILE, RESULTS, main
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.paths import PHANTOM
 
-CLUSTERS = ("slurm", "kubernetes")
+CLUSTERS = ("slurm",)
 DONE = re.compile(r"^(\d+) of (\d+) steps \(")
 NOISE = re.compile(
     r"^(Execute \d+ jobs?\.\.\.|Select jobs to execute\.\.\.|Finished jobid: .*|\[[\w :]+\]|Touching output file .*|)$"
@@ -32,11 +33,13 @@ NOISE = re.compile(
 @click.option(
     "--gpus",
     type=click.IntRange(min=0),
-    help="GPUs to share; on a cluster, 1: each training asks for one, 0: for none.  [default: those that are visible here]",
+    help="GPUs to share; on a cluster, 1: each training asks for one, 0: for none.  [default: those visible here]",
 )
 @click.option("--gpu-slots", type=click.IntRange(min=1), help="Trainings side by side on one GPU.  [default: 1]")
 @click.option("--cluster", type=click.Choice(CLUSTERS), help="Where the jobs run: profiles/<name>, docs/scaling.md.")
-@click.option("--checkpoint-seconds", type=click.FloatRange(min=0), help="Between a training's checkpoints.  [default: 30]")
+@click.option(
+    "--checkpoint-seconds", type=click.FloatRange(min=0), help="Between a training's checkpoints.  [default: 30]"
+)
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
 def reproduce(
     cores: str,
@@ -53,7 +56,8 @@ def reproduce(
     Example: sadanet reproduce --profile quick --seeds 3
     """
     from sadanet_lab.paths import ROOT
-    from sadanet_lab.reporting.plan import check_settings, graph_folder, plan_notebooks
+    from sadanet_lab.reporting.plan import check_settings, graph_folder
+    from sadanet_lab.reporting.stored_plan import read_plan
     from sadanet_lab.training import devices
 
     if not (ROOT / "Snakefile").is_file():
@@ -65,16 +69,17 @@ def reproduce(
     if gpu_slots is not None:
         os.environ["GPU_SLOTS"] = str(gpu_slots)  # read by every job, which takes a free slot
     if settings["gpus"] is None:
-        settings["gpus"] = devices.count_devices()
+        settings["gpus"] = devices.planned_devices()
     folder = graph_folder(*(str(settings[key]) for key in ("results", "data", "profile")))
-    first = [f"{folder}/{name}.json" for name, notebook in plan_notebooks().items() if notebook.goes_first]
+    first = [f"{folder}/{name}.json" for name in read_plan(settings["profile"], settings["seeds"]).first]
     command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "host", "reason"]
     if cluster is None:
         command += ["--cores", cores, "--resources", f"gpu={settings['gpus'] * devices.slots()}"]
     else:
         command += ["--workflow-profile", f"profiles/{cluster}"]
     given = {name: value for name, value in settings.items() if value not in ("", None)}
-    command += [*snakemake, "--config", *(f"{name}={value}" for name, value in given.items())]
+    # As JSON: Snakemake would read a folder's name such as 010 or [a] as a number or a list.
+    command += [*snakemake, "--config", *(f"{name}={json.dumps(value)}" for name, value in given.items())]
     # The notebooks that wait for most, or take longest: begun last, they would run on when all else is done.
     process = subprocess.Popen(
         [*command, "--prioritize", *first], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

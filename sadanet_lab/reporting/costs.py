@@ -1,9 +1,9 @@
 """What the jobs of the graph are expected to take, by what jobs like them took whose results are stored.
 
-A training is like another of the same method, profile and backbone; its seconds go by its iterations. A notebook is like
-itself in the same profile. The results folder's own come first, the committed reference's where it has none. Other data
-may take longer to test, another device another time: so more is asked of a cluster than is expected (``minutes_to_ask``),
-and a training that is cut all the same goes on from its checkpoint.
+A training is like another of the same method, profile and backbone; its seconds go by its iterations. A notebook is
+like itself in the same profile. The results folder's own come first, the committed reference's where it has none. Other
+data may take longer to test, another device another time: so more is asked of a cluster than is expected
+(``minutes_to_ask``), and a training that is cut all the same goes on from its checkpoint.
 """
 
 import json
@@ -76,9 +76,9 @@ class Costs:
         for complete in sorted(folder.glob("runs/*/complete.json")):
             recipe, environment = (_read(complete.with_name(f"{name}.json")) for name in ("recipe", "environment"))
             run = recipe | environment
-            if run.get("profile") == self.profile and run.get("backbone") in (None, self.backbone):
-                if {"method", "iterations", "training_seconds", "testing_seconds"} <= run.keys():
-                    yield run["method"], run
+            is_like = run.get("profile") == self.profile and run.get("backbone") in (None, self.backbone)
+            if is_like and {"method", "iterations", "training_seconds", "testing_seconds"} <= run.keys():
+                yield run["method"], run
 
     def _results_in(self, folder: Path) -> Iterator[tuple[str, dict]]:
         for path in sorted([*folder.glob(f"*-{self.profile}/*.json"), *folder.glob("[0-9]*.json")]):
@@ -119,7 +119,9 @@ def _cost(like: list[dict], seconds: float, more: str) -> Cost:
     memory = [each["memory_mb"] for each in like if each.get("memory_mb")]
     last = max(like, key=lambda each: each.get("finished", ""))
     return Cost(
-        seconds + median(each[more] for each in like), max(memory, default=None), last.get("device", "an unknown device")
+        seconds + median(each[more] for each in like),
+        max(memory, default=None),
+        last.get("device", "an unknown device"),
     )
 
 

@@ -19,9 +19,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method
 from sadanet_lab.paths import PHANTOM, PUBLISHED, ROOT, STANDARD, output_folder, resolve
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
-from sadanet_lab.training.choices import read_choice
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
-from sadanet_lab.training.recipe import Recipe
 
 SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation", "lengths": "length"}
 """Parameter of a notebook -> the setting of ``make_recipe`` that its list sweeps."""
@@ -92,16 +90,14 @@ class PlannedNotebook:
         ]
 
     def _choices(self) -> list[Training]:
+        from sadanet_lab.training.choices import read_choice  # loads torch, which a plan that is stored does not need
+
         trainings = []
         for text in self.parameters.get("choices", []):
             method, settings = read_choice(text)
             kept = tuple((name, value) for name, value in settings.items() if name == "length")
             trainings += [Training(method, tuple(settings.items())), Training(method, kept)]
         return trainings
-
-    def options(self, given: dict[str, str]) -> list[str]:
-        """Of ``sadanet run``: those of the given parameters that it has and that say something."""
-        return [w for n, text in given.items() if n in self.parameters and text for w in ("-p", n, text)]
 
 
 def check_settings(profile: str, data: str, seeds: int) -> None:
@@ -127,8 +123,8 @@ def plan_trainings(notebooks: Iterable[PlannedNotebook], profile: str) -> dict[s
 def graph_folder(results: str, data: str, profile: str) -> str:
     """``output_folder`` by a path that Snakemake can take, relative to the project's folder.
 
-    Snakemake reads braces in a path as wildcards. A folder with these or other signs of a language in its name, which is
-    the user's to choose, is reached by a link with a plain one; it is made first, for a link to nothing is in the way.
+    Snakemake reads braces in a path as wildcards. A folder whose name has these or other signs of a language in it is
+    reached by a link with a plain name. The folder is made first: a link to nothing would be in the way.
     """
     folder = output_folder(results, data, profile)
     path = str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
@@ -164,6 +160,8 @@ def code_digest() -> str:
 
 
 def _is_own(method: str, setting: str, value: str | float) -> bool:
+    from sadanet_lab.training.recipe import Recipe
+
     if setting == "length":
         return value == WHOLE_LENGTH
     choices = find_method(method).choices.get(setting)
