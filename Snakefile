@@ -59,11 +59,18 @@ def memory(wildcards, attempt):
     return memory_to_ask(cost_of(wildcards), attempt)
 
 
+def train_options(wildcards):
+    given = {"profile": PROFILE, "data": DATA, "results": RESULTS, "seed": wildcards.seed}
+    given |= {"backbone-weights": WEIGHTS, "backbone": BACKBONE, "checkpoint-seconds": CHECKPOINT_SECONDS}
+    words = [word for name, value in given.items() if value for word in (f"--{name}", value)]
+    return PLAN.trainings[wildcards.training].options + words
+
+
 @atexit.register
 def tell_the_hours():
     """Of what a dry run would do; Snakemake calls no handler of ours after one."""
-    if workflow.dryrun and workflow.dag is not None:
-        jobs = [job for job in workflow.dag.finished_jobs if job.wildcards]
+    jobs = [job for job in workflow.dag.finished_jobs if job.wildcards] if workflow.dryrun and workflow.dag else []
+    if jobs:
         print(*tell_hours([(job.wildcards[0], cost_of(job.wildcards)) for job in jobs]), sep="\n")
 
 
@@ -85,11 +92,7 @@ rule train:
     output:
         touch(TRAINED),
     params:
-        options=lambda wildcards: PLAN.trainings[wildcards.training].options,
-        where=["--profile", PROFILE, "--data", DATA, "--results", RESULTS],
-        weights=["--backbone-weights", WEIGHTS] if WEIGHTS else [],
-        backbone=["--backbone", BACKBONE] if BACKBONE else [],
-        checkpoints=["--checkpoint-seconds", CHECKPOINT_SECONDS] if CHECKPOINT_SECONDS else [],
+        options=train_options, # a function: braces in its words are no wildcards
         versions=[*PLAN.versions, find_profile(PROFILE), DATA_DIGEST],
     threads: 4 if GPUS else 1
     resources:
@@ -97,8 +100,7 @@ rule train:
         runtime=minutes,
         mem_mb=memory,
     shell:
-        "{SADANET} train {params.options:q} {params.where:q} --seed {wildcards.seed}"
-        " {params.weights:q} {params.backbone:q} {params.checkpoints:q}"
+        "{SADANET} train {params.options:q}"
 
 
 def trained(wildcards):

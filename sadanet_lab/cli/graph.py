@@ -1,6 +1,5 @@
 """The command behind ``make reproduce``: the whole graph, with one line of overall progress."""
 
-import json
 import os
 import re
 import subprocess
@@ -57,7 +56,7 @@ def reproduce(
     """
     from sadanet_lab.paths import ROOT
     from sadanet_lab.reporting.plan import check_settings, graph_folder
-    from sadanet_lab.reporting.stored_plan import read_plan
+    from sadanet_lab.reporting.stored_plan import read_plan, write_settings
     from sadanet_lab.training import devices
 
     if not (ROOT / "Snakefile").is_file():
@@ -78,8 +77,7 @@ def reproduce(
     else:
         command += ["--workflow-profile", f"profiles/{cluster}"]
     given = {name: value for name, value in settings.items() if value not in ("", None)}
-    # As JSON: Snakemake would read a folder's name such as 010 or [a] as a number or a list.
-    command += [*snakemake, "--config", *(f"{name}={json.dumps(value)}" for name, value in given.items())]
+    command += [*snakemake, "--configfile", str(write_settings(given))]
     # The notebooks that wait for most, or take longest: begun last, they would run on when all else is done.
     process = subprocess.Popen(
         [*command, "--prioritize", *first], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -1,17 +1,32 @@
-"""The plan of the graph in a file: a cluster's jobs read the Snakefile twice each, and need not load torch to know it.
+"""What the Snakefile reads: the settings it is given, and the plan of the graph, each in a file.
 
-It is kept under the profile and the number of seeds, and made anew once the code or a notebook differs.
+A cluster's jobs read the Snakefile twice each, and need not load torch to know the plan. It is kept under the profile
+and the number of seeds, and made anew once the code or a notebook differs.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.plan import Training, code_digest, plan_notebooks, plan_trainings
 
 FOLDER = ROOT / ".snakemake" / "plans"
+
+
+def write_settings(settings: dict[str, Any]) -> Path:
+    """A file of the Snakefile's settings, for Snakemake's ``--configfile``.
+
+    Of ``--config`` Snakemake takes a folder's name such as 010 or [a] for a number or a list, and hands it to shells
+    on a cluster, which run what stands in backticks.
+    """
+    content = json.dumps(settings, indent=2) + "\n"
+    path = FOLDER / f"settings-{hashlib.sha256(content.encode()).hexdigest()[:12]}.json"
+    write_atomically(writable_folder(FOLDER) / path.name, content)
+    return path
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The graph through a real Slurm of one node, started on loopback as root; nothing of it is left behind."""
 
-import json
 import os
 import shutil
 import socket
@@ -16,6 +15,7 @@ import torch
 from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.plan import graph_folder
+from sadanet_lab.reporting.stored_plan import write_settings
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train, run_folder
 
@@ -142,8 +142,11 @@ def slurm(tmp_path_factory):
         wait_for((folder / "munge.socket").exists, 10, "munged")
         with daemon("slurmctld", "-D", "-i"), daemon("slurmd", "-D", "-N", "localhost"):
             wait_for(is_idle, 60, "an idle node")
-            yield
-            slurm_says("scancel", "--user=root")
+            try:
+                yield
+            finally:
+                slurm_says("scancel", "--user=root")
+                wait_for(lambda: not slurm_says("squeue", "--noheader"), 60, "the end of all jobs")
 
 
 def running_jobs():
@@ -171,7 +174,7 @@ def test_trainings_through_slurm_one_cut_and_gone_on_give_the_local_counts(slurm
     config = {"profile": "smoke", "data": str(data.root), "results": str(results), "backbone": BACKBONE, "gpus": 0}
     config |= {"checkpoint_seconds": 0}
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
-    command += ["--config", *(f"{name}={json.dumps(value)}" for name, value in config.items())]
+    command += ["--configfile", str(write_settings(config))]
     command += ["--set-resources", "train:mem_mb=1500", "train:runtime=20", "--slurm-logdir", str(tmp_path / "logs")]
     command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"]
     command += ["--latency-wait", "5", *(str(trained / f"{recipe.method}-seed0") for recipe in (cut, whole))]
@@ -180,7 +183,7 @@ def test_trainings_through_slurm_one_cut_and_gone_on_give_the_local_counts(slurm
     with (tmp_path / "told").open("wb") as told:
         process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=subprocess.STDOUT)
     try:
-        wait_for(lambda: checkpoint.exists() or process.poll() is not None, 300, "a checkpoint")
+        wait_for(lambda: checkpoint.exists() or process.poll() is not None, 900, "a checkpoint")
         assert process.poll() is None, (tmp_path / "told").read_text()[-6000:]
         job = job_of(cut.method)
         slurm_says("scancel", job)
@@ -194,8 +197,9 @@ def test_trainings_through_slurm_one_cut_and_gone_on_give_the_local_counts(slurm
             time.sleep(0.02)
         assert process.returncode == 0, (tmp_path / "told").read_text()[-6000:]
         assert min(steps) == step, "it began anew"
+        assert not [name for name in "cd" if (ROOT / name).exists()], "a shell read the name"
     finally:
-        process.terminate()
+        process.kill()  # at SIGTERM it would wait for its jobs; the fixture cancels those
         process.wait()
         (ROOT / trained).parent.unlink()
     for recipe in (cut, whole):

@@ -1,6 +1,5 @@
 """The Snakefile and the Makefile from outside: odd names, the hours that are told, the clusters' files."""
 
-import json
 import os
 import re
 import shutil
@@ -15,14 +14,15 @@ from sadanet_lab.cli import main
 from sadanet_lab.paths import ROOT, result_file
 from sadanet_lab.reporting.costs import UNKNOWN_MEMORY_MB, UNKNOWN_MINUTES
 from sadanet_lab.reporting.plan import data_digest, graph_folder
+from sadanet_lab.reporting.stored_plan import write_settings
 
 ODD = "a {b} {{c}} `touch ran` $(touch ran) <d> ^e \"f' \n g=h,i;j"
 
 
-def snakemake(*arguments, **config):
-    """Its exit code and what it printed; config: of the Snakefile, written as `sadanet reproduce` does."""
-    command = [sys.executable, "-m", "snakemake", *map(str, arguments), "--config", "profile=smoke"]
-    command += [f"{name}={json.dumps(str(value))}" for name, value in config.items()]
+def snakemake(*arguments, **settings):
+    """Its exit code and what it printed."""
+    settings = {"profile": "smoke"} | {name: str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "snakemake", *map(str, arguments), "--configfile", str(write_settings(settings))]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
 
