@@ -191,10 +191,13 @@ def test_trainings_through_slurm_one_cut_and_gone_on_give_the_local_counts(slurm
         assert checkpoint.exists()
         assert not complete.exists(), "cut too late"
         step = step_of(checkpoint)
-        steps = []
+        seen, steps = None, []
         while process.poll() is None:
-            steps += [step_of(checkpoint)] if checkpoint.exists() else []
-            time.sleep(0.02)
+            with suppress(FileNotFoundError):  # gone once the run is complete
+                if (now := checkpoint.stat().st_mtime_ns) != seen:
+                    seen = now
+                    steps.append(step_of(checkpoint))
+            time.sleep(0.05)
         assert process.returncode == 0, (tmp_path / "told").read_text()[-6000:]
         assert min(steps) == step, "it began anew"
         assert not [name for name in "cd" if (ROOT / name).exists()], "a shell read the name"
