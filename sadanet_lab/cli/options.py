@@ -13,7 +13,7 @@ from sadanet_lab.methods import method_names
 from sadanet_lab.spine.names import LOWEST, USUAL, VIEWS, Convention
 from sadanet_lab.training.profiles import DEFAULT_PROFILE, profiles
 
-EXTRAS = ("train", "notebooks", "dev")
+EXTRAS = ("train", "notebooks", "cluster", "dev")
 """Of pyproject.toml, each holding the one before it."""
 
 

@@ -36,8 +36,8 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
             # Socket files, no unencrypted port; in a folder of their own, or two notebooks at once take the same ones.
             manager = {"transport": "ipc", "ip": f"{sockets}/kernel"}
             papermill.execute_notebook(
-                str(notebook),
-                str(executed),
+                _without_fields(notebook),
+                _without_fields(executed),
                 parameters,
                 progress_bar=watcher() is not None,
                 stdout_file=sys.stdout,
@@ -53,3 +53,8 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     if not result.exists():
         raise Failed(f"{executed}: stopped before its last cell; {result.name} was not written")
     return result
+
+
+def _without_fields(path: Path) -> str:
+    """A path in which papermill, which puts parameters into braces, finds none."""
+    return str(path).replace("{", "{{").replace("}", "}}")
