@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.content import read_text
 from sadanet_lab.images.png import read_image, read_mask, read_vpi
 
 SPLITS = ("train", "test", "val")
@@ -97,11 +98,10 @@ def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     if split != REQUIRED and not path.exists():
         return [], []
     try:
-        stems = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except FileNotFoundError:
-        return [], [f"{path}: no such file; expected one stem per line"]
-    except (OSError, UnicodeDecodeError) as error:
-        return [], [f"{path}: not readable as text ({error})"]
+        lines = read_text(path, "one stem per line").splitlines()
+    except BadInput as error:
+        return [], [str(error)]
+    stems = [line.strip() for line in lines if line.strip()]
     problems = [] if stems else [f"{path}: the list is empty; expected one stem per line"]
     for stem, times in Counter(stems).items():
         if times > 1:
