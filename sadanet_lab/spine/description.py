@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sadanet_lab.errors import one_line
 from sadanet_lab.spine.curve_angles import Measurement, trusted
 from sadanet_lab.spine.judgement import Interval, Judgement
 from sadanet_lab.spine.levels import SMALLEST_ANGLE
@@ -92,11 +93,12 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
     """
     lines = []
     for found in entries:
+        file = one_line(found["file"])
         if not found["measurable"]:
-            lines.append(f"{found['file']}: not measurable: {found['reason']}")
+            lines.append(f"{file}: not measurable: {found['reason']}")
             continue
         lines.append(
-            f"{found['file']}: {angle_in_words(found)} {found['severity']}{UNKNOWN * bool(found['strange'])}, "
+            f"{file}: {angle_in_words(found)} {found['severity']}{UNKNOWN * bool(found['strange'])}, "
             f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
             f"{_told(found)}"
         )
