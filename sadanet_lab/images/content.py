@@ -32,6 +32,8 @@ def read_content(path: Path, expected: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); expected {expected}") from None
+    except BadInput:
+        raise
     except ValueError:  # a null byte in the name
         raise BadInput(f"{str(path)!r}: no name of a file; expected {expected}") from None
 

@@ -87,9 +87,9 @@ def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:
 
 def _size_as_seen(picture: Image.Image, kind: str) -> tuple[int, int]:
     """(width, height) once the picture is turned as its file says."""
-    width, height = picture.size
-    said = kind != "PNG" or "exif" in picture.info  # of a PNG Pillow would look for it behind the pixels
-    turned = said and picture.getexif().get(_ORIENTATION) in _TURNED
+    width, height = picture.size  # of a TIFF Pillow has turned it already
+    said = kind == "JPEG" or "exif" in picture.info  # of a PNG Pillow would look for it behind the pixels, too
+    turned = kind != "TIFF" and said and picture.getexif().get(_ORIENTATION) in _TURNED
     return (height, width) if turned else (width, height)
 
 
