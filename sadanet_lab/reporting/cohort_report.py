@@ -8,10 +8,11 @@ import csv
 import html
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sadanet_lab.errors import one_line
 from sadanet_lab.files import open_atomically, write_atomically
 from sadanet_lab.reporting.cohort import ANGLES, Entry
 from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
@@ -60,22 +61,30 @@ def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path
 
     shard: what their names end in, where others of the same folder are made elsewhere.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    doubts = []
+    rows, doubts = [], []
     for entry in entries:
         if (reason := failed.get(entry.name)) is not None:
-            writer.writerow({"name": entry.name, "file": entry.path, "status": "failed", "reason": reason})
+            rows.append({"name": entry.name, "file": entry.path, "status": "failed", "reason": reason})
             continue
         found = _angles(entry, out)
-        writer.writerow(_row(entry, found))
+        rows.append(_row(entry, found))
         doubts.append((_doubt(found), entry))
-    write_atomically(out / f"cohort{shard}.csv", _encoded(text.getvalue()))
+    write_atomically(out / f"cohort{shard}.csv", _encoded(cohort_csv(rows)))
     doubts.sort(key=lambda pair: pair[0])
     with open_atomically(out / f"report{shard}.html") as file:
         for part in _report([entry for _, entry in doubts], failed, out, model):
             file.write(_encoded(part))
+
+
+def cohort_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The table of rows with ``COLUMNS``, each in one line: of names, what is not printable is escaped."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    names = ("name", "file", "reason")
+    for row in rows:
+        writer.writerow({**row, **{key: one_line(str(row[key])) for key in names if row.get(key) is not None}})
+    return text.getvalue()
 
 
 def _encoded(text: str) -> bytes:
