@@ -129,8 +129,12 @@ def test_a_full_disk_behind_standard_output_is_one_line(command, mask):
 
 @pytest.mark.slow
 def test_a_reader_that_has_seen_enough_or_none_at_all_is_no_fault(mask):
-    for shell in ("{sadanet} angles {many} | head -1", "{sadanet} angles {mask} >&-", "{sadanet} angles {mask} 2>&-"):
-        line = shell.format(sadanet=" ".join(SADANET), mask=mask, many=" ".join([str(mask)] * 500))
+    for shell in (
+        "{sadanet} angles --format json {many} | head -1",
+        "{sadanet} angles {mask} >&-",
+        "{sadanet} angles {mask} 2>&-",
+    ):
+        line = shell.format(sadanet=" ".join(SADANET), mask=mask, many=" ".join([str(mask)] * 30))
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
         assert done.returncode == 0
         assert done.stderr == ""
@@ -178,7 +182,7 @@ def test_a_cohort_that_is_stopped_says_so_and_leaves_no_process_and_no_part(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_training_that_is_stopped_goes_on(number, code, phantoms, tmp_path):
+def test_a_training_that_is_stopped_keeps_its_checkpoint(number, code, phantoms, tmp_path):
     words = ["train", "--method", "unet", "--profile", "smoke", "--data", str(phantoms), "--results", str(tmp_path)]
     command = [*SADANET, *words, "--length", "200", "--checkpoint-seconds", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
