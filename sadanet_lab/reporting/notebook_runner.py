@@ -10,7 +10,7 @@ from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.files import writable_folder
 from sadanet_lab.paths import result_file
 from sadanet_lab.progress import watcher
-from sadanet_lab.reporting.parameters import read_parameters
+from sadanet_lab.reporting.parameters import EVERY, kernel_of, read_parameters
 
 
 def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
@@ -26,8 +26,8 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     notebook = Path(notebook)
     if not notebook.is_file():
         raise BadInput(f"{notebook}: no such notebook")
-    parameters = read_parameters(notebook, given)
-    result = result_file(notebook.stem, *(parameters[key] for key in ("results", "data", "profile")))
+    parameters, kernel = read_parameters(notebook, given), kernel_of(notebook)
+    result = result_file(notebook.stem, *(parameters[key] for key in EVERY))
     executed = writable_folder(result.parents[1] / "executed" / result.parent.name) / notebook.name
     result.unlink(missing_ok=True)
     print(f"{notebook.stem}: started", file=sys.stderr, flush=True)
@@ -39,6 +39,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
                 _without_fields(notebook),
                 _without_fields(executed),
                 parameters,
+                kernel_name=kernel,
                 progress_bar=watcher() is not None,
                 stdout_file=sys.stdout,
                 stderr_file=sys.stderr,
