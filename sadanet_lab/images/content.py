@@ -8,6 +8,8 @@ from sadanet_lab.errors import BadInput
 
 LARGEST_FILE = 1 << 28
 """Bytes of a file that is read: 256 MiB, twice the largest picture that is decoded, in colour and 16 bits."""
+LARGEST_MODEL = 1 << 33
+"""The same of a file of weights."""
 _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a disk"))
 
 
@@ -17,7 +19,7 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-def read_content(path: Path, expected: str) -> bytes:
+def read_content(path: Path, expected: str, most: int = LARGEST_FILE) -> bytes:
     """What a file holds; raises ``BadInput`` naming it and what was ``expected`` if it cannot be read.
 
     A pipe or a device is not opened: it could keep its reader waiting for ever.
@@ -27,8 +29,8 @@ def read_content(path: Path, expected: str) -> bytes:
         for is_kind, kind in _KINDS:
             if is_kind(found.st_mode):
                 raise BadInput(f"{path}: {kind}, no file; expected {expected}")
-        if found.st_size > LARGEST_FILE:
-            raise BadInput(f"{path}: too large, {found.st_size:,} bytes; expected at most {LARGEST_FILE:,}")
+        if found.st_size > most:
+            raise BadInput(f"{path}: too large, {found.st_size:,} bytes; expected at most {most:,}")
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); expected {expected}") from None

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from sadanet_lab.errors import BadInput
+from sadanet_lab.errors import BadInput, one_line
 from sadanet_lab.images.content import LARGEST_FILE, grows_too_large
 from sadanet_lab.images.picture import LARGEST, check_square_size, resize_labels
 from sadanet_lab.images.segments import SEGMENTS
@@ -119,7 +119,7 @@ def read_seg_nrrd(file: BinaryIO, name: str) -> np.ndarray:
     except BadInput:
         raise
     except Exception as error:  # of a damaged file pynrrd raises nearly anything
-        raise BadInput(f"{name}: damaged or truncated NRRD file ({error})") from error
+        raise BadInput(f"{name}: damaged or truncated NRRD file ({one_line(str(error))[:200]})") from error
 
 
 def _check_size(sizes: Iterable[int], name: str) -> None:

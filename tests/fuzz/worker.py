@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from inputs import FUZZED, STORES
+from inputs import FUZZED
 
 from sadanet_lab.errors import BadInput, Failed
 
@@ -25,7 +25,7 @@ SECONDS = 5
 
 def outcome(kind: str, seed: int, folder: Path) -> str:
     """ "read", "refused", or what was wrong with what the reader said of one input."""
-    read, _ = (FUZZED | STORES)[kind]
+    read, _ = FUZZED[kind]
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             read(np.random.default_rng([zlib.crc32(kind.encode()), seed]), folder)
