@@ -186,11 +186,11 @@ def test_a_training_that_is_stopped_keeps_its_checkpoint(number, code, phantoms,
     words = ["train", "--method", "unet", "--profile", "smoke", "--data", str(phantoms), "--results", str(tmp_path)]
     command = [*SADANET, *words, "--length", "200", "--checkpoint-seconds", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.rglob("*checkpoint*")):
+    while not list(tmp_path.rglob("checkpoint*.pt")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in told
-    assert list(tmp_path.rglob("*checkpoint*"))
+    assert list(tmp_path.rglob("checkpoint*.pt"))
