@@ -2,11 +2,12 @@
 PYTHON  ?= python3
 TESTERS ?= 2
 
-# Of `make reproduce`, each as the option of that name of `sadanet reproduce`, which knows the defaults. Handed on by the
-# environment: what stands in a value is never read by the shell.
-export PROFILE DATA RESULTS SEEDS BACKBONE BACKBONE_WEIGHTS CORES
-# Of `make parity`: the folder of a clone of SA2Net's repository.
-export SA2NET
+# Of `make reproduce`, each as the option of that name of `sadanet reproduce`, which knows the defaults; of `make parity`,
+# SA2NET: the folder of a clone of SA2Net's repository. Values are taken as they were typed and handed on by the
+# environment: what stands in one is read neither by make nor by the shell.
+SETTINGS = PROFILE DATA RESULTS SEEDS BACKBONE BACKBONE_WEIGHTS CORES GPUS GPU_SLOTS CLUSTER SA2NET
+$(foreach name,$(SETTINGS),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
+export $(SETTINGS)
 # Where this is set, every start would compile the packages anew: 10 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -20,6 +21,7 @@ PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscop
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/sadanet reproduce $(if $(PROFILE),--profile "$$PROFILE") $(if $(DATA),--data "$$DATA") \
 	    $(if $(RESULTS),--results "$$RESULTS") $(if $(SEEDS),--seeds "$$SEEDS") $(if $(CORES),--cores "$$CORES") \
+	    $(if $(GPUS),--gpus "$$GPUS") $(if $(GPU_SLOTS),--gpu-slots "$$GPU_SLOTS") $(if $(CLUSTER),--cluster "$$CLUSTER") \
 	    $(if $(BACKBONE),--backbone "$$BACKBONE") $(if $(BACKBONE_WEIGHTS),--backbone-weights "$$BACKBONE_WEIGHTS")
 
 test: install ## all tests; those in a browser are skipped where there is no Chromium

@@ -1,24 +1,24 @@
 """One graph for everything: one job per training, then one per notebook. See README.md.
 
-    snakemake -n                                          the plan
+    snakemake -n                                          the plan, and the hours expected
     snakemake --cores all                                 profile quick, phantom data, one seed
     snakemake --cores all --config seeds=3 profile=gpu    seeds 0, 1 and 2; another profile
+    snakemake --workflow-profile profiles/slurm           on a cluster: docs/scaling.md
 
 What there is to do is read off the notebooks (``sadanet_lab.reporting.plan``). A job is one command of `sadanet`, which
 trains nothing that is stored already: killed anywhere, the same command goes on.
 """
 
+import atexit
 import shlex
-import shutil
 import sys
-from pathlib import Path
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.paths import PHANTOM, result_file
-from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
-from sadanet_lab.reporting.plan import check_settings, code_digest, plan_notebooks, plan_trainings
-from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
-from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
+from sadanet_lab.paths import PHANTOM
+from sadanet_lab.reporting.costs import Costs, memory_to_ask, minutes_to_ask, tell_hours
+from sadanet_lab.reporting.plan import check_settings, data_digest, graph_folder
+from sadanet_lab.reporting.stored_plan import read_plan
+from sadanet_lab.training.devices import planned_devices
 from sadanet_lab.training.profiles import DEFAULT_PROFILE, find_profile
 
 PROFILE = str(config.get("profile", DEFAULT_PROFILE))
@@ -27,65 +27,86 @@ RESULTS = str(config.get("results", "results"))
 SEEDS = list(range(int(config.get("seeds", 1))))
 WEIGHTS = str(config.get("backbone_weights", ""))
 BACKBONE = str(config.get("backbone", ""))
+GPUS = int(config["gpus"] if "gpus" in config else planned_devices())
+CHECKPOINT_SECONDS = str(config.get("checkpoint_seconds", ""))
 
 try:
     check_settings(PROFILE, DATA, len(SEEDS))
 except BadInput as error:
     sys.exit(f"error: {error}")
 
-NOTEBOOKS = plan_notebooks()
-TRAININGS = plan_trainings(NOTEBOOKS.values(), PROFILE)
+PLAN = read_plan(PROFILE, len(SEEDS))
+COSTS = Costs(PROFILE, RESULTS, BACKBONE)
 GIVEN = {"profile": PROFILE, "data": DATA, "results": RESULTS, "seeds": ",".join(map(str, SEEDS))}
 GIVEN |= {"backbone_weights": WEIGHTS, "backbone": BACKBONE}
 SADANET = f"{shlex.quote(sys.executable)} -m sadanet_lab"
-HAS_GPU = shutil.which("nvidia-smi") is not None
+FOLDER = graph_folder(RESULTS, DATA, PROFILE)
+TRAINED = f"{FOLDER}/trained/{{training}}-seed{{seed}}"
+DATA_DIGEST = data_digest(DATA)
 
 
-def result_of(notebook):
-    return str(result_file(notebook, RESULTS, DATA, PROFILE))
+def cost_of(wildcards):
+    if "training" in wildcards.keys():
+        return COSTS.of_training(PLAN.trainings[wildcards.training])
+    return COSTS.of_notebook(wildcards.notebook)
 
 
-TRAINED = f"{Path(result_of('')).parent}/trained/{{training}}-seed{{seed}}"
-IMAGES = [] if DATA == PHANTOM else [str(path) for path in Path(DATA).rglob("*") if path.is_file()]
+def minutes(wildcards, attempt):
+    return minutes_to_ask(cost_of(wildcards), attempt)
+
+
+def memory(wildcards, attempt):
+    return memory_to_ask(cost_of(wildcards), attempt)
+
+
+def train_options(wildcards):
+    given = {"profile": PROFILE, "data": DATA, "results": RESULTS, "seed": wildcards.seed}
+    given |= {"backbone-weights": WEIGHTS, "backbone": BACKBONE, "checkpoint-seconds": CHECKPOINT_SECONDS}
+    words = [word for name, value in given.items() if value for word in (f"--{name}", value)]
+    return PLAN.trainings[wildcards.training].options + words
+
+
+@atexit.register
+def tell_the_hours():
+    """Of what a dry run would do; Snakemake calls no handler of ours after one."""
+    jobs = [job for job in workflow.dag.finished_jobs if job.wildcards] if workflow.dryrun and workflow.dag else []
+    if jobs:
+        print(*tell_hours([(job.wildcards[0], cost_of(job.wildcards)) for job in jobs]), sep="\n")
 
 
 wildcard_constraints:
-    notebook="|".join(NOTEBOOKS),
-    training="|".join(TRAININGS),
+    notebook="|".join(PLAN.jobs),
+    training="|".join(PLAN.trainings),
     seed=r"\d+",
 
 
 rule all:
     input:
-        [result_of(notebook) for notebook in NOTEBOOKS],
+        [f"{FOLDER}/{notebook}.json" for notebook in PLAN.jobs],
 
 
-# On a CPU, trainings of one thread each side by side beat one that uses all cores. A GPU is lent to one at a time.
-# Other recipes, phantoms or evaluations: the job runs again, and does what of it is not stored.
+# On a CPU, trainings of one thread each side by side beat one that uses all cores. On GPUs, each takes a free one
+# (sadanet_lab.training.devices). Other data, recipes, phantoms or evaluations: the job runs again, and does what of it is
+# not stored.
 rule train:
-    input:
-        IMAGES,
     output:
         touch(TRAINED),
     params:
-        options=lambda wildcards: TRAININGS[wildcards.training].options,
-        where=["--profile", PROFILE, "--data", DATA, "--results", RESULTS],
-        weights=["--backbone-weights", WEIGHTS] if WEIGHTS else [],
-        backbone=["--backbone", BACKBONE] if BACKBONE else [],
-        versions=[RECIPE_VERSION, PHANTOM_VERSION, EVALUATION_VERSION, find_profile(PROFILE)],
-    threads: 4 if HAS_GPU else 1
+        options=train_options, # a function: braces in its words are no wildcards
+        versions=[*PLAN.versions, find_profile(PROFILE), DATA_DIGEST],
+    threads: 4 if GPUS else 1
     resources:
-        gpu=int(HAS_GPU),
+        gpu=1 if GPUS else 0,
+        runtime=minutes,
+        mem_mb=memory,
     shell:
-        "{SADANET} train {params.options:q} {params.where:q} --seed {wildcards.seed}"
-        " {params.weights:q} {params.backbone:q}"
+        "{SADANET} train {params.options:q}"
 
 
 def trained(wildcards):
-    notebook = NOTEBOOKS[wildcards.notebook]
     return [
-        TRAINED.format(training=training.name, seed=seed)
-        for training, seed in notebook.jobs(PROFILE, SEEDS)
+        TRAINED.format(training=training, seed=seed)
+        for training, seed in PLAN.jobs[wildcards.notebook]
     ]
 
 
@@ -93,11 +114,13 @@ rule notebook:
     input:
         "notebooks/{notebook}.ipynb",
         trained,
-        IMAGES,
     output:
-        result_of("{notebook}"),
+        f"{FOLDER}/{{notebook}}.json",
     params:
-        given=lambda wildcards: NOTEBOOKS[wildcards.notebook].options(GIVEN),
-        code=code_digest(),
+        given=lambda wildcards: PLAN.options(wildcards.notebook, GIVEN),
+        code=[PLAN.code, DATA_DIGEST],
+    resources:
+        runtime=minutes,
+        mem_mb=memory,
     shell:
         "{SADANET} run notebooks/{wildcards.notebook}.ipynb {params.given:q}"

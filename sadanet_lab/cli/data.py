@@ -5,19 +5,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, Size, main
+from sadanet_lab.cli.options import FOLDER, SEED, Size, main
+from sadanet_lab.errors import one_line
+from sadanet_lab.images.picture import check_size
 
 if TYPE_CHECKING:
     from sadanet_lab.phantom import Cases, Spread
 
+IMAGES = click.IntRange(0, 1_000_000)
+
 
 @main.command()
 @click.argument("out", type=FOLDER)
-@click.option("--train", type=int, default=80, help="Training images.")
-@click.option("--test", type=int, default=29, help="Test images.")
-@click.option("--seed", type=int, default=0, help="Seed of all draws.")
+@click.option("--train", type=IMAGES, default=80, help="Training images.")
+@click.option("--test", type=IMAGES, default=29, help="Test images.")
+@click.option("--seed", type=SEED, default=0, help="Seed of all draws.")
 @click.option("--size", type=Size(), default="512x2048", help="Width x height in pixels.")
-@click.option("--val", type=int, default=0, help="Validation images.")
+@click.option("--val", type=IMAGES, default=0, help="Validation images.")
 @click.option(
     "--spread",
     type=click.Choice(["usual", "wide", "varied", "scanner2"]),
@@ -41,6 +45,7 @@ def phantom(
     from sadanet_lab.progress import progress
 
     width, height = size
+    check_size(width, height, "--size")
     with progress(train + test + val, "phantoms", "images") as bar:
         write_folder(out, train, test, seed, width, height, spread, cases, val, on_image_done=bar.update)
     numbers = f"{train} training and {test} test" if val == 0 else f"{train} training, {test} test and {val} validation"
@@ -54,11 +59,12 @@ def check(folder: Path) -> None:
 
     Example: sadanet check data/scoliosis3classes
     """
-    from sadanet_lab.images.vpi_folder import find_problems, read_lists
+    from sadanet_lab.images.vpi_folder import examine_folder, read_lists
 
-    problems = find_problems(folder)
-    for problem in problems:
-        click.echo(f"error: {problem}", err=True)
+    problems, warnings = examine_folder(folder)
+    for kind, lines in (("error", problems), ("warning", warnings)):
+        for line in lines:
+            click.echo(f"{kind}: {one_line(line)}", err=True)
     if problems:
         raise SystemExit(2)
     data = read_lists(folder)

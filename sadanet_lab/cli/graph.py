@@ -1,5 +1,6 @@
 """The command behind ``make reproduce``: the whole graph, with one line of overall progress."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from sadanet_lab.cli.options import PROFILE, RESULTS, main
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.paths import PHANTOM
 
+CLUSTERS = ("slurm",)
 DONE = re.compile(r"^(\d+) of (\d+) steps \(")
 NOISE = re.compile(
     r"^(Execute \d+ jobs?\.\.\.|Select jobs to execute\.\.\.|Finished jobid: .*|\[[\w :]+\]|Touching output file .*|)$"
@@ -27,16 +29,35 @@ NOISE = re.compile(
 @click.option("--backbone", default="", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", default="", help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--cores", default="all", help='Number of cores to use, or "all".')
+@click.option(
+    "--gpus",
+    type=click.IntRange(min=0),
+    help="GPUs to share; on a cluster, 1: each training asks for one, 0: for none.  [default: those visible here]",
+)
+@click.option("--gpu-slots", type=click.IntRange(min=1), help="Trainings side by side on one GPU.  [default: 1]")
+@click.option("--cluster", type=click.Choice(CLUSTERS), help="Where the jobs run: profiles/<name>, docs/scaling.md.")
+@click.option(
+    "--checkpoint-seconds", type=click.FloatRange(min=0), help="Between a training's checkpoints.  [default: 30]"
+)
 @click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
-def reproduce(cores: str, snakemake: tuple[str, ...], results: Path | None, **settings) -> None:
+def reproduce(
+    cores: str,
+    gpu_slots: int | None,
+    cluster: str | None,
+    snakemake: tuple[str, ...],
+    results: Path | None,
+    **settings,
+) -> None:
     """Train what is not trained yet, then execute every notebook: the graph of the Snakefile.
 
-    Other options are handed on to SNAKEMAKE.
+    Other options are handed on to SNAKEMAKE: -n tells the plan and the hours that it is expected to take.
 
     Example: sadanet reproduce --profile quick --seeds 3
     """
-    from sadanet_lab.paths import ROOT, result_file
-    from sadanet_lab.reporting.plan import check_settings, plan_notebooks
+    from sadanet_lab.paths import ROOT
+    from sadanet_lab.reporting.plan import check_settings, graph_folder
+    from sadanet_lab.reporting.stored_plan import read_plan, write_settings
+    from sadanet_lab.training import devices
 
     if not (ROOT / "Snakefile").is_file():
         raise BadInput(f"{ROOT}: no Snakefile; expected the project's folder, a checkout")
@@ -44,10 +65,19 @@ def reproduce(cores: str, snakemake: tuple[str, ...], results: Path | None, **se
     if settings["data"] != PHANTOM:
         settings["data"] = _from_here(settings["data"])
     check_settings(settings["profile"], settings["data"], settings["seeds"])
-    where = [str(settings[key]) for key in ("results", "data", "profile")]
-    first = [str(result_file(name, *where)) for name, notebook in plan_notebooks().items() if notebook.goes_first]
-    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--quiet", "rules", "host", "reason"]
-    command += [*snakemake, "--config", *(f"{name}={value}" for name, value in settings.items() if value != "")]
+    if gpu_slots is not None:
+        os.environ["GPU_SLOTS"] = str(gpu_slots)  # read by every job, which takes a free slot
+    if settings["gpus"] is None:
+        settings["gpus"] = devices.planned_devices()
+    folder = graph_folder(*(str(settings[key]) for key in ("results", "data", "profile")))
+    first = [f"{folder}/{name}.json" for name in read_plan(settings["profile"], settings["seeds"]).first]
+    command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "host", "reason"]
+    if cluster is None:
+        command += ["--cores", cores, "--resources", f"gpu={settings['gpus'] * devices.slots()}"]
+    else:
+        command += ["--workflow-profile", f"profiles/{cluster}"]
+    given = {name: value for name, value in settings.items() if value not in ("", None)}
+    command += [*snakemake, "--configfile", str(write_settings(given))]
     # The notebooks that wait for most, or take longest: begun last, they would run on when all else is done.
     process = subprocess.Popen(
         [*command, "--prioritize", *first], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -1,5 +1,7 @@
 """What all commands share. Bad input ends with one line and exit code 2. Heavy imports wait for their command."""
 
+import math
+import os
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -8,37 +10,37 @@ from pathlib import Path
 import click
 
 from sadanet_lab import __version__
-from sadanet_lab.errors import BadInput, Failed
+from sadanet_lab.errors import BadInput, ending_of, one_line
 from sadanet_lab.methods import method_names
 from sadanet_lab.spine.names import LOWEST, USUAL, VIEWS, Convention
 from sadanet_lab.training.profiles import DEFAULT_PROFILE, profiles
 
-EXTRAS = ("train", "notebooks", "dev")
+EXTRAS = ("train", "notebooks", "cluster", "dev")
 """Of pyproject.toml, each holding the one before it."""
 
 
+def _ending_of(error: BaseException) -> tuple[str, int] | None:
+    """See ``errors.ending_of``; with what is wrong with the command itself, or with what is installed."""
+    if isinstance(error, click.UsageError):
+        where = "" if error.ctx is None else f"{error.ctx.command_path}: "
+        return one_line(f"{where}{error.format_message()}"), error.exit_code
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("sadanet"):
+        extra = _extra_of(error.name)
+        return f"{error.name} is not installed; in the project's folder: pip install '.[{extra}]'", 2
+    return ending_of(error)
+
+
 class _OneLineErrors(click.Group):
-    """Turns ``BadInput`` and ``Failed`` into their one line and exit code 2 or 1."""
+    """Ends in one line and an exit code whatever ``_ending_of`` knows."""
 
     def invoke(self, ctx: click.Context):
         try:
             return super().invoke(ctx)
-        except (BadInput, Failed) as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(2 if isinstance(error, BadInput) else 1)
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.startswith("sadanet"):
+        except (Exception, KeyboardInterrupt) as error:
+            if (end := _ending_of(error)) is None:
                 raise
-            extra = _extra_of(error.name)
-            click.echo(
-                f"error: {error.name} is not installed; in the project's folder: pip install '.[{extra}]'", err=True
-            )
-            ctx.exit(2)
-        except OSError as error:
-            if error.filename is None:
-                raise
-            click.echo(f"error: {error.filename}: {error.strerror}", err=True)
-            ctx.exit(2)
+            click.echo(f"error: {end[0]}", err=True)
+            ctx.exit(end[1])
 
 
 def _extra_of(module: str) -> str:
@@ -60,13 +62,43 @@ class Size(click.ParamType):
     """WIDTHxHEIGHT in pixels, as the paper writes sizes."""
 
     name = "WIDTHxHEIGHT"
+    LARGEST_SIDE = 16384
 
     def convert(self, value, param, ctx) -> tuple[int, int]:
         try:
             width, height = (int(part) for part in str(value).lower().split("x"))
         except ValueError:
             self.fail(f"{value!r} is not a size; expected WIDTHxHEIGHT such as 512x2048", param, ctx)
+        for side in (width, height):
+            if not 1 <= side <= self.LARGEST_SIDE:
+                self.fail(f"{value!r}: expected sides from 1 to {self.LARGEST_SIDE} pixels", param, ctx)
         return width, height
+
+
+class Number(click.FloatRange):
+    """A finite number in a range."""
+
+    name = "number"
+
+    def convert(self, value, param, ctx) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
+
+
+class Shard(click.ParamType):
+    """NUMBER/COUNT, such as 3/16: the third of sixteen parts."""
+
+    name = "NUMBER/COUNT"
+    MOST = 100_000
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value), re.ASCII)
+        number, count = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= number <= count <= self.MOST:
+            self.fail(f"{value!r}: expected NUMBER/COUNT such as 3/16, NUMBER from 1 to COUNT", param, ctx)
+        return number, count
 
 
 class Degrees(click.ParamType):
@@ -82,6 +114,10 @@ class Degrees(click.ParamType):
 
 
 FOLDER = click.Path(path_type=Path)
+SEED = click.IntRange(0, 2**31 - 1)
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1, 1024), default=os.cpu_count() or 1, help="Processes.", show_default="cores"
+)
 RESULTS = click.option(
     "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
 )

@@ -14,6 +14,8 @@ from sadanet_lab.cli.options import (
     METHODS,
     PROFILE,
     RESULTS,
+    SEED,
+    Number,
     Size,
     main,
     named_run,
@@ -34,26 +36,36 @@ if TYPE_CHECKING:
 @click.option("--loss", help="Loss of the method.  [default: the method's first]")
 @click.option("--data", default=PHANTOM, help='Dataset folder, or "phantom" for the profile\'s own.')
 @PROFILE
-@click.option("--seed", type=int, default=0, help="Seed of the first weights and of the patches.")
-@click.option("--learning-rate", type=float, help="First learning rate.  [default: the paper's]")
-@click.option("--lambda-dice", type=float, help="Weight of the Dice loss, Eq. (7).  [default: the paper's]")
-@click.option("--gamma", type=float, help="First value of the attention's learned scalar.  [default: the method's]")
+@click.option("--seed", type=SEED, default=0, help="Seed of the first weights and of the patches.")
+@click.option(
+    "--learning-rate", type=Number(0, 100, min_open=True), help="First learning rate.  [default: the paper's]"
+)
+@click.option("--lambda-dice", type=Number(0, 1e6), help="Weight of the Dice loss, Eq. (7).  [default: the paper's]")
+@click.option(
+    "--gamma", type=Number(-1e6, 1e6), help="First value of the attention's learned scalar.  [default: the method's]"
+)
 @click.option("--first-weights", help="released (by each method's authors) or pytorch.  [default: the profile's]")
-@click.option("--margin", type=int, help="Black rows above and below every image.  [default: the profile's]")
+@click.option(
+    "--margin", type=click.IntRange(0, 4096), help="Black rows above and below every image.  [default: the profile's]"
+)
 @click.option("--augmentation", help="paper, upright, rescaled (SA2Net's) or randomised.  [default: the profile's]")
 @click.option(
-    "--test-scale", "test_scales", type=float, multiple=True, help="Test at this scale; several are averaged."
+    "--test-scale", "test_scales", type=Number(0.1, 10), multiple=True, help="Test at this scale; several are averaged."
 )
-@click.option("--length", type=click.FloatRange(min=0, min_open=True), help="Share of the profile's iterations.")
+@click.option("--length", type=Number(0, 1000, min_open=True), help="Share of the profile's iterations.")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--start", help="Train on from these weights: shipped, a run, or a file that ends in .safetensors.")
-@click.option("--training-images", type=int, help="Only the first so many of the training list.  [default: all]")
+@click.option(
+    "--training-images",
+    type=click.IntRange(1, 1_000_000),
+    help="Only the first so many of the training list.  [default: all]",
+)
 @click.option(
     "--image", type=Size(), help="Size that images are made to; a patch as large follows.  [default: the profile's]"
 )
-@click.option("--checkpoint-seconds", type=float, default=30.0, help="Seconds between checkpoints.")
-@click.option("--snapshots", type=click.IntRange(min=0), default=0, help="States to keep for the attention explorer.")
+@click.option("--checkpoint-seconds", type=Number(0, 86400), default=30.0, help="Seconds between checkpoints.")
+@click.option("--snapshots", type=click.IntRange(0, 1000), default=0, help="States to keep for the attention explorer.")
 @DEVICE
 @RESULTS
 def train(
@@ -181,9 +193,13 @@ def _test_on(trained: "Run", data: Path, basis: str, form: str) -> None:
     if form == "table" and folder.is_phantom:
         angles = compare_with_truth(tables["angles"].assign(source="run"), folder)
         (found,) = agreement(angles).to_dict("records")
+        if not found["measurable"]:
+            click.echo(f"largest curve angle: not measurable in any of {found['images']} images")
+            return
         click.echo(
             f"largest curve angle: mean absolute error {found['mae']:.2f} degrees, "
             f"{100 * found['share_close']:.1f} % of {found['images']} images within {CLOSE:g} degrees, "
+            f"{found['images'] - found['measurable']} not measurable, "
             f"{100 * tables['angles'].flagged.mean():.1f} % flagged"
         )
 

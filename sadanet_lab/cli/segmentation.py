@@ -1,11 +1,11 @@
 """The commands that a clinic would use: from pictures to label maps, overlays, curve angles and a report."""
 
-import os
 from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, RESULTS, check_onnx_name, main, naming, results_folder
+from sadanet_lab.cli.options import FOLDER, JOBS, RESULTS, Shard, check_onnx_name, main, naming, results_folder
+from sadanet_lab.errors import BadInput, one_line
 from sadanet_lab.spine.names import Convention
 
 
@@ -14,8 +14,9 @@ from sadanet_lab.spine.names import Convention
 @click.option("--run", type=FOLDER, default="shipped", help='"shipped", a run of results/runs/, or a file of `export`.')
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
 @click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
+@JOBS
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.", show_default="cores"
+    "--shard", type=Shard(), default="1/1", help="Of a cohort that machines share, this one's: the third of 16."
 )
 @click.option(
     "--colours",
@@ -31,6 +32,7 @@ def predict(
     out: Path,
     tta: bool,
     jobs: int,
+    shard: tuple[int, int],
     colours: str,
     results: Path | None,
     convention: Convention,
@@ -43,20 +45,27 @@ def predict(
     can, nothing is written, and the exit code is 2. The model in the package was trained on phantoms alone; it is no
     medical device.
 
+    Machines that share a cohort and the folder OUT take a --shard each, in any order; the same command without --shard
+    then does what is missing and writes the tables of all.
+
     Example: sadanet predict scans/ more.png --out predictions
     """
-    from sadanet_lab.reporting.cohort import Settings, find_pictures, segment_all
+    from sadanet_lab.reporting.cohort import Settings, find_pictures, segment_all, shard_of
     from sadanet_lab.reporting.cohort_report import summary_lines, write_summary
 
-    entries = find_pictures(images, out)
+    entries, ending = find_pictures(images, out), ""
+    if shard != (1, 1):
+        entries, ending = shard_of(entries, *shard), "_{}_of_{}".format(*shard)
+        if not entries:
+            raise BadInput(f"--shard: found fewer than {shard[0]} pictures; expected one for each shard at least")
     settings = Settings(str(run), str(results_folder(results)), str(Path().absolute()), tta, convention, colours)
     failed = segment_all(entries, settings, out, jobs)
     if len(failed) < len(entries):  # or nothing is written at all
-        write_summary(entries, failed, out, str(run))
-        for line in summary_lines(entries, failed, out):
+        write_summary(entries, failed, out, str(run), ending)
+        for line in summary_lines(entries, failed, out, ending):
             click.echo(line)
     for reason in failed.values():
-        click.echo(f"error: {reason}", err=True)
+        click.echo(f"error: {one_line(reason)}", err=True)
     if failed:
         raise SystemExit(2 if len(failed) == len(entries) else 1)
 

@@ -1,11 +1,10 @@
 """Commands on runs that are stored: hand on, calibrate, verify, ship, keep for the record."""
 
-import os
 from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, RESULTS, check_onnx_name, main, named_run, results_folder
+from sadanet_lab.cli.options import FOLDER, JOBS, RESULTS, check_onnx_name, main, named_run, results_folder
 
 
 @main.command()
@@ -31,10 +30,10 @@ def export(run: Path, out: Path, results: Path | None) -> None:
 
 @main.command()
 @click.argument("run", type=FOLDER)
-@click.option("--phantoms", type=click.IntRange(min=1), default=300, help="Of each kind to learn from, and to test on.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes.", show_default="cores"
+    "--phantoms", type=click.IntRange(1, 100_000), default=300, help="Of each kind to learn from, and to test on."
 )
+@JOBS
 @RESULTS
 def calibrate(run: Path, phantoms: int, jobs: int, results: Path | None) -> None:
     """Learn from phantoms how far RUN's angles can be trusted: a run, "shipped", or a file of `sadanet export`.

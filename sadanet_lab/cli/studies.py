@@ -5,16 +5,18 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, FORMAT, HEAD, METHODS, main
+from sadanet_lab.cli.options import FOLDER, FORMAT, HEAD, METHODS, Size, main
 from sadanet_lab.errors import BadInput
+
+SIDE = click.IntRange(32, Size.LARGEST_SIDE)
 
 
 @main.command()
 @click.option("--method", help=METHODS)
 @click.option("--all", "every", is_flag=True, help="Every method and head.")
 @HEAD
-@click.option("--height", type=click.IntRange(min=32), default=512, help="Height of the picture in pixels.")
-@click.option("--width", type=click.IntRange(min=32), default=512, help="Its width.")
+@click.option("--height", type=SIDE, default=512, help="Height of the picture in pixels.")
+@click.option("--width", type=SIDE, default=512, help="Its width.")
 @FORMAT
 def complexity(method: str | None, every: bool, head: str | None, height: int, width: int, form: str) -> None:
     """Count parameters, operations and memory of a method at the paper's size, without computing anything.

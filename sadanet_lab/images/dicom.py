@@ -8,19 +8,25 @@ MONOCHROME1 counts from white and is inverted at the end. Colour is taken where 
 """
 
 import logging
+import zlib
 from typing import BinaryIO
 
 import numpy as np
 from pydicom import Dataset, dcmread
+from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.picture import Picture, check_content, check_size, eight_bits, one_channel, own_range
+from sadanet_lab.images.content import LARGEST_FILE, grows_too_large
+from sadanet_lab.images.picture import Picture, check_size, eight_bits, one_channel, own_range
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what it would print to stderr: a fault is one line
 
+PREAMBLE = 132
+"""Bytes before the first element, the last four of which are "DICM"."""
 _CENTIMETRES = 3
 """DICOM's code of that unit in an ultrasound region (PS3.3, C.8.5.5.1.15)."""
 
@@ -32,12 +38,12 @@ def read(file: BinaryIO, name: str) -> Picture:
     not installed, colour, and sizes that ``check_size`` refuses. Only the header is read before these are checked.
     """
     try:
+        _check_deflated(file, name)
         header = dcmread(file, stop_before_pixels=True)
-        _check(header, name)
+        spacing, spacing_from = _spacing(header)
+        _check(header, spacing, name)
         file.seek(0)
         image = _grey(dcmread(file), name)
-        check_content(image, name)
-        spacing, spacing_from = _spacing(header)
     except BadInput:
         raise
     except Exception as error:  # of a damaged file pydicom raises nearly anything
@@ -46,10 +52,20 @@ def read(file: BinaryIO, name: str) -> Picture:
     return Picture(image, "DICOM", spacing, spacing_from, Dataset(header))  # which no longer holds the file
 
 
-def _check(header: Dataset, name: str) -> None:
+def _check_deflated(file: BinaryIO, name: str) -> None:
+    """Raises ``BadInput`` for a file that is compressed as a whole, and larger than any picture."""
+    file.seek(PREAMBLE)
+    meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag >> 16 != 2)
+    deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    if deflated and grows_too_large(file.read(), zlib.decompressobj(-zlib.MAX_WBITS)):
+        raise BadInput(f"{name}: too large once inflated; expected at most {LARGEST_FILE:,} bytes")
+    file.seek(0)
+
+
+def _check(header: Dataset, spacing: tuple[float, float] | None, name: str) -> None:
     if "Rows" not in header or "Columns" not in header:
         raise BadInput(f"{name}: DICOM file without a picture ({header.SOPClassUID.name}); expected one")
-    check_size(header.Columns, header.Rows, name)
+    check_size(header.Columns, header.Rows, name, spacing)
     frames = int(header.get("NumberOfFrames") or 1)
     if frames > 1:
         raise BadInput(f"{name}: {frames} frames; expected one picture")

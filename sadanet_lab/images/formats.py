@@ -14,53 +14,63 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.picture import LARGEST, Picture, check_content, check_size, one_channel, own_range
-from sadanet_lab.images.png import kind_of
+from sadanet_lab.images.content import read_content
+from sadanet_lab.images.picture import (
+    Picture,
+    check_content,
+    check_pixels,
+    check_size,
+    check_upright,
+    one_channel,
+    own_range,
+)
+from sadanet_lab.images.png import TOO_LARGE, kind_of
 
 FORMATS = {"PNG": (b"\x89PNG",), "TIFF": (b"II*\0", b"MM\0*"), "BMP": (b"BM",), "JPEG": (b"\xff\xd8",)}
 """Those of Pillow's that are read, and how such a file may begin; DICOM beside them."""
 KINDS = f"{', '.join(FORMATS)} or DICOM"
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 """TIFF's tag of what its numbers mean, and the value that says that they count from white."""
+_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
+"""EXIF's tag of how a picture is to be turned, and its values that exchange width and height."""
 
 
 def read_picture(path: Path) -> Picture:
     """A picture file as a grey image; raises ``BadInput``, one line that names the file, for what is none.
 
-    None is: a missing, damaged or truncated file; another kind; several frames or pages; colour or transparency; fewer
-    than 64 pixels either way, too many in all, or all of one grey.
+    None is: a missing, damaged or truncated file, a pipe or a device; another kind; several frames or pages; colour or
+    transparency; a size or proportions that ``picture.check_size`` refuses; all of one grey.
     """
-    try:
-        with Path(path).open("rb") as file:
-            return _read(file, str(path))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a picture: {KINDS}") from None
+    return decode_picture(read_content(Path(path), f"a picture: {KINDS}"), str(path))
 
 
 def decode_picture(content: bytes, name: str) -> Picture:
     """As ``read_picture``, of a file's bytes; ``name`` is what faults call it."""
-    return _read(io.BytesIO(content), name)
-
-
-def _read(file: BinaryIO, name: str) -> Picture:
-    begins = file.read(132)
-    file.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries: a fault is one line, of this program
-        if begins.endswith(b"DICM") and len(begins) == 132:
-            from sadanet_lab.images import dicom  # half a second, which other pictures need not pay
+        picture = _read(content, name)
+    check_content(picture.image, name)
+    check_upright(picture.image, name, picture.spacing_mm)
+    return picture
 
-            return dicom.read(file, name)
-        for kind, signatures in FORMATS.items():
-            if begins.startswith(signatures):
-                return _read_by_pillow(file, name, kind)
+
+def _read(content: bytes, name: str) -> Picture:
+    file, begins = io.BytesIO(content), content[:132]
+    if begins.endswith(b"DICM") and len(begins) == 132:
+        from sadanet_lab.images import dicom  # half a second, which other pictures need not pay
+
+        return dicom.read(file, name)
+    for kind, signatures in FORMATS.items():
+        if begins.startswith(signatures):
+            return _read_by_pillow(file, name, kind)
     raise BadInput(f"{name}: no picture of a kind that is read here; expected {KINDS}")
 
 
 def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:
     try:
         with Image.open(file, formats=[kind]) as picture:
-            check_size(*picture.size, name)
+            check_pixels(*picture.size, name)
+            check_size(*_size_as_seen(picture, kind), name)
             frames = getattr(picture, "n_frames", 1)
             if frames > 1:
                 raise BadInput(f"{name}: {frames} pictures in one file; expected one")
@@ -68,12 +78,19 @@ def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:
     except BadInput:
         raise
     except Image.DecompressionBombError:
-        raise BadInput(f"{name}: far too many pixels; expected at most {LARGEST:,} in all") from None
+        raise BadInput(f"{name}: {TOO_LARGE}") from None
     except Exception as error:  # of a damaged file Pillow raises nearly anything
         expected = "a whole file of a grey picture of 8 or 16 bits"
         raise BadInput(f"{name}: damaged or truncated {kind}, or an unusual one; expected {expected}") from error
-    check_content(image, name)
     return Picture(image, kind)
+
+
+def _size_as_seen(picture: Image.Image, kind: str) -> tuple[int, int]:
+    """(width, height) once the picture is turned as its file says."""
+    width, height = picture.size  # of a TIFF Pillow has turned it already
+    said = kind == "JPEG" or "exif" in picture.info  # of a PNG Pillow would look for it behind the pixels, too
+    turned = kind != "TIFF" and said and picture.getexif().get(_ORIENTATION) in _TURNED
+    return (height, width) if turned else (width, height)
 
 
 def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:

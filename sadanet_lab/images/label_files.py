@@ -1,13 +1,15 @@
 """Label maps in files: what is written of a segmented picture, and what is read back."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images import slicer
+from sadanet_lab.images.content import read_content
 from sadanet_lab.images.picture import Picture
-from sadanet_lab.images.png import labels_png, read_mask
+from sadanet_lab.images.png import decode_mask, labels_png
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 
 
@@ -16,14 +18,10 @@ def read_labels(path: Path) -> np.ndarray:
 
     Told by content. Raises ``BadInput``, one line that names the file, for anything else.
     """
-    try:
-        with Path(path).open("rb") as file:
-            if file.read(len(slicer.MAGIC)) == slicer.MAGIC:
-                file.seek(0)
-                return slicer.read_seg_nrrd(file, str(path))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a mask PNG or a .seg.nrrd") from None
-    return read_mask(path)
+    content = read_content(Path(path), "a mask PNG or a .seg.nrrd")
+    if content.startswith(slicer.MAGIC):
+        return slicer.read_seg_nrrd(io.BytesIO(content), str(path))
+    return decode_mask(content, str(path))
 
 
 def label_files(

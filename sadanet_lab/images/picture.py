@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 
 SMALLEST_VPI = 64
 """Pixels either way below which a picture of a whole spine shows no bones."""
-LARGEST = 1 << 26
-"""Pixels beyond which no picture is decoded: 40 times a usual one, and 64 MiB of grey."""
+LARGEST = 1 << 24
+"""Pixels beyond which no picture is decoded: ten times those of a scanner's, 640 x 2574."""
+TALLEST, WIDEST = 16, 2
+"""Times its width that a picture is tall at most, and its height that it is wide.
+
+A scanner's is 4 times as tall as wide, the scanned strip alone about 7 times; a screen with one on it is 1.8 times as
+wide as tall. A network sees every picture at the same height, so that its work grows with the square of the width.
+"""
+SIDEWAYS = 1.5
+"""Times that what a picture shows in its frame is wider than tall, beyond which a spine in it would lie on its side."""
+DARK, LINE = 24, 0.02
+"""Greys that still count as the frame's black; share of brighter ones from which a row or column shows something."""
+MOST_UNEVEN = 16
+"""Times that pixels are taller than wide, or wider than tall, at most; those of ultrasound are up to about 6 times."""
 NEARLY_GREY = 8
 """Greys by which the three channels of a lossy file may differ: JPEG keeps colour coarsely."""
 
@@ -56,18 +68,64 @@ def resize_labels(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
 
-def check_size(width: int, height: int, name: str) -> None:
-    """Raises ``BadInput`` for a picture that is too small for a spine or too large to be one."""
+def check_size(width: int, height: int, name: str, spacing_mm: tuple[float, float] | None = None) -> None:
+    """Raises ``BadInput`` for a picture that is too small for a spine or too large to be one, or of other proportions.
+
+    Too large, and of other proportions, is also one that is so once its pixels are square. Only numbers are looked at:
+    this comes before anything is decoded.
+    """
+    found = f"{width} x {height} pixels"
     if width < SMALLEST_VPI or height < SMALLEST_VPI:
-        raise BadInput(f"{name}: {width} x {height} pixels; expected {SMALLEST_VPI} or more either way for a spine")
+        raise BadInput(f"{name}: {found}; expected {SMALLEST_VPI} or more either way for a spine")
+    check_pixels(width, height, name)
+    width, height = check_square_size(width, height, name, spacing_mm)
+    if spacing_mm is not None:
+        found += f", {width} x {height} with square ones"
+    if height > TALLEST * width:
+        raise BadInput(f"{name}: {found}; expected a spine, at most {TALLEST} times as tall as wide")
+    if width > WIDEST * height:
+        raise BadInput(
+            f"{name}: {found}: it lies on its side, or shows no whole spine; expected one upright, at most {WIDEST} "
+            "times as wide as tall"
+        )
+
+
+def check_square_size(width: int, height: int, name: str, spacing_mm: tuple[float, float] | None) -> tuple[int, int]:
+    """(width, height) once pixels are square; raises ``BadInput`` if they can hardly be, or become too many."""
+    rows, columns = spacing_mm or (1.0, 1.0)
+    if not 1 / MOST_UNEVEN <= rows / columns <= MOST_UNEVEN:  # nor is it so of what is no number
+        raise BadInput(
+            f"{name}: pixels of {rows:g} x {columns:g} mm; expected sides that differ at most {MOST_UNEVEN} times"
+        )
+    height, width = square_size((height, width), spacing_mm)
+    check_pixels(width, height, name)
+    return width, height
+
+
+def check_pixels(width: int, height: int, name: str) -> None:
+    """Raises ``BadInput`` for a picture of more than ``LARGEST`` pixels."""
     if width * height > LARGEST:
-        raise BadInput(f"{name}: {width} x {height} pixels; expected at most {LARGEST:,} in all")
+        raise BadInput(f"{name}: too large, {width} x {height} pixels; expected at most {LARGEST:,} in all")
 
 
 def check_content(values: np.ndarray, name: str) -> None:
     """Raises ``BadInput`` for a picture (H, W) that is all of one grey."""
     if values.min() == values.max():
         raise BadInput(f"{name}: every pixel has grey {values[0, 0]}; expected an ultrasound picture")
+
+
+def check_upright(image: np.ndarray, name: str, spacing_mm: tuple[float, float] | None = None) -> None:
+    """Raises ``BadInput`` for a picture uint8 (H, W) in which what is seen is a wide strip: a spine on its side."""
+    lit = image > DARK
+    rows, columns = (np.flatnonzero(lit.mean(axis) > LINE) for axis in (1, 0))
+    if not rows.size or not columns.size:
+        return  # too dark to say
+    height, width = square_size((int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1), spacing_mm)
+    if width > SIDEWAYS * height:
+        raise BadInput(
+            f"{name}: what it shows is {width} x {height} pixels: a picture that lies on its side; expected the spine "
+            "upright, turn it by 90 degrees"
+        )
 
 
 def eight_bits(values: np.ndarray, black: float, white: float) -> np.ndarray:

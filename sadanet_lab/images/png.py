@@ -1,14 +1,20 @@
 """Grey images and label maps as PNG files, read and checked."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.picture import check_content, check_size
+from sadanet_lab.images.content import read_content
+from sadanet_lab.images.picture import LARGEST, check_content, check_pixels, check_size
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, COLOURS, rgb_to_labels
+
+EXPECTED = "a PNG image"
+TOO_LARGE = f"too large, far too many pixels; expected at most {LARGEST:,} in all"
+"""Said where Pillow itself refuses to open a picture, without its size."""
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -22,16 +28,14 @@ def read_image(path: Path) -> np.ndarray:
 def read_vpi(path: Path) -> np.ndarray:
     """``read_image`` of a picture that could be a whole spine; raises ``BadInput`` naming the file if it cannot be.
 
-    That is: at least ``picture.SMALLEST_VPI`` pixels wide and tall, and not all of one grey.
+    That is: of a size and proportions that ``picture.check_size`` lets pass, and not all of one grey.
     """
-    return decode_vpi(_content(path), str(path))
+    return decode_vpi(read_content(path, EXPECTED), str(path))
 
 
 def decode_vpi(content: bytes, name: str) -> np.ndarray:
     """As ``read_vpi``, of a PNG file's bytes; ``name`` is what faults call it."""
-    image = _grey(_decoded(content, name), name)
-    height, width = image.shape
-    check_size(width, height, name)
+    image = _grey(_decoded(content, name, check_size), name)
     check_content(image, name)
     return image
 
@@ -41,12 +45,12 @@ def read_mask(path: Path) -> np.ndarray:
 
     Raises ``BadInput`` naming the file: missing, no PNG, truncated, other kinds, ids above 3, unknown colours.
     """
-    return decode_mask(_content(path), str(path))
+    return decode_mask(read_content(path, EXPECTED), str(path))
 
 
 def decode_mask(content: bytes, name: str) -> np.ndarray:
     """As ``read_mask``, of a PNG file's bytes; ``name`` is what faults call it."""
-    picture = _decoded(content, name)
+    picture = _decoded(content, name, check_pixels)
     if picture.mode == "P" and _palette_is_the_fields(picture):
         picture = picture.convert("RGB")  # the colours tell the classes, in whatever order the palette has them
     if picture.mode == "RGB":
@@ -99,23 +103,22 @@ def _grey(picture: Image.Image, name: str) -> np.ndarray:
     raise BadInput(f"{name}: {kind_of(picture)}; expected an 8-bit grey PNG")
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a PNG image") from None
-
-
 def _open_png(path: Path) -> Image.Image:
-    return _decoded(_content(path), str(path))
+    return _decoded(read_content(path, EXPECTED), str(path), check_pixels)
 
 
-def _decoded(content: bytes, name: str) -> Image.Image:
+def _decoded(content: bytes, name: str, check: Callable[[int, int, str], None]) -> Image.Image:
+    """check: of width, height and name, before the pixels are decoded."""
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            check(*picture.size, name)
             picture.load()
             return picture
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what PIL raises
+    except BadInput:
+        raise
+    except Image.DecompressionBombError:
+        raise BadInput(f"{name}: {TOO_LARGE}") from None
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises
         begins_as_png = content.startswith(b"\x89PNG\r\n\x1a\n")
         raise BadInput(f"{name}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
 

@@ -4,16 +4,19 @@ The format: https://slicer.readthedocs.io/en/latest/developer_guide/modules/segm
 (column, row, slice), of several layers (layer, column, row, slice).
 """
 
+import bz2
 import io
 import math
 import re
+import zlib
 from collections.abc import Iterable
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from sadanet_lab.errors import BadInput
-from sadanet_lab.images.picture import LARGEST, resize_labels, square_size
+from sadanet_lab.errors import BadInput, one_line
+from sadanet_lab.images.content import LARGEST_FILE, grows_too_large
+from sadanet_lab.images.picture import LARGEST, check_square_size, resize_labels
 from sadanet_lab.images.segments import SEGMENTS
 from sadanet_lab.spine.classes import BONES, CLASSES
 
@@ -102,22 +105,38 @@ def read_seg_nrrd(file: BinaryIO, name: str) -> np.ndarray:
         header = nrrd.read_header(file)
         if {"data file", "datafile"} & header.keys():
             raise BadInput(f"{name}: header of a volume in two files; expected one .seg.nrrd")
+        if {"line skip", "lineskip"} & header.keys():  # pynrrd would skip as many as are said, beyond the file's end
+            raise BadInput(f"{name}: header that skips lines; expected one of a .seg.nrrd")
         _check_size(header["sizes"], name)
+        _check_compressed(header, file, name)
         volume = nrrd.read_data(header, file, index_order="F")
         if volume.ndim not in (3, 4):
             raise BadInput(f"{name}: {volume.ndim} dimensions; expected a volume, or several layers of it")
         layers = _slices(volume if volume.ndim == 4 else volume[None], name)
         labels = _placed(_labels(layers, _stored_segments(header), name), header, name)
-        return resize_labels(labels, *square_size(labels.shape, _spacing(header)))
+        width, height = check_square_size(labels.shape[1], labels.shape[0], name, _spacing(header))
+        return resize_labels(labels, height, width)
     except BadInput:
         raise
     except Exception as error:  # of a damaged file pynrrd raises nearly anything
-        raise BadInput(f"{name}: damaged or truncated NRRD file ({error})") from error
+        raise BadInput(f"{name}: damaged or truncated NRRD file ({one_line(str(error))[:200]})") from error
 
 
 def _check_size(sizes: Iterable[int], name: str) -> None:
     if math.prod(map(int, sizes)) > LARGEST:
         raise BadInput(f"{name}: {' x '.join(map(str, sizes))} voxels; expected at most {LARGEST:,} in all")
+
+
+def _check_compressed(header: dict[str, Any], file: BinaryIO, name: str) -> None:
+    """Raises ``BadInput`` for data that become more than a volume of this size has, before they are decompressed."""
+    encoding, begin = header["encoding"], file.tell()
+    if encoding in ("gzip", "gz"):
+        too_large = grows_too_large(file.read(), zlib.decompressobj(zlib.MAX_WBITS | 16))
+    else:
+        too_large = encoding in ("bzip2", "bz2") and grows_too_large(file.read(), bz2.BZ2Decompressor())
+    if too_large:
+        raise BadInput(f"{name}: too large once decompressed; expected at most {LARGEST_FILE:,} bytes")
+    file.seek(begin)
 
 
 def _slices(layers: np.ndarray, name: str) -> np.ndarray:

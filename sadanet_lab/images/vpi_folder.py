@@ -8,8 +8,9 @@ FOLDER/val.txt                                         may be absent: images on 
 """
 
 import hashlib
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -17,12 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from sadanet_lab.errors import BadInput
+from sadanet_lab.errors import BadInput, one_line
+from sadanet_lab.images.content import read_text
 from sadanet_lab.images.png import read_image, read_mask, read_vpi
 
 SPLITS = ("train", "test", "val")
 REQUIRED = "test"
 """The list that every folder has. A demonstration has no other; ``require_training_images`` asks for train.txt."""
+MOST_NAMED = 5
+"""Stems that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,13 @@ def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     path = root / f"{split}.txt"
     if split != REQUIRED and not path.exists():
         return [], []
-    try:
-        stems = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except FileNotFoundError:
+    if not path.exists():
         return [], [f"{path}: no such file; expected one stem per line"]
-    except (OSError, UnicodeDecodeError) as error:
-        return [], [f"{path}: not readable as text ({error})"]
+    try:
+        lines = read_text(path, "one stem per line").splitlines()
+    except BadInput as error:
+        return [], [str(error)]
+    stems = [line.strip() for line in lines if line.strip()]
     problems = [] if stems else [f"{path}: the list is empty; expected one stem per line"]
     for stem, times in Counter(stems).items():
         if times > 1:
@@ -111,43 +116,65 @@ def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     return [stem for stem in dict.fromkeys(stems) if stem not in strange], problems
 
 
-def _sample_problems(sample: Sample) -> Iterator[str]:
-    shapes = []
-    for read, path in ((read_vpi, sample.image_path), (read_mask, sample.mask_path)):
+def _examine(sample: Sample) -> tuple[list[str], bool]:
+    """(what is wrong with an image and its mask, whether the mask is background alone)."""
+    problems, read = [], []
+    for reader, path in ((read_vpi, sample.image_path), (read_mask, sample.mask_path)):
         try:
-            shapes.append(read(path).shape)
+            read.append(reader(path))
         except BadInput as error:
-            yield str(error)
-    if len(shapes) == 2 and shapes[0] != shapes[1]:
-        image, mask = (f"{width} x {height}" for height, width in shapes)
-        yield f"{sample.mask_path}: mask is {mask}, its image {image}; expected the same size"
+            problems.append(str(error))
+    if problems:
+        return problems, False
+    image, mask = read
+    if image.shape != mask.shape:
+        found, expected = (f"{each.shape[1]} x {each.shape[0]}" for each in (mask, image))
+        problems = [f"{sample.mask_path}: mask is {found}, its image {expected}; expected the same size"]
+    return problems, not mask.any()
 
 
-def find_problems(root: Path) -> list[str]:
-    """Everything that is wrong with a dataset folder, one line each; an empty list if it can be used.
+def in_two_lists(stems: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str, str]]:
+    """(stem, one split, other split) of every stem in the lists of two splits; stems: split -> its list."""
+    for one, other in combinations(stems, 2):
+        listed = set(stems[other])
+        yield from ((stem, one, other) for stem in stems[one] if stem in listed)
+
+
+def examine_folder(root: Path) -> tuple[list[str], list[str]]:
+    """(everything that is wrong with a dataset folder, what is strange in one that can be used), one line each.
 
     Decodes every listed image and mask.
     """
     root = Path(root)
     if not root.is_dir():
-        return [f"{root}: no such folder"]
+        return [f"{root}: no such folder"], []
     if not (root / "dataset").is_dir() and not any((root / f"{split}.txt").exists() for split in SPLITS):
-        return [f"{root}: not a dataset folder; expected dataset/, groundtruth/ and test.txt in it"]
-    problems, stems = [], {}
+        return [f"{root}: not a dataset folder; expected dataset/, groundtruth/ and test.txt in it"], []
+    problems, warnings, stems = [], [], {}
     for split in SPLITS:
         stems[split], found = _list_problems(root, split)
         problems += found
-    for one, other in combinations(SPLITS, 2):
-        listed = set(stems[other])
-        problems += [
-            f"{root}: stem {stem!r} is in both {one}.txt and {other}.txt; expected in one"
-            for stem in stems[one]
-            if stem in listed
-        ]
+    problems += [
+        f"{root}: stem {stem!r} is in both {one}.txt and {other}.txt; expected in one"
+        for stem, one, other in in_two_lists(stems)
+    ]
     for split in SPLITS:
+        empty = []
         for stem in stems[split]:
-            problems += _sample_problems(_sample(root, split, stem))
-    return problems
+            found, without_bones = _examine(_sample(root, split, stem))
+            problems += found
+            empty += [stem] if without_bones else []
+        if empty:
+            named = ", ".join(map(repr, empty[:MOST_NAMED])) + (", ..." if len(empty) > MOST_NAMED else "")
+            warnings.append(
+                f"{root / f'{split}.txt'}: {len(empty)} of {len(stems[split])} masks are background alone: {named}"
+            )
+    return problems, warnings
+
+
+def find_problems(root: Path) -> list[str]:
+    """Everything that is wrong with a dataset folder: see ``examine_folder``; an empty list if it can be used."""
+    return examine_folder(root)[0]
 
 
 def require_training_images(data: VpiFolder, count: int | None = None) -> None:
@@ -159,12 +186,17 @@ def require_training_images(data: VpiFolder, count: int | None = None) -> None:
 
 
 def open_folder(root: Path) -> VpiFolder:
-    """The dataset in ``root``, checked throughout; raises ``BadInput`` with its first problem."""
+    """The dataset in ``root``, checked throughout; raises ``BadInput`` with its first problem.
+
+    What is strange in it is written to stderr.
+    """
     root = Path(root)
-    problems = find_problems(root)
+    problems, warnings = examine_folder(root)
     if problems:
         more = f" (and {len(problems) - 1} more: `sadanet check {root}` lists them)" if len(problems) > 1 else ""
         raise BadInput(problems[0] + more)
+    for warning in warnings:
+        print(f"warning: {one_line(warning)}", file=sys.stderr, flush=True)
     return read_lists(root)
 
 

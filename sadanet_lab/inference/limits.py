@@ -130,8 +130,9 @@ def doubts_of(height: int, logits: np.ndarray, found: Measurement) -> list[dict[
     samples = doubt.sample_levels(logits)
     shared = {"always": 1.0, "confidence": 1 - found.confidence, "uncertainty": doubt.uncertainty(softmax(logits, 0))}
     curves = [(c.upper_end, c.lower_end, c.angle_degrees, c.raw_angle_degrees) for c in found.curves]
-    largest = (*largest_span(found.levels), found.largest_angle_degrees, found.raw_angle_degrees)
-    spans = [next((curve for curve in curves if curve[:2] == largest[:2]), largest), *curves]
+    span = largest_span(found.levels)
+    raw_of_largest = next((curve[3] for curve in curves if curve[:2] == span), found.raw_angle_degrees)
+    spans = [(*span, found.largest_angle_degrees, raw_of_largest), *curves]
     doubts = []
     for upper, lower, angle, raw in spans:
         top, bottom = (found.levels[i].centre[1] / height for i in (upper, lower))

@@ -24,7 +24,7 @@ logging.getLogger("onnxscript.optimizer").setLevel(logging.ERROR)  # it warns of
 def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> bytes:
     """The content of an ONNX file: a network in evaluation mode, on the CPU, and how its pictures are made.
 
-    The picture's height and width are free. All is computed in float32, whatever precision the network was trained in.
+    The picture's height and width are free. All is computed in float32.
     Weights that 16-bit floats can hold are stored as such, which changes none of them.
     Raises ``Failed`` in one line, which calls it ``name``, if torch cannot export it or onnxruntime finds other logits.
     """

@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.content import LARGEST_MODEL, read_content
 from sadanet_lab.images.preparation import GREY_MEAN, GREY_SD
 from sadanet_lab.inference.framing import PictureSettings
 from sadanet_lab.inference.limits import Limits
@@ -76,11 +77,7 @@ class OnnxModel:
 
 def open_onnx(path: Path) -> OnnxModel:
     """The model in a file; raises ``BadInput`` naming it if there is none."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); {EXPECTED}") from None
-    return OnnxModel(content, str(path))
+    return OnnxModel(read_content(path, EXPECTED.removeprefix("expected "), LARGEST_MODEL), str(path))
 
 
 def sealed(model: bytes) -> bytes:

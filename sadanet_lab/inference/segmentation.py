@@ -1,8 +1,10 @@
-"""From an image to its label map with a network in torch, at the image's own resolution: as runs are evaluated."""
+"""From an image to its label map with a network in torch, at the image's own resolution: as runs are evaluated.
+
+All is computed in float32, whatever precision the network was trained in: so an exported file finds the same labels.
+"""
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -14,14 +16,7 @@ from sadanet_lab.inference.framing import PictureSettings, network_input
 from sadanet_lab.inference.limits import Limits
 
 
-class TorchSettings(PictureSettings, Protocol):
-    """What must be known of a network in torch; a ``Recipe`` is one."""
-
-    @property
-    def precision(self) -> Literal["float32", "bfloat16"]: ...
-
-
-def logits_of(network: nn.Module, image: np.ndarray, settings: TorchSettings) -> Tensor:
+def logits_of(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> Tensor:
     """Logits (classes, H, W) in float32 of a grey image uint8 (H, W) of any size, as the settings say it is tested.
 
     The picture of ``network_input`` is segmented; of the logits, those on the image are brought back to its own
@@ -37,10 +32,10 @@ def logits_of(network: nn.Module, image: np.ndarray, settings: TorchSettings) ->
     return (probability / len(scales)).log()
 
 
-def _logits_at(network: nn.Module, image: np.ndarray, settings: TorchSettings, scale: float) -> Tensor:
+def _logits_at(network: nn.Module, image: np.ndarray, settings: PictureSettings, scale: float) -> Tensor:
     device = next(network.parameters()).device
     framed = network_input(image, settings, scale)
-    with torch.inference_mode(), in_precision_of(settings, device):
+    with torch.inference_mode():
         logits = network(as_tensor(framed.picture).to(device))
         if not logits.isfinite().all():
             raise Failed("the network's logits are not finite numbers; its training has gone wrong")
@@ -52,17 +47,12 @@ def as_tensor(picture: np.ndarray) -> Tensor:
     return torch.from_numpy(picture).contiguous(memory_format=torch.channels_last)
 
 
-def in_precision_of(settings: TorchSettings, device: torch.device) -> torch.autocast:
-    """The context in which a network of these settings computes."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
-
-
 def at_full_size(logits: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A network's logits (1, classes, h, w) at an image's resolution: (classes, H, W), float32."""
-    return F.interpolate(logits.float(), shape, mode="bilinear", align_corners=False)[0]
+    """A network's logits (1, classes, h, w) at an image's resolution: (classes, H, W)."""
+    return F.interpolate(logits, shape, mode="bilinear", align_corners=False)[0]
 
 
-def labels_of(network: nn.Module, image: np.ndarray, settings: TorchSettings) -> np.ndarray:
+def labels_of(network: nn.Module, image: np.ndarray, settings: PictureSettings) -> np.ndarray:
     """Label map, uint8 (H, W), of a grey image uint8 (H, W): the class of largest logit."""
     return logits_of(network, image, settings).argmax(0).to(torch.uint8).cpu().numpy()
 
@@ -72,7 +62,7 @@ class TorchModel:
     """A network in torch, in evaluation mode, on any device, as a ``Segmenter`` asks it."""
 
     network: nn.Module
-    settings: TorchSettings
+    settings: PictureSettings
     limits: Limits | None = None
 
     @property
@@ -86,5 +76,5 @@ class TorchModel:
     def logits(self, picture: np.ndarray) -> np.ndarray:
         """See ``segmenter.Model``."""
         device = next(self.network.parameters()).device
-        with torch.inference_mode(), in_precision_of(self.settings, device):
-            return self.network(as_tensor(picture).to(device)).float().cpu().numpy()
+        with torch.inference_mode():
+            return self.network(as_tensor(picture).to(device)).cpu().numpy()

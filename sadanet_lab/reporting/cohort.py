@@ -3,6 +3,7 @@
 <out>/<name>_labels.png, _overlay.png, .seg.nrrd, _thumbnail.jpg, of DICOM _seg.dcm    of each picture,
 <out>/<name>_angles.json                                                              written last of these,
 <out>/cohort.csv, report.html                                                         of all, see ``cohort_report``
+<out>/cohort_3_of_16.csv, report_3_of_16.html                                         of a shard
 
 name: the file's, without its ending, below the folder that was given. The JSON holds the sum over the picture's bytes,
 the model and the settings: a picture is done again only if one of these changed.
@@ -12,17 +13,19 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.files import write_atomically
+from sadanet_lab.images.content import read_content
 from sadanet_lab.images.formats import decode_picture
 from sadanet_lab.images.vpi_folder import read_lists
 from sadanet_lab.inference.segmenter import Segmenter, single_threaded
@@ -34,7 +37,7 @@ from sadanet_lab.views.segmented_image import SegmentedImage
 
 ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".dcm", ".dicom")
 """Of files that are taken from a folder; others are, too, if they begin as DICOM does."""
-VERSION = 1
+VERSION = 2
 """Raised whenever the same picture, model and settings would give other files: pictures are then done again."""
 ANGLES = "_angles.json"
 
@@ -79,6 +82,14 @@ def find_pictures(inputs: Iterable[Path], out: Path) -> list[Entry]:
         if (other := first.setdefault(entry.name, entry)) is not entry:
             raise BadInput(f"{entry.path}: has the same name as {other.path}; expected names that differ")
     return entries
+
+
+def shard_of(entries: Sequence[Entry], number: int, count: int) -> list[Entry]:
+    """Of a cohort that ``count`` machines share, what the one with this number (1 to ``count``) does.
+
+    Every ``count``-th in the order of names: the same whatever the order in which the pictures were given.
+    """
+    return sorted(entries, key=lambda entry: entry.name)[number - 1 :: count]
 
 
 def _pictures_of(given: Path, out: Path) -> list[Entry]:
@@ -129,9 +140,10 @@ def segment_all(entries: list[Entry], settings: Settings, out: Path, jobs: int) 
     """
     jobs = min(jobs, len(entries))
     worker = _Worker(settings, out)  # here too: a model that is not there is told before processes start
-    told = ((e, worker.segment(e)) for e in entries) if jobs == 1 else _side_by_side(entries, settings, out, jobs)
+    told = _one_by_one(entries, worker) if jobs == 1 else _side_by_side(entries, settings, out, jobs)
     failed: dict[str, str] = {}
-    with progress(len(entries), "segmented", "pictures") if len(entries) > 1 else nullcontext() as bar:
+    shown = progress(len(entries), "segmented", "pictures") if len(entries) > 1 else nullcontext()
+    with closing(told), shown as bar:
         for entry, reason in told:
             if reason is not None:
                 failed[entry.name] = reason
@@ -140,22 +152,48 @@ def segment_all(entries: list[Entry], settings: Settings, out: Path, jobs: int) 
     return failed
 
 
-def _side_by_side(entries: list[Entry], settings: Settings, out: Path, jobs: int) -> Iterator[tuple[Entry, str | None]]:
+Told = Generator[tuple[Entry, str | None], None, None]
+"""Each picture, as it is done, and why it could not be."""
+
+
+def _one_by_one(entries: list[Entry], worker: "_Worker") -> Told:
+    for entry in entries:
+        yield entry, worker.segment(entry)
+
+
+def _side_by_side(entries: list[Entry], settings: Settings, out: Path, jobs: int) -> Told:
     """Processes of one thread each; only a few pictures wait in line, so that memory does not grow with the cohort."""
     context, left, waiting = multiprocessing.get_context("spawn"), iter(entries), dict[Future, Entry]()
     try:
         with single_threaded(), ProcessPoolExecutor(jobs, context, _start_worker, (settings, out)) as pool:
-            while True:
-                while len(waiting) < 2 * jobs and (entry := next(left, None)) is not None:
-                    waiting[pool.submit(_segment, entry)] = entry
-                if not waiting:
-                    return
-                for done in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(done), done.result()
+            try:
+                while True:
+                    while len(waiting) < 2 * jobs and (entry := next(left, None)) is not None:
+                        with _undisturbed():
+                            waiting[pool.submit(_segment, entry)] = entry
+                    if not waiting:
+                        return
+                    for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        yield waiting.pop(done), done.result()
+            finally:  # by Ctrl-C too: those at work end their picture, and no other is begun
+                pool.shutdown(cancel_futures=True)
     except BrokenProcessPool:
         raise Failed(
             "a process died; memory may have run out. What is done is kept: the same command goes on"
         ) from None
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Processes that are started within don't hear Ctrl-C, which a terminal sends to all: their parent ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -170,9 +208,9 @@ class _Worker:
     def segment(self, entry: Entry) -> str | None:
         """Write a picture's files, if they are not there; returns why it could not be segmented, or None."""
         try:
-            content = entry.path.read_bytes()
-        except OSError as error:
-            return f"{entry.path}: cannot be read ({error.strerror}); expected a picture"
+            content = read_content(entry.path, "a picture")
+        except BadInput as error:
+            return str(error)
         made_of = self.sum.copy()
         made_of.update(content)
         angles = self.out / f"{entry.name}{ANGLES}"

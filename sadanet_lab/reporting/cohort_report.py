@@ -8,10 +8,11 @@ import csv
 import html
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sadanet_lab.errors import one_line
 from sadanet_lab.files import open_atomically, write_atomically
 from sadanet_lab.reporting.cohort import ANGLES, Entry
 from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
@@ -24,6 +25,8 @@ COLUMNS: tuple[str, ...] = (
 )  # fmt: skip
 """Of ``cohort.csv``. status: measured, not measurable, or failed; reason: of the last two."""
 MOST_LINES = 20
+MOST_SHOWN = 1000
+"""Pictures that ``report.html`` shows, some 10 MB: a browser has to hold them. ``cohort.csv`` has them all."""
 LOW_CONFIDENCE = 0.8
 """Below it a person is asked to look; see ``curve_angles.Measurement``."""
 NO_DEVICE = (
@@ -53,34 +56,50 @@ vertical-align:top;overflow-wrap:anywhere}
 )
 
 
-def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> None:
-    """``cohort.csv`` in the order of ``entries``, and ``report.html``. failed: name -> why it was not segmented."""
+def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str, shard: str = "") -> None:
+    """``cohort.csv`` in the order of ``entries``, and ``report.html``. failed: name -> why it was not segmented.
+
+    shard: what their names end in, where others of the same folder are made elsewhere.
+    """
+    rows, doubts = [], []
+    for entry in entries:
+        if (reason := failed.get(entry.name)) is not None:
+            rows.append({"name": entry.name, "file": entry.path, "status": "failed", "reason": reason})
+            continue
+        found = _angles(entry, out)
+        rows.append(_row(entry, found))
+        doubts.append((_doubt(found), entry))
+    write_atomically(out / f"cohort{shard}.csv", _encoded(cohort_csv(rows)))
+    doubts.sort(key=lambda pair: pair[0])
+    with open_atomically(out / f"report{shard}.html") as file:
+        for part in _report([entry for _, entry in doubts], failed, out, model):
+            file.write(_encoded(part))
+
+
+def cohort_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The table of rows with ``COLUMNS``, each in one line: of names, what is not printable is escaped."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    doubts = []
-    for entry in entries:
-        if (reason := failed.get(entry.name)) is not None:
-            writer.writerow({"name": entry.name, "file": entry.path, "status": "failed", "reason": reason})
-            continue
-        found = _angles(entry, out)
-        writer.writerow(_row(entry, found))
-        doubts.append((_doubt(found), entry))
-    write_atomically(out / "cohort.csv", text.getvalue())
-    doubts.sort(key=lambda pair: pair[0])
-    with open_atomically(out / "report.html") as file:
-        for part in _report([entry for _, entry in doubts], failed, out, model):
-            file.write(part.encode())
+    names = ("name", "file", "reason")
+    for row in rows:
+        writer.writerow({**row, **{key: one_line(str(row[key])) for key in names if row.get(key) is not None}})
+    return text.getvalue()
 
 
-def summary_lines(entries: Sequence[Entry], failed: Mapping[str, str], out: Path) -> Iterator[str]:
+def _encoded(text: str) -> bytes:
+    """UTF-8; a file's name may hold bytes that are no text, which are written as Python shows them."""
+    return text.encode(errors="backslashreplace")
+
+
+def summary_lines(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, shard: str = "") -> Iterator[str]:
     """For a terminal: a line for each picture, if they are few, and where the report of all is."""
     done = [entry for entry in entries if entry.name not in failed]
     if len(done) <= MOST_LINES:
         for entry in done:
             yield as_table([_angles(entry, out)])
     if len(entries) > 1:
-        yield f"{len(done)} of {len(entries)} pictures segmented: {out / 'report.html'}"
+        yield f"{len(done)} of {len(entries)} pictures segmented: {out / f'report{shard}.html'}"
 
 
 def warnings_of(found: Mapping[str, Any]) -> list[str]:
@@ -158,15 +177,16 @@ def _naming_rule(found: Mapping[str, Any]) -> str:
 def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> Iterator[str]:
     title = f"{len(entries)} {'picture' if len(entries) == 1 else 'pictures'} segmented"
     more = f", {len(failed)} could not be" if failed else ""
+    more += f"; of so many the {MOST_SHOWN:,} most doubtful are shown here" if len(entries) > MOST_SHOWN else ""
     rules = [_naming_rule(_angles(entry, out)) for entry in entries[:1]]
     yield _head(title, f"Model: {model}{more}. The doubtful come first. {NO_DEVICE}", *rules)
     if failed:
         yield "<table><tr><th>Not segmented</th><th>Why</th></tr>\n"
-        for name, reason in failed.items():
+        for name, reason in list(failed.items())[:MOST_SHOWN]:
             yield f"<tr><td>{html.escape(name)}</td><td>{html.escape(reason)}</td></tr>\n"
         yield "</table>\n"
     yield "<main>\n"
-    for entry in entries:
+    for entry in entries[:MOST_SHOWN]:
         yield article(entry.name, _angles(entry, out), (out / f"{entry.name}_thumbnail.jpg").read_bytes())
     yield "</main></body></html>\n"
 

@@ -2,15 +2,19 @@
 by the result file that the notebook writes last, never by the executed notebook (a killed kernel leaves that looking
 complete)."""
 
+import os
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.files import writable_folder
 from sadanet_lab.paths import result_file
 from sadanet_lab.progress import watcher
-from sadanet_lab.reporting.parameters import read_parameters
+from sadanet_lab.reporting.parameters import EVERY, kernel_of, read_parameters
 
 
 def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
@@ -26,19 +30,22 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     notebook = Path(notebook)
     if not notebook.is_file():
         raise BadInput(f"{notebook}: no such notebook")
-    parameters = read_parameters(notebook, given)
-    result = result_file(notebook.stem, *(parameters[key] for key in ("results", "data", "profile")))
+    parameters, kernel = read_parameters(notebook, given), kernel_of(notebook)
+    result = result_file(notebook.stem, *(parameters[key] for key in EVERY))
     executed = writable_folder(result.parents[1] / "executed" / result.parent.name) / notebook.name
     result.unlink(missing_ok=True)
+    draft = executed.with_name(f".{executed.name}")
+    _sweep_sockets()
     print(f"{notebook.stem}: started", file=sys.stderr, flush=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="sadanet-") as sockets:
+        with _kept_as(executed, draft), tempfile.TemporaryDirectory(prefix=f"sadanet-{os.getpid()}-") as sockets:
             # Socket files, no unencrypted port; in a folder of their own, or two notebooks at once take the same ones.
             manager = {"transport": "ipc", "ip": f"{sockets}/kernel"}
             papermill.execute_notebook(
-                str(notebook),
-                str(executed),
+                _without_fields(notebook),
+                _without_fields(draft),
                 parameters,
+                kernel_name=kernel,
                 progress_bar=watcher() is not None,
                 stdout_file=sys.stdout,
                 stderr_file=sys.stderr,
@@ -48,8 +55,45 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
         if error.ename == BadInput.__name__:
             raise BadInput(error.evalue) from None
         raise Failed(f"{executed}: cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+    except OSError as error:
+        raise Failed(f"{executed}: cannot be written ({error.strerror}); nothing of it is left") from error
     except DeadKernelError as error:
         raise Failed(f"{executed}: the kernel died; memory may have run out") from error
     if not result.exists():
         raise Failed(f"{executed}: stopped before its last cell; {result.name} was not written")
     return result
+
+
+@contextmanager
+def _kept_as(executed: Path, draft: Path) -> Iterator[None]:
+    """What is executed takes its name at the end, after a failed cell too; not if it is half-written."""
+    try:
+        yield
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        if draft.exists():
+            draft.replace(executed)
+
+
+def _sweep_sockets() -> None:
+    """Remove the temporary folders that killed processes left."""
+    for folder in Path(tempfile.gettempdir()).glob("sadanet-[0-9]*-*"):
+        if not _is_running(int(folder.name.split("-")[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # another user's
+    return True
+
+
+def _without_fields(path: Path) -> str:
+    """A path in which papermill, which puts parameters into braces, finds none."""
+    return str(path).replace("{", "{{").replace("}", "}}")

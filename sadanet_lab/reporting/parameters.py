@@ -1,6 +1,7 @@
 """The parameters of notebooks: what their ``parameters`` cell says, read and checked."""
 
 import ast
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,11 @@ from typing import Any
 import nbformat
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.content import read_text
 from sadanet_lab.paths import NOTEBOOKS
+
+EVERY = ("results", "data", "profile")
+"""Parameters that every notebook has: they name the folder of its results."""
 
 
 def list_notebooks() -> list[Path]:
@@ -19,22 +24,38 @@ def list_notebooks() -> list[Path]:
 def read_notebook(notebook: Path) -> nbformat.NotebookNode:
     """Raises ``BadInput`` for a file that is no notebook."""
     try:
-        return nbformat.read(notebook, as_version=4)
-    except (OSError, ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+        return nbformat.reads(read_text(notebook, "a Jupyter notebook"), as_version=4)
+    except BadInput:
+        raise
+    except Exception:  # of what is no notebook nbformat raises nearly anything
         raise BadInput(f"{notebook}: not a Jupyter notebook") from None
 
 
 def parameters_of(notebook: Path) -> dict[str, Any]:
     """Name -> default of each parameter in the notebook's ``parameters`` cell, which holds literals only."""
     cells = read_notebook(notebook).cells
-    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    tagged = [cell for cell in cells if "parameters" in (cell.metadata.get("tags") or [])]
     if len(tagged) != 1:
         raise BadInput(f"{notebook}: {len(tagged)} cells tagged 'parameters'; expected one")
     try:
         statements = ast.parse(tagged[0].source).body
         return {statement.targets[0].id: ast.literal_eval(statement.value) for statement in statements}
-    except (SyntaxError, ValueError, AttributeError):
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
         raise BadInput(f"{notebook}: the parameters cell holds more than `name = literal` lines") from None
+
+
+def kernel_of(notebook: Path) -> str:
+    """The Jupyter kernel that a notebook names; raises ``BadInput`` if it is none of Python's that is installed."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    name = read_notebook(notebook).metadata.get("kernelspec", {}).get("name")
+    try:
+        language = KernelSpecManager().get_kernel_spec(name).language if isinstance(name, str) else None
+    except (NoSuchKernel, ValueError):
+        raise BadInput(f"{notebook}: kernel {name!r} is not installed; expected python3") from None
+    if language is None or language.casefold() != "python":
+        raise BadInput(f"{notebook}: found {'no kernel' if name is None else f'kernel {name!r}'}; expected python3")
+    return name
 
 
 def read_parameters(notebook: Path, given: Mapping[str, str]) -> dict[str, Any]:
@@ -42,9 +63,12 @@ def read_parameters(notebook: Path, given: Mapping[str, str]) -> dict[str, Any]:
 
     Lists also as ``a,b,c``, lists of lists as ``[[a, b], [c, d]]``.
 
-    Raises ``BadInput`` for a name that the notebook does not have, or a text of another kind.
+    Raises ``BadInput`` for a name that the notebook does not have, a text of another kind, a number that is not finite,
+    and a notebook without those of ``EVERY``.
     """
     defaults = parameters_of(notebook)
+    if missing := [name for name in EVERY if not isinstance(defaults.get(name), str)]:
+        raise BadInput(f"{notebook}: no parameter {', '.join(missing)}; expected {', '.join(EVERY)}, each a text")
     for name in given:
         if name not in defaults:
             raise BadInput(f"{notebook}: parameter {name!r} is unknown; expected one of {', '.join(defaults)}")
@@ -54,18 +78,27 @@ def read_parameters(notebook: Path, given: Mapping[str, str]) -> dict[str, Any]:
 def _read(notebook: Path, name: str, text: str, default: Any) -> Any:
     kind = type(default)
     try:
-        if kind is str:
-            return text
         if kind is list and default and isinstance(default[0], list):
             rows = ast.literal_eval(text)
-            return [[type(item)(value) for value, item in zip(row, default[0], strict=True)] for row in rows]
+            return [[_item(str(v), type(item)) for v, item in zip(row, default[0], strict=True)] for row in rows]
         if kind is list:
             item = type(default[0]) if default else str
-            return [item(part.strip().strip("'\"")) for part in text.strip("[] ").split(",")]
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        return kind(text)
-    except (ValueError, KeyError, TypeError, SyntaxError):
+            return [_item(part.strip().strip("'\""), item) for part in text.strip("[] ").split(",")]
+        return _item(text, kind)
+    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError):
         raise BadInput(
             f"{notebook}: parameter {name} is {text!r}; expected a {kind.__name__}, as {default!r}"
         ) from None
+
+
+def _item(text: str, kind: type) -> Any:
+    """One value; raises ``ValueError`` or ``KeyError`` for a text that is none of that kind."""
+    if kind is bool:
+        return {"true": True, "false": False}[text.lower()]
+    if kind is str:
+        return text
+    if kind is int:
+        return int(text)
+    if kind is not float or not math.isfinite(float(text)):
+        raise ValueError(text)
+    return float(text)

@@ -6,7 +6,9 @@ seed of ``choice_seeds``. So a new method, lambda or notebook is known here with
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -15,15 +17,15 @@ from typing import Any
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method
-from sadanet_lab.paths import PHANTOM, PUBLISHED, STANDARD, resolve
+from sadanet_lab.paths import PHANTOM, PUBLISHED, ROOT, STANDARD, output_folder, resolve
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
-from sadanet_lab.training.choices import read_choice
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
-from sadanet_lab.training.recipe import Recipe
 
 SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation", "lengths": "length"}
 """Parameter of a notebook -> the setting of ``make_recipe`` that its list sweeps."""
 WHOLE_LENGTH = 1.0
+PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
+"""A path that means the same to Snakemake, to a shell and to a person."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -88,16 +90,14 @@ class PlannedNotebook:
         ]
 
     def _choices(self) -> list[Training]:
+        from sadanet_lab.training.choices import read_choice  # loads torch, which a plan that is stored does not need
+
         trainings = []
         for text in self.parameters.get("choices", []):
             method, settings = read_choice(text)
             kept = tuple((name, value) for name, value in settings.items() if name == "length")
             trainings += [Training(method, tuple(settings.items())), Training(method, kept)]
         return trainings
-
-    def options(self, given: dict[str, str]) -> list[str]:
-        """Of ``sadanet run``: those of the given parameters that it has and that say something."""
-        return [w for n, text in given.items() if n in self.parameters and text for w in ("-p", n, text)]
 
 
 def check_settings(profile: str, data: str, seeds: int) -> None:
@@ -120,6 +120,37 @@ def plan_trainings(notebooks: Iterable[PlannedNotebook], profile: str) -> dict[s
     return {training.name: training for notebook in ordered for training, _ in notebook.jobs(profile, [0])}
 
 
+def graph_folder(results: str, data: str, profile: str) -> str:
+    """``output_folder`` by a path that Snakemake can take, relative to the project's folder.
+
+    Snakemake reads braces in a path as wildcards. A folder whose name has these or other signs of a language in it is
+    reached by a link with a plain name. The folder is made first: a link to nothing would be in the way.
+    """
+    folder = output_folder(results, data, profile)
+    path = str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
+    if PLAIN.fullmatch(path):
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    link = ROOT / ".snakemake" / "folders" / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        link.symlink_to(folder.absolute())
+    return str(link.relative_to(ROOT))
+
+
+def data_digest(data: str) -> str:
+    """Of what is in a dataset folder, by name, size and time of change; "" of the phantoms.
+
+    One word for all its files: with a thousand jobs, each with every image as its input, Snakemake counts for minutes.
+    """
+    if data == PHANTOM:
+        return ""
+    folder = resolve(data)
+    files = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+    known = [f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}" for path, stat in files]
+    return hashlib.sha256("\0".join(known).encode(errors="surrogateescape")).hexdigest()
+
+
 def code_digest() -> str:
     """Of what notebooks run on beside their trainings: the packages, the published tables, the committed reference."""
     sources = [path for package in (PACKAGE, PACKAGE.with_name("sadanet_core")) for path in package.rglob("*")]
@@ -129,6 +160,8 @@ def code_digest() -> str:
 
 
 def _is_own(method: str, setting: str, value: str | float) -> bool:
+    from sadanet_lab.training.recipe import Recipe
+
     if setting == "length":
         return value == WHOLE_LENGTH
     choices = find_method(method).choices.get(setting)

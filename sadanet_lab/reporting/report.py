@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tabulate import tabulate
 
+from sadanet_lab.errors import one_line
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.paths import NOTEBOOKS, result_file
@@ -92,7 +93,7 @@ class Report:
     def _footnote(self, dataset: VpiFolder) -> str:
         elsewhere = ("results", "data", "methods")  # the folder, named below; the rows of the table
         shown = {key: value for key, value in self.parameters.items() if key not in elsewhere and value != ""}
-        where = f"Data `{dataset.root.name}`, " + ", ".join(f"{key} `{value}`" for key, value in shown.items()) + "."
+        where = ", ".join(f"{key} {code(value)}" for key, value in ({"Data": dataset.root.name} | shown).items()) + "."
         return f"{NO_CLAIM} {where}" if dataset.is_phantom else where
 
 
@@ -117,16 +118,28 @@ def latex(markdown: str, caption: str) -> str:
                 parts.append(body)
             parts += [_latex_cell(line)] if line else []
             rows = []
-    return f"% {caption}\n% needs \\usepackage{{booktabs}}\n" + "\n".join(parts) + "\n"
+    return f"% {one_line(caption)}\n% needs \\usepackage{{booktabs}}\n" + "\n".join(parts) + "\n"
 
 
 def _is_rule(row: list[str]) -> bool:
     return all(re.fullmatch(r"[:\-\s]*", cell) for cell in row)
 
 
+_LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "`": r"\textasciigrave{}", "±": r"$\pm$", "λ": r"$\lambda$", "°": r"$^{\circ}$",
+    "×": r"$\times$", "✓": r"$\surd$",
+}  # fmt: skip
+
+
 def _latex_cell(text: str) -> str:
-    text = re.sub(r"([&%$#_{}])", r"\\\1", text.strip().replace("\\|", "|"))
-    for sign, command in (("±", r"$\pm$"), ("λ", r"$\lambda$"), ("°", r"$^{\circ}$"), ("×", r"$\times$"),
-                          ("~", r"\textasciitilde{}"), ("✓", r"$\surd$")):  # fmt: skip
-        text = text.replace(sign, command)
+    text = text.strip().replace("\\|", "|").translate(str.maketrans(_LATEX))
     return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
+
+
+def code(value: Any) -> str:
+    """A value in Markdown's type for code, whatever it holds: between more backticks than stand together in it."""
+    text = one_line(str(value))
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if "`" in (text[:1], text[-1:]) else ""
+    return f"{fence}{space}{text}{space}{fence}"

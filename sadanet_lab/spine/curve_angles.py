@@ -21,6 +21,13 @@ PROCESS, LUMP = CLASSES.index("thoracic_process"), CLASSES.index("lump")
 RAW_DIFFERS = 3.0
 """Degrees beyond which a raw angle that differs from the smoothed one is worth a look at the levels."""
 
+LEAST_CONFIDENCE = 0.5
+"""Below it less than half of what was found fits together, and ``trusted`` gives no angle.
+
+Of 5,093 masks that 17 networks of profile standard made of 300 demanding phantoms, 89 were below it: 35 % of their
+angles lay within 5 degrees of the true one, of all others 69 %.
+"""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -73,6 +80,14 @@ def measure_curves(labels: np.ndarray) -> Measurement:
     curves = tuple(_with_raw_angle(curve, found, kept) for curve in curves)
     told = angle, raw, differs(raw, angle), confidence
     return Measurement(True, None, *told, curves, tuple(levels), tuple(left_out))
+
+
+def trusted(found: Measurement) -> Measurement:
+    """What may be told to people: below ``LEAST_CONFIDENCE`` nothing was measured; its confidence alone is kept."""
+    if found.confidence is None or found.confidence >= LEAST_CONFIDENCE:
+        return found
+    reason = f"confidence {found.confidence:.2f}, below {LEAST_CONFIDENCE:g}: most of what was found fits no spine"
+    return replace(_not_measurable(reason), confidence=found.confidence)
 
 
 def _with_raw_angle(curve: Curve, found: list[Level], kept: list[int]) -> Curve:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sadanet_lab.spine.curve_angles import Measurement
+from sadanet_lab.errors import one_line
+from sadanet_lab.spine.curve_angles import Measurement, trusted
 from sadanet_lab.spine.judgement import Interval, Judgement
 from sadanet_lab.spine.levels import SMALLEST_ANGLE
 from sadanet_lab.spine.names import USUAL, Convention, name_spine
@@ -19,7 +20,7 @@ UNKNOWN = " (unlike the pictures that the model knows: the interval may not hold
 def describe(
     file: str, found: Measurement, convention: Convention = USUAL, judgement: Judgement | None = None
 ) -> dict[str, Any]:
-    """Plain values of one file; angles in degrees, lengths in pixels.
+    """Plain values of one file; angles in degrees, lengths in pixels. Told is what can be ``trusted``.
 
     An interval is [low, high], None where nothing is known of it; strange: whether the picture is unlike those that the
     model was trained on, None where nobody asked; see ``judgement.Judgement``.
@@ -28,14 +29,16 @@ def describe(
     ends are indices of levels, 0 on top, and its side is the image's; their names and the patient's side follow from
     the convention. names_reason: why names_doubtful, or None; see ``names``.
     """
+    found = trusted(found)
     names, angle = name_spine(found.levels, found.curves, convention, found.left_out), found.largest_angle_degrees
-    intervals = judgement.curves if judgement else [None] * len(found.curves)
+    measured = judgement if found.measurable else None
+    intervals = measured.curves if measured else [None] * len(found.curves)
     return {
         "file": file,
         "measurable": found.measurable,
         "reason": found.reason,
         "largest_angle_degrees": _rounded(found.largest_angle_degrees),
-        "interval_degrees": _interval(judgement.largest if judgement else None),
+        "interval_degrees": _interval(measured.largest if measured else None),
         "raw_angle_degrees": _rounded(found.raw_angle_degrees),
         "flagged": found.flagged,
         # Of the angle as it is read: a table that says 10.0 does not say "none".
@@ -90,11 +93,12 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
     """
     lines = []
     for found in entries:
+        file = one_line(found["file"])
         if not found["measurable"]:
-            lines.append(f"{found['file']}: not measurable: {found['reason']}")
+            lines.append(f"{file}: not measurable: {found['reason']}")
             continue
         lines.append(
-            f"{found['file']}: {angle_in_words(found)} {found['severity']}{UNKNOWN * bool(found['strange'])}, "
+            f"{file}: {angle_in_words(found)} {found['severity']}{UNKNOWN * bool(found['strange'])}, "
             f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
             f"{_told(found)}"
         )

@@ -15,7 +15,7 @@ from sadanet_core.attention import GlobalChannelAttention, SpatialCrissCrossAtte
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.errors import BadInput
 from sadanet_lab.inference.framing import network_input
-from sadanet_lab.inference.segmentation import as_tensor, at_full_size, in_precision_of
+from sadanet_lab.inference.segmentation import as_tensor, at_full_size
 from sadanet_lab.methods.danet import PositionAttention
 from sadanet_lab.training.recipe import Recipe
 
@@ -115,7 +115,7 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
         ),
     ]
     try:
-        with torch.inference_mode(), in_precision_of(recipe, picture.device), record_attention(network) as maps:
+        with torch.inference_mode(), record_attention(network) as maps:
             logits = network(picture)
             auxiliary = owners.get("auxiliary")
             if isinstance(auxiliary, StructureAffinityHead):

@@ -19,6 +19,8 @@ from sadanet_lab.training.start import settings_of
 
 PROFILE = "finetune"
 SHIPPED, ADAPTED, NEW = "shipped model", "shipped model, adapted", "random weights"
+ADAPTED_TO = 20
+"""Training images whose pictures, without their masks, the shipped model is adapted to."""
 COLUMNS = ("start", "images", "seed", "dice", "mae", "share_close", "measurable")
 
 
@@ -55,9 +57,9 @@ def few_image_scores(runs: Iterable[Run], data: VpiFolder) -> pd.DataFrame:
 
 
 def scores_without_masks(data: VpiFolder) -> pd.DataFrame:
-    """The same of the shipped model, taught by no mask: as it is, and adapted to the training images' pictures."""
+    """The same of the shipped model, taught by no mask: as it is, and adapted to ``ADAPTED_TO`` training pictures."""
     run = shipped_run()
-    images = [sample.image() for sample in data.train]
+    images = [sample.image() for sample in data.train[:ADAPTED_TO]]
     networks = {SHIPPED: run.network(), ADAPTED: adapt(run.network(), images, run.recipe, len(images))}
     rows = []
     for start, network in networks.items():

@@ -175,9 +175,10 @@ def shipped_coverage() -> pd.DataFrame:
 def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limits:
     """Limits of the model of that identity. Every second phantom gives what is fitted, the others make it hold.
 
+    Those that make it hold are not degraded: as all degraded ones are of the usual spread, it would count for most.
     Raises ``BadInput`` if too few angles could be measured.
     """
-    fitted, held = seen[::2], seen[1::2]
+    fitted, held = seen[::2], [one for one in seen[1::2] if not one.kind.degradation]
     limits = _without_weights(model, fitted, share)
     doubts, errors = _doubts(limits, fitted)
     others, their_errors = _doubts(limits, held)
@@ -186,7 +187,7 @@ def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limi
         raise BadInput(f"{found} phantoms' angles could be measured; expected {2 * FEWEST} or more to learn from")
     weights = quantile_weights(doubts.to_numpy(), errors, share)
     weights *= conformal_factor(their_errors / (others.to_numpy() @ weights), share)
-    groups = _by_kind(one for one in held if not one.kind.degradation).values()
+    groups = _by_kind(held).values()
     farthest = max(np.quantile([limits.distance(one.statistics) for one in group], FAMILIAR_SHARE) for group in groups)
     return replace(
         limits,

@@ -17,7 +17,7 @@ from sadanet_core.attention import GlobalChannelAttention, StructureAffinityAtte
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.inference.framing import network_input
-from sadanet_lab.inference.segmentation import as_tensor, in_precision_of, logits_of
+from sadanet_lab.inference.segmentation import as_tensor, logits_of
 from sadanet_lab.studies.finding import Finding
 from sadanet_lab.training.evaluation import ONE_HOT
 from sadanet_lab.training.runs import Run
@@ -97,11 +97,7 @@ def by_size(
                     for top in range(0, picture.shape[-2] - tall + 1, tall)
                     for left in range(0, max(1, framed.width - wide + 1), wide)
                 ]
-                with (
-                    _energies(network) as energies,
-                    torch.inference_mode(),
-                    in_precision_of(run.recipe, picture.device),
-                ):
+                with _energies(network) as energies, torch.inference_mode():
                     for tile in tiles:
                         network(tile)
                 for equation, found in energies.items():

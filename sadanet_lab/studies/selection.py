@@ -22,7 +22,7 @@ from sadanet_lab.training.runs import Run
 
 def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:
     """``truth.csv`` of a phantom folder (stem, split, largest_angle_degrees, ...); None for real images."""
-    return pd.read_csv(data.root / "truth.csv", dtype={"stem": str}) if data.is_phantom else None
+    return pd.read_csv(data.root / "truth.csv", dtype={"stem": str}, keep_default_na=False) if data.is_phantom else None
 
 
 def pick_samples(data: VpiFolder, count: int) -> tuple[list[Sample], list[str]]:

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -19,6 +20,7 @@ def environment(device: torch.device | str = "cpu") -> dict:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(torch.device(device)),
         "threads": torch.get_num_threads(),
+        "memory_mb": _peak_memory_mb(),
         "commit": commit(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -33,6 +35,16 @@ def device_name(device: torch.device) -> str:
     if device.type == "cpu":
         return f"CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     return device.type
+
+
+def _peak_memory_mb() -> int | None:
+    """The most main memory that this process held so far; None where the system does not tell, as Windows."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)  # bytes there, KiB elsewhere
 
 
 def commit() -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sadanet_core.sadanet import AUXILIARY_WEIGHT
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.content import LARGEST_MODEL, read_content
 from sadanet_lab.methods.shared.method import NetworkSettings
 from sadanet_lab.training.profiles import find_profile
 
@@ -192,7 +193,4 @@ def sha256_of(path: Path) -> str:
 
 def read_weights(path: Path) -> bytes:
     """A file of weights as it is; raises ``BadInput`` if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: weights cannot be read ({error.strerror})") from None
+    return read_content(path, "weights", LARGEST_MODEL)

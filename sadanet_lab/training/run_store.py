@@ -13,7 +13,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.files import lock, writable_folder, write_atomically
 from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
 from sadanet_lab.paths import resolve
-from sadanet_lab.training import trainer
+from sadanet_lab.training import devices, trainer
 from sadanet_lab.training.checkpoints import remove_checkpoints
 from sadanet_lab.training.environment import environment
 from sadanet_lab.training.evaluation import evaluate
@@ -74,6 +74,7 @@ def _check_data(recipe: Recipe, data: VpiFolder) -> None:
 
 
 def _lock_run(folder: Path):
+    devices.release()  # never wait for a run with a GPU in hand: the process that makes it may wait for that GPU
     return lock(folder.with_name(f".{folder.name}.lock"), folder.name)
 
 

@@ -26,14 +26,14 @@ from pydantic import ValidationError
 from torch import nn
 
 from sadanet_lab import methods
-from sadanet_lab.errors import BadInput
+from sadanet_lab.errors import BadInput, one_line
 from sadanet_lab.images.png import decode_mask
 from sadanet_lab.training import trainer
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
 from sadanet_lab.training.evaluation import table_names
 from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
 from sadanet_lab.training.recipe import Recipe
-from sadanet_lab.training.run_files import COMPLETE, MEASURE_AGAIN, WEIGHTS, RunFiles
+from sadanet_lab.training.run_files import COMPLETE, MEASURE_AGAIN, TRAIN_AGAIN, WEIGHTS, RunFiles
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Run:
         try:  # a stem may be called NA; a number that is missing is written as nothing
             return pd.read_csv(content, dtype={"stem": str}, keep_default_na=False, na_values=[""])
         except ValueError as error:
-            raise BadInput(f"{self.folder / name}.csv: not a table ({error}); {MEASURE_AGAIN}") from None
+            path = self.folder / f"{name}.csv"
+            raise BadInput(f"{path}: not a table ({one_line(str(error).strip())}); {MEASURE_AGAIN}") from None
 
     @property
     def evaluation_is_current(self) -> bool:
@@ -91,7 +92,11 @@ class Run:
 
     @cached_property
     def environment(self) -> dict:
-        return json.loads(self.files.read("environment.json"))
+        content = self.files.read("environment.json")
+        try:
+            return dict(json.loads(content))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"{self.folder / 'environment.json'}: damaged ({error}); {TRAIN_AGAIN}") from None
 
     def prediction(self, stem: str) -> np.ndarray:
         """Label map uint8 (H, W) of a test image, ids 0..3, at its own resolution."""

@@ -23,6 +23,7 @@ from sadanet_lab.files import write_atomically
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.progress import progress
 from sadanet_lab.training.checkpoints import Checkpoints
+from sadanet_lab.training.devices import take_devices
 from sadanet_lab.training.patches import TrainingSet, normalised, seed_of, worker_count
 from sadanet_lab.training.recipe import Recipe, read_weights
 
@@ -100,7 +101,8 @@ def _fabric(device: str, precision: Literal["32-true", "bf16-mixed"]):
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
     # Named, or within a Slurm job it would expect a process for each of the job's tasks.
-    return Fabric(accelerator=device, devices=1, precision=precision, plugins=LightningEnvironment())
+    devices, environment = take_devices(device), LightningEnvironment()
+    return Fabric(accelerator=device, devices=devices, precision=precision, plugins=environment)
 
 
 def train(

@@ -131,7 +131,7 @@ class Explorer:
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{self.image.value}_{self.network.value}")
         path = writable_folder(self.folder) / f"attention_{name}_{self.row.value}_{self.column.value}.png"
         write_atomically(path, encode(self.sheet(), "PNG"))
-        self.message.value = f"saved as {path}"
+        self.message.value = html.escape(f"saved as {path}")
 
 
 def encode(picture: Image.Image, kind: str, **options) -> bytes:

@@ -14,6 +14,7 @@ from sadanet_lab.images.png import png_bytes
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.spine import description
 from sadanet_lab.spine.classes import PALETTES
+from sadanet_lab.spine.curve_angles import trusted
 from sadanet_lab.spine.names import USUAL, Convention
 from sadanet_lab.views.overlays import overlay, with_levels
 
@@ -42,7 +43,7 @@ class SegmentedImage:
     def overlay(self) -> np.ndarray:
         """RGB uint8: the bones and the levels that were measured, drawn over the image with square pixels."""
         drawn = overlay(self.picture.square_image, self.segmentation.labels, PALETTES[self.colours])
-        return with_levels(drawn, self.segmentation.measurement)
+        return with_levels(drawn, trusted(self.segmentation.measurement))
 
     @cached_property
     def angles(self) -> dict[str, Any]:

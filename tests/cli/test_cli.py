@@ -136,7 +136,7 @@ class TestTrainRefuses:
         assert_refused(self.train(phantoms, tmp_path, profile="slow"), "'slow'", "quick")
 
     def test_a_negative_lambda(self, phantoms, tmp_path):
-        assert_refused(self.train(phantoms, tmp_path, **{"lambda-dice": -1}), "lambda_dice", "-1")
+        assert_refused(self.train(phantoms, tmp_path, **{"lambda-dice": -1}), "--lambda-dice", "-1")
 
     def test_a_folder_that_is_no_dataset(self, phantoms, tmp_path):
         (tmp_path / "empty").mkdir()

@@ -254,9 +254,9 @@ FAULTS = {
     five_dimensions: "5 dimensions; expected a volume",
     truncated: "damaged or truncated NRRD file",
     detached: "in two files; expected one .seg.nrrd",
-    bomb: "60000 x 60000 x 1 voxels; expected at most 67,108,864",
+    bomb: "60000 x 60000 x 1 voxels; expected at most 16,777,216",
     missing_layer: "segment 'lump' in layer 1 of 1",
-    far_offset: "voxels; expected at most 67,108,864",
+    far_offset: "voxels; expected at most 16,777,216",
     no_number: "damaged or truncated NRRD file",
 }
 

@@ -11,6 +11,7 @@ from sadanet_lab.paths import NOTEBOOKS, result_file
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.training import trainer
+from sadanet_lab.training.checkpoints import Checkpoints, Progress
 from sadanet_lab.training.choices import read_choice
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.runs import run_folder
@@ -37,8 +38,8 @@ def leave_untrained(data, results, choices, seeds=(0,)):
             folder.mkdir(parents=True)
             optimizer = torch.optim.Adam(trainer._parameter_groups(network, recipe.weight_decay))
             row = {"step": recipe.iterations, "learning_rate": recipe.final_learning_rate, "loss": 1.0}
-            checkpoint = trainer._Checkpoint(folder / "checkpoint.pt", network, optimizer)
-            checkpoint.save(recipe.iterations, [row], [], 1.0)
+            checkpoints = Checkpoints(folder, recipe.digest, network, optimizer)
+            checkpoints.save(Progress(recipe.iterations, [row], seconds=1.0))
 
 
 def run(name, data, results, **parameters):

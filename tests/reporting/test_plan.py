@@ -51,11 +51,6 @@ def test_a_choice_is_trained_beside_what_the_profile_has_with_seeds_of_its_own(t
     assert changed.options == ["--method", "sadanet", "--gamma", "0"]
 
 
-def test_it_is_given_what_it_has_and_what_says_something(tmp_path):
-    planned = notebook(tmp_path / "a.ipynb", 'data = ""\nbackbone = ""\nresults = "r"')
-    assert planned.options({"data": "x", "backbone": "", "seeds": "0"}) == ["-p", "data", "x"]
-
-
 def test_trainings_are_shared_and_those_of_notebooks_that_go_first_come_first(tmp_path):
     late = notebook(tmp_path / "a.ipynb", 'methods = ["fpn", "unet"]')
     first = notebook(tmp_path / "b.ipynb", 'methods = ["unet"]', sadanet={"first": True})

@@ -59,9 +59,9 @@ def test_scores_of_both_forms_stand_side_by_side(runs):
 
 
 def test_sizes_go_from_a_training_patch_to_the_whole_image(runs):
-    """Smoke: patches of 64 x 32 of images of 256 x 64; the shipped model saw whole images of 640 x 160."""
+    """Smoke: patches of 64 x 32 of images of 256 x 64; the shipped model saw whole images of 896 x 224."""
     assert saturation.sizes_of(runs[0]) == [(64, 32), (128, 64), (256, 64)]
-    assert saturation.sizes_of(shipped_run()) == [(160, 80), (320, 160), (640, 160)]
+    assert saturation.sizes_of(shipped_run()) == [(224, 112), (448, 224), (896, 224)]
 
 
 def test_by_size_is_what_the_modules_own_softmax_gives(runs, phantoms):
@@ -92,7 +92,7 @@ def test_the_shipped_model_saturates_and_the_more_the_larger_the_picture(phantom
         assert rows.one_hot.is_monotonic_increasing
         assert rows.gap.is_monotonic_increasing
         assert rows.one_hot.iloc[-1] > 0.9
-        assert rows.relative_entropy.iloc[-1] < 0.01
+        assert rows.relative_entropy.iloc[-1] < 0.02
 
 
 def test_a_method_without_either_equation_has_no_rows(phantoms, tmp_path):

@@ -94,7 +94,9 @@ def test_faults_are_one_line_before_anything_is_made(run, phantoms, tmp_path):
     common = ("--results", results, "--data", phantoms)
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     assert "nowhere: not a run" in refused("--start", "nowhere", *common)
-    assert "none.safetensors: weights cannot be read" in refused("--start", tmp_path / "none.safetensors", *common)
+    assert "none.safetensors: cannot be read (No such file" in refused(
+        "--start", tmp_path / "none.safetensors", *common
+    )
     broken = "--start", tmp_path / "broken.safetensors", "--method", "unet"
     assert "broken.safetensors: not the weights" in refused(*broken, *common)
     weights = run.folder / "model.safetensors"

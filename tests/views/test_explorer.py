@@ -131,12 +131,6 @@ def test_every_method_has_its_panels_or_is_refused_in_a_line(method):
     assert Panels(maps, method).draw(200, 90).width > 2 * 200  # prediction and confidence at least
 
 
-def test_a_bfloat16_run_shows_the_prediction_that_it_stores():
-    run = stub_run("sadanet", precision="bfloat16")
-    maps = attention_maps(run.network(), run.recipe, IMAGE)
-    np.testing.assert_array_equal(maps.labels, labels_of(run.network(), IMAGE, run.recipe))
-
-
 def test_black_beside_a_fitted_image_is_cut_off():
     run = stub_run("sadanet", "shipped", image_height=128, patch_height=128)
     image = IMAGE[:, :90]  # 45 pixels wide of 48

@@ -1,0 +1,53 @@
+"""The bytes of files that come from outside: of files alone, and no more of them than a picture can have."""
+
+import stat
+from pathlib import Path
+from typing import Protocol
+
+from sadanet_lab.errors import BadInput
+
+LARGEST_FILE = 1 << 28
+"""Bytes of a file that is read: 256 MiB, twice the largest picture that is decoded, in colour and 16 bits."""
+LARGEST_MODEL = 1 << 33
+"""The same of a file of weights."""
+_KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a disk"))
+
+
+class Decompressor(Protocol):
+    """Such as ``zlib.decompressobj()``."""
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def read_content(path: Path, expected: str, most: int = LARGEST_FILE) -> bytes:
+    """What a file holds; raises ``BadInput`` naming it and what was ``expected`` if it cannot be read.
+
+    A pipe or a device is not opened: it could keep its reader waiting for ever.
+    """
+    try:
+        found = path.stat()
+        for is_kind, kind in _KINDS:
+            if is_kind(found.st_mode):
+                raise BadInput(f"{path}: {kind}, no file; expected {expected}")
+        if found.st_size > most:
+            raise BadInput(f"{path}: too large, {found.st_size:,} bytes; expected at most {most:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected {expected}") from None
+    except BadInput:
+        raise
+    except ValueError:  # a null byte in the name
+        raise BadInput(f"{str(path)!r}: no name of a file; expected {expected}") from None
+
+
+def read_text(path: Path, expected: str) -> str:
+    """As ``read_content``, of a text in UTF-8, as Windows editors leave it too."""
+    try:
+        return read_content(path, expected).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not readable as text ({error}); expected {expected}") from None
+
+
+def grows_too_large(content: bytes, decompressor: Decompressor) -> bool:
+    """Whether compressed bytes become more than ``LARGEST_FILE``; no more than these are made of them."""
+    return len(decompressor.decompress(content, LARGEST_FILE + 1)) > LARGEST_FILE
