@@ -173,7 +173,7 @@ def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float]) 
     engine.set(rect=(0, 0, 1, 0.93), w_pad=0.07)  # pyright: ignore[reportCallIssue]
     style.note(
         figure,
-        f"n = 1 image, as the network called {title} sees it. SCA: brighter cells give more to the ringed pixel, "
+        f"n = 1 image; network: {title}. SCA: brighter cells give more to the ringed pixel, "
         "after two passes (logarithmic, from an even spread to 1,000 times that). GCA: two channels of the "
         "features, of which one takes from the other. SAA, in training only: the key that a cell takes most. Mask: "
         "ribs orange, thoracic processes yellow, lumps blue. Levels: thick lines end a curve. Red: the two most "
