@@ -39,7 +39,7 @@ def run(names: list[str], sa2net: Path | None) -> None:
             )
     versions = released.versions() | {"device": device_name(torch.device("cpu"))}
     report.write(pd.DataFrame(rows), pd.DataFrame(starts), versions)
-    print("written: docs/parity.md, docs/parity.csv, docs/parity_initial_weights.csv, README.md")
+    print("written: docs/parity.md, docs/parity.csv, docs/parity_initial_weights.csv, docs/exact.md")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What was found, as tables: docs/parity.csv, docs/parity_initial_weights.csv, docs/parity.md and README's section."""
+"""What was found, as tables: docs/parity.csv, docs/parity_initial_weights.csv, docs/parity.md, a section of docs/exact.md."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tools.parity.starts import summary
 TABLE = ROOT / "docs" / "parity.csv"
 STARTS = ROOT / "docs" / "parity_initial_weights.csv"
 PAGE = ROOT / "docs" / "parity.md"
-README = ROOT / "README.md"
+EXACT = ROOT / "docs" / "exact.md"
 BEGIN, END = "<!-- parity: written by `make parity` -->", "<!-- parity: end -->"
 
 
@@ -144,11 +144,11 @@ def write(found: pd.DataFrame, starts: pd.DataFrame, versions: dict[str, str]) -
 
 
 def render() -> None:
-    """The page, and the section of the README between its two marks, from the two tables."""
+    """The page, and the section of docs/exact.md between its two marks, from the two tables."""
     found, starts = (pd.read_csv(path, keep_default_na=False) for path in (TABLE, STARTS))
     text = INTRODUCTION.format(**found.iloc[0]) + comparison_markdown(found) + "\n" + NOT_HAD + starts_markdown(starts)
     PAGE.write_text(text + "\n\n" + LAYERS + layers_markdown(starts) + "\n")
-    whole = README.read_text()
+    whole = EXACT.read_text()
     if BEGIN in whole:
         before, _, rest = whole.partition(BEGIN)
-        README.write_text(f"{before}{BEGIN}\n\n{short_markdown(found)}\n\n{END}{rest.partition(END)[2]}")
+        EXACT.write_text(f"{before}{BEGIN}\n\n{short_markdown(found)}\n\n{END}{rest.partition(END)[2]}")

@@ -1,0 +1,107 @@
+"""README and docs/: short, no dead link, commands and options that exist, the numbers of committed results."""
+
+import re
+import shlex
+
+import click
+import pandas as pd
+import pytest
+import torch
+
+from sadanet_core import Backbone, SADANet
+from sadanet_lab.cli import main
+from sadanet_lab.paths import ROOT
+from sadanet_lab.training.evaluation import ONE_HOT
+
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+QUICK = ROOT / "results" / "reference" / "quick-cpu"
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each ``sadanet ...`` that stands in a block of commands or between backticks; comments cut off."""
+    blocks = re.sub(r"\\\n\s*", "", text)
+    lines = [line for line in blocks.splitlines() if line.startswith("    ")]
+    found = [line for line in lines if re.match(r" +(\.venv/bin/)?sadanet ", line)]
+    found += re.findall(r"`((?:\.venv/bin/)?sadanet [^`]+)`", blocks.replace("\n", " "))
+    return [shlex.split(line, comments=True)[1:] for line in found if "..." not in line and "|" not in line]
+
+
+def test_the_readme_can_be_read_at_one_sitting():
+    assert len(README.split()) <= 1300
+
+
+def test_its_python_runs(monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(code, names)
+    assert names["logits"].shape == (2, 4, 64, 128)
+    assert len(names["maps"]) == 2  # GCA and SCA; SAA is not run in evaluation
+    assert all(one.grad is not None for one in names["network"].parameters())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    assert [to for to in targets if not to.startswith("http") and not (page.parent / to).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_commands_and_their_options_exist(page):
+    for words in commands(page.read_text()):
+        command = main.get_command(click.Context(main), words[0])
+        assert command, words
+        known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        asked = {word.partition("=")[0] for word in words[1:] if word.startswith("-") and word != "--"}
+        others = {"--help"} if words[0] != "reproduce" else asked  # what it does not know is snakemake's
+        assert asked <= known | others, words
+
+
+def test_targets_and_settings_of_make_exist():
+    rules = (ROOT / "Makefile").read_text()
+    settings = {*re.search(r"^SETTINGS = (.*)$", rules, re.MULTILINE)[1].split(), "APP", "PYTHON", "TESTERS"}
+    for page in PAGES:
+        for line in re.findall(r"(?:^ +|`)make ([^`\n#]+)", page.read_text(), re.MULTILINE):
+            for word in shlex.split(line):
+                name, equals, _ = word.partition("=")
+                assert name in settings if equals else re.search(rf"^{name}:", rules, re.MULTILINE), (page.name, line)
+
+
+def test_every_notebook_stands_in_its_table():
+    rows = re.findall(r"^\| (\d\d_\w+) \|", README, re.MULTILINE)
+    assert rows == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_the_findings_are_those_of_committed_results():
+    table = pd.read_csv(QUICK / "complexity.csv").fillna("").set_index(["method", "head"])
+    text, larger = table.loc["sadanet", "text"], table.loc["sadanet", "table3"]
+    assert f"{text.parameters:,} parameters and {text.paper_macs / 1e9:.2f} G operations" in " ".join(README.split())
+    assert f"{larger.paper_macs / 1e9:.2f} G of its SADANet row" in README
+    costs = pd.read_csv(QUICK / "attention_costs.csv").query("image_height == 2048").set_index("attention").macs / 1e9
+    assert f"costs {costs['PAM']:.1f} G operations" in README
+    assert f"twice, {costs['SCA x 2']:.1f} G" in README
+    rows = pd.read_csv(QUICK / "eq3_saturation.csv").query("normalisation == 'softmax' and network == 'trained'")
+    assert "over 90 %" in README
+    assert (rows.largest >= ONE_HOT).mean() > 0.9
+
+
+def test_the_snippets_network_is_the_text_s():
+    with torch.device("meta"):
+        network = SADANet(Backbone("resnet50c"))
+    assert f"{sum(one.numel() for one in network.parameters()):,}" in README
+
+
+def test_the_table_of_quick_results_is_the_committed_one():
+    table = pd.read_csv(QUICK / "table1.csv").query("source == 'here' and metric == 'dice'")
+    table = table.pivot(index="method", columns="region", values="mean")
+    page = (ROOT / "docs" / "results.md").read_text()
+    for method, row in table.iterrows():
+        shown = " | ".join(f"{row[each]:.1f}" for each in ("rib", "thoracic_process", "lump", "average_3_bones"))
+        assert f"| {method} | {shown} |\n" in page
+
+
+def test_of_the_shipped_model_it_says_what_its_card_says():
+    card = (ROOT / "sadanet_lab" / "shipped" / "README.md").read_text()
+    (dice, degrees) = re.search(r"\| 200 others of the usual .*\| ([\d.]+) \| ([\d.]+) degrees", card).groups()
+    text = " ".join(README.split())
+    assert f"mean bone Dice {dice}, largest curve angle off by {float(degrees):.1f} degrees" in text
