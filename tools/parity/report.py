@@ -1,4 +1,4 @@
-"""What was found, as tables: docs/parity.csv, docs/parity_initial_weights.csv, docs/parity.md, a section of docs/exact.md."""
+"""What was found, as tables: docs/parity.csv, parity_initial_weights.csv, parity.md, and a section of docs/exact.md."""
 
 from pathlib import Path
 
