@@ -49,6 +49,8 @@ OUT_OF_RANGE = [
     "phantom {out} --train -1",
     "phantom {out} --seed -1",
     "calibrate shipped --phantoms 0",
+    "reproduce --seeds 0 --results {out}",
+    "reproduce --seeds 99999999 --results {out}",
     "predict {mask} --out {out} --jobs 0",
     "predict {mask} --out {out} --shard 0/4",
     "predict {mask} --out {out} --shard 5/4",
