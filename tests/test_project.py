@@ -103,7 +103,7 @@ def test_no_picture_outside_results_reference_and_no_patient_data_in_git():
     for name in files.splitlines():
         if name.startswith("data/"):
             assert name == "data/README.md" or name.startswith("data/published/"), name
-        if Path(name).suffix.lower() in {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".bmp"}:
+        if Path(name).suffix.lower() in {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".bmp", ".pdf"}:
             assert name.startswith("results/reference/"), name
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 from IPython import get_ipython
+from matplotlib.figure import Figure
 from PIL import Image
 from tabulate import tabulate
 
@@ -19,6 +20,7 @@ from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.paths import NOTEBOOKS, result_file
 from sadanet_lab.reporting.parameters import parameters_of
 from sadanet_lab.training.environment import environment
+from sadanet_lab.views import style
 
 NO_CLAIM = "Phantom images: these numbers are no claim about patients."
 
@@ -56,17 +58,20 @@ class Report:
         self._write(f"{name}.tex", latex(markdown, caption))
         return text
 
-    def figure(self, name: str, figure: Any, dots: int = 200) -> None:
-        """Write ``<name>.png`` of a matplotlib figure, at so many dots per inch."""
-        buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=dots, bbox_inches="tight", format="png")
-        self._write(f"{name}.png", buffer.getvalue())
+    def figure(self, name: str, figure: Figure, dots: int | None = None) -> None:
+        """Write ``<name>.png`` of a figure and, for print, ``<name>.pdf``, whose letters and lines are no pixels.
 
-    def picture(self, name: str, picture: Image.Image) -> None:
-        """Write ``<name>.png`` of a picture as it is."""
+        dots: per inch; by default the style's.
+        """
+        for kind in ("png", "pdf"):
+            self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
+
+    def picture(self, name: str, content: Image.Image | bytes) -> None:
+        """Write ``<name>.png`` of a picture as it is, or of what is a PNG file already."""
         buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        self._write(f"{name}.png", buffer.getvalue())
+        if isinstance(content, Image.Image):
+            content.save(buffer, "PNG")
+        self._write(f"{name}.png", content if isinstance(content, bytes) else buffer.getvalue())
 
     def finish(self, **findings: Any) -> Path:
         """Write ``<notebook>.json``: parameters, files, findings (plain values) and environment."""

@@ -1,4 +1,4 @@
-"""Curve angles of whole test sets: true ones, those measured in experts' masks, those measured in predictions."""
+"""Curve angles of whole test sets: true ones, those measured in the masks, those measured in predictions."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from sadanet_lab.training.runs import Run
 
 CLOSE = 5.0
 """Degrees: the error of repeated expert readings that is commonly accepted for the Cobb angle."""
-EXPERT, SHIPPED = "expert's mask", "shipped model"
+MASK, SHIPPED = "mask", "shipped model"
+"""Sources beside the methods; the mask is the truth of phantoms, and an expert's of real images."""
 NOT_MEASURABLE = "not measurable"
 
 
@@ -39,8 +40,8 @@ class Source:
 
 
 def measure_sources(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> list[Source]:
-    """The test images as measured in the experts' masks, in each run's predictions, in the shipped model's."""
-    sources = [Source(EXPERT, 0, _measured(data.test, Sample.mask, EXPERT))]
+    """The test images as measured in the masks, in each run's predictions, in the shipped model's."""
+    sources = [Source(MASK, 0, _measured(data.test, Sample.mask, MASK))]
     for run in runs:
         title = methods.find_method(run.recipe.method).title
         measured = _measured(data.test, lambda sample, run=run: run.prediction(sample.stem), title)

@@ -83,6 +83,16 @@ class AttentionMaps:
         values, found = weights.topk(min(count, len(weights) - 1))
         return list(zip(found.tolist(), values.tolist(), strict=True))
 
+    def tied_channels(self) -> tuple[int, int, float]:
+        """(channel, other, weight): the two that GCA mixes most, weight times how much both vary in the image."""
+        assert self.channels is not None  # asked of networks with a GCA only
+        assert self.features is not None
+        vary = self.features.flatten(1).std(1)
+        mixed = self.channels * vary * vary[:, None]
+        mixed.fill_diagonal_(0)
+        channel, other = divmod(int(mixed.argmax()), len(mixed))
+        return channel, other, float(self.channels[channel, other])
+
 
 def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> AttentionMaps:
     """One forward pass of a network in evaluation mode on a grey image uint8 (H, W) of any size.

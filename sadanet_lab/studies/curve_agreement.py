@@ -82,7 +82,7 @@ def _heights(spine: CurvedSpine, curve: Curve) -> tuple[float, float]:
 def curves(sources: Sequence[Source], data: VpiFolder) -> pd.DataFrame:
     """Every true and every measured curve of the test images, matched by ``match_curves``: one row each.
 
-    sources: the first is the experts' masks. Columns ``COLUMNS``: side (the image's) of the convexity; true, measured
+    sources: the first is the masks. Columns ``COLUMNS``: side (the image's) of the convexity; true, measured
     and raw angle in degrees, NaN where there is no such curve; names of the apex and of its region, "" where there is
     none. Of real images the curves in the expert's mask stand for the true ones, as in ``angle_agreement.angles``.
     """

@@ -49,9 +49,13 @@ def robustness(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample], see
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """``robustness`` with the mean over seeds of each image: seeds of a network are no further images."""
+    """``robustness`` with the mean over seeds of each image: seeds of a network are no further images.
+
+    angle_error: the mean over the seeds whose angle is measurable; measurable: their share.
+    """
     keys = ["network", "degradation", "strength", "stem"]
-    return table.groupby(keys, sort=False)[["dice", "angle_error"]].mean().reset_index()
+    table = table.assign(measurable=table.angle_error.notna())
+    return table.groupby(keys, sort=False)[["dice", "angle_error", "measurable"]].mean().reset_index()
 
 
 def bone_contrasts(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample]) -> pd.DataFrame:
@@ -77,6 +81,38 @@ def bone_contrasts(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample])
                 rows += [(name, contrast, title, recall, sample.stem) for title, recall in recalls.items()]
     table = pd.DataFrame(rows, columns=["bone", "contrast", "network", "recall", "stem"])
     return table.dropna(subset="contrast")
+
+
+def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """``bone_contrasts`` in bins that hold as many bones each: a row per bone (class), network and bin.
+
+    Columns bone, network, contrast and recall (means of the bin), low, high (95 % bootstrap interval of the recall over
+    images, since the bones of an image are alike), bones (of the bin), images (that have bones of the class).
+    """
+    rows = []
+    for name, of_class in bones.groupby("bone", sort=False):
+        of_class = of_class.assign(bin=pd.qcut(of_class.contrast, bins, labels=False, duplicates="drop"))
+        for (network, number), part in of_class.groupby(["network", "bin"], sort=False):
+            images = part.groupby("stem").recall.agg(["sum", "count"]).to_numpy()
+            picks = np.random.default_rng(seed).integers(0, len(images), (draws, len(images)))
+            sums, counts = images[picks].sum(1).T
+            low, high = np.percentile(sums / counts, [2.5, 97.5])
+            row = (
+                name,
+                network,
+                number,
+                part.contrast.mean(),
+                part.recall.mean(),
+                low,
+                high,
+                len(part),
+                of_class.stem.nunique(),
+            )
+            rows.append(row)
+    columns = ["bone", "network", "bin", "contrast", "recall", "low", "high", "bones", "images"]
+    return (
+        pd.DataFrame(rows, columns=columns).sort_values(["bone", "network", "bin"], kind="stable").drop(columns="bin")
+    )
 
 
 def _contrast(

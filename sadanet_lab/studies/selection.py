@@ -33,7 +33,7 @@ def pick_samples(data: VpiFolder, count: int) -> tuple[list[Sample], list[str]]:
     if truth is not None:
         angles = truth.set_index("stem").largest_angle_degrees
         samples.sort(key=lambda sample: angles[sample.stem])
-        titles = {sample.stem: f"{angles[sample.stem]:.0f}°" for sample in samples}
+        titles = {sample.stem: f"largest angle {angles[sample.stem]:.0f}°" for sample in samples}
     places = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
     return [samples[i] for i in places], [titles[samples[i].stem] for i in places]
 

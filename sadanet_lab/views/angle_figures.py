@@ -1,6 +1,5 @@
 """True against measured curve angles: table, scatter, Bland-Altman, severity bands, and the spines that fail."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -15,7 +14,9 @@ from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.studies.angle_agreement import CLOSE, agreement, raw_agreement, severity_table
 from sadanet_lab.studies.curve_agreement import curve_agreement
 from sadanet_lab.training.runs import Run
-from sadanet_lab.views.overlays import overlay, with_levels
+from sadanet_lab.views import style
+from sadanet_lab.views.level_lines import draw_levels
+from sadanet_lab.views.overlays import overlay
 
 
 def agreement_markdown(table: pd.DataFrame) -> str:
@@ -79,96 +80,122 @@ def _number(value: float, form: str) -> str:
     return "n/a" if value != value else format(value, form)
 
 
-def _panels(count: int, columns: int = 4, height: float = 2.5) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, height: float, columns: int = 4) -> tuple[Figure, list[Axes]]:
     rows = max(1, -(-count // columns))
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(2.5 * columns, height * rows),
-        layout="constrained",
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
+    figure, axes = style.panels(rows, columns, height * rows + 0.6, sharex=True, sharey=True)
     for axis in axes.flat[count:]:
         axis.axis("off")
+    for column in range(columns):  # the last axis of a column has the numbers, be it in the last row or not
+        own = [axis for axis in axes[:, column] if axis.axison]
+        if own:
+            own[-1].tick_params(labelbottom=True)
     return figure, list(axes.flat[:count])
+
+
+def _seeds(table: pd.DataFrame) -> str:
+    return style.counted(table.groupby("source").seed.nunique().max(), "seed")
 
 
 def scatter(table: pd.DataFrame) -> Figure:
     """Measured against true angle, one panel per source: the identity line, and +-5 degrees around it.
 
-    Angles that are flagged have a ring.
+    Angles that are flagged have a ring. Images that are not measurable are counted in the title.
     """
     sources = list(table.source.unique())
-    figure, axes = _panels(len(sources))
+    figure, axes = _panels(len(sources), 1.75)
     top = 1.05 * np.nanmax(table[["true", "measured"]].to_numpy())
     line = np.array([0, top])
     for axis, source in zip(axes, sources, strict=True):
         part = table[table.source == source]
-        axis.fill_between(line, line - CLOSE, line + CLOSE, color="0.9")
-        axis.plot(line, line, color="0.5", linewidth=0.8)
-        axis.scatter(part.true, part.measured, s=12, color=COLOUR_BLIND_SAFE[3] / 255, linewidth=0)
+        axis.fill_between(line, line - CLOSE, line + CLOSE, color="0.9", linewidth=0)
+        axis.plot(line, line, color="0.5", linewidth=0.6)
+        axis.scatter(part.true, part.measured, s=5, color=style.look(source).colour, linewidth=0)
         flagged = part[part.flagged.astype(bool)]
-        axis.scatter(flagged.true, flagged.measured, s=45, facecolors="none", edgecolors="0.2", linewidth=0.8)
-        share = 100 * len(flagged) / max(part.measured.notna().sum(), 1)
-        axis.set(title=f"{source}\n{share:.0f} % flagged", xlim=(0, top), ylim=(0, top), aspect="equal")
-    figure.supxlabel(f"true angle (°); ring: the raw angle differs by more than {RAW_DIFFERS:g}°")
+        axis.scatter(flagged.true, flagged.measured, s=16, facecolors="none", edgecolors="0.2", linewidth=0.5)
+        measured = part.measured.notna().sum()
+        share = 100 * len(flagged) / max(measured, 1)
+        axis.set_title(f"{source}\n{measured} of {len(part)}, {share:.0f} % flagged")
+        axis.set(xlim=(0, top), ylim=(0, top), aspect="equal")
     figure.supylabel("measured angle (°)")
+    style.note(
+        figure,
+        f"Across: true angle (°). Points: the largest curve angle of each test image, {_seeds(table)}; above each "
+        f"panel how many of them were measurable. Grey: within {CLOSE:g}° of the truth. Ring: flagged, the raw angle "
+        f"differs by more than {RAW_DIFFERS:g}°.",
+    )
     return figure
 
 
-def bland_altman(table: pd.DataFrame) -> Figure:
-    """Difference against mean of measured and true angle, with bias and 95 % limits, one panel per source."""
+def bland_altman(table: pd.DataFrame, what: str = "the largest curve angle of each test image") -> Figure:
+    """Difference against mean of measured and true angle, with bias and 95 % limits, one panel per source.
+
+    what: the angles that the points are, for the note.
+    """
     sources = list(table.source.unique())
-    figure, axes = _panels(len(sources), height=2.1)
+    figure, axes = _panels(len(sources), 1.5)
     for axis, source in zip(axes, sources, strict=True):
         part = table[(table.source == source) & table.measured.notna()]
         off = part.measured - part.true
-        axis.axhline(0, color="0.8", linewidth=0.8)
-        axis.scatter((part.measured + part.true) / 2, off, s=12, color=COLOUR_BLIND_SAFE[1] / 255, linewidth=0)
+        axis.axhline(0, color="0.8", linewidth=0.6)
+        axis.scatter((part.measured + part.true) / 2, off, s=5, color=style.look(source).colour, linewidth=0)
+        title = f"{source}, n = {len(off)}"
         if len(off) > 1:
             bias, limit = off.mean(), 1.96 * off.std()
-            for y, style in ((bias, "-"), (bias - limit, "--"), (bias + limit, "--")):
-                axis.axhline(y, color="black", linestyle=style, linewidth=0.8)
-            title = f"{source}\n{bias:+.1f}°, limits {bias - limit:.1f}° to {bias + limit:.1f}°"
-        axis.set_title(title if len(off) > 1 else source, fontsize=9)
-    figure.supxlabel("mean of measured and true angle (°)")
+            for y, dash in ((bias, "-"), (bias - limit, "--"), (bias + limit, "--")):
+                axis.axhline(y, color="black", linestyle=dash, linewidth=0.7)
+            title += f"\n{bias:+.1f}° ({bias - limit:+.1f}° to {bias + limit:+.1f}°)"
+        axis.set_title(title)
     figure.supylabel("measured - true (°)")
+    style.note(
+        figure,
+        f"Across: mean of measured and true angle (°). Points: {what}, where measurable, {_seeds(table)}. Line: bias; "
+        "dashed: 95 % limits of agreement (bias ± 1.96 sd), in brackets above.",
+    )
     return figure
 
 
 def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
-    """Images by true and measured severity band, one panel per source."""
-    figure, axes = plt.subplots(
-        1, len(sources), figsize=(3.4 * len(sources), 2.9), layout="constrained", sharey=True, squeeze=False
-    )
+    """Images by true and measured severity band, one panel per source; shaded by the share of the true band."""
+    figure, axes = style.panels(1, len(sources), 2.2, sharey=True)
     for axis, source in zip(axes.flat, sources, strict=True):
+        counts = severity_table(table, source)
+        shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+        names = [name.replace("not ", "not\n") for name in counts.columns]
         sns.heatmap(
-            severity_table(table, source), annot=True, fmt="d", cmap="Blues", cbar=False, ax=axis, linewidths=0.5
-        )
-        axis.set(title=source, xlabel="measured", ylabel="true" if axis is axes.flat[0] else "")
-        axis.tick_params(axis="x", rotation=30)
-        axis.tick_params(axis="y", rotation=0)
+            shares, annot=counts, fmt="d", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis, linewidths=0.5,
+            xticklabels=names, annot_kws={"size": 7.5},
+        )  # fmt: skip
+        axis.set(title=f"{source} (n = {counts.to_numpy().sum()})", xlabel="measured", ylabel="")
+        axis.tick_params(rotation=0, length=0)
+    axes[0, 0].set_ylabel("true")
+    style.note(figure, f"Numbers: test images, {_seeds(table)}; shade: share of the row. Severity: {severity_bands()}.")
     return figure
 
 
 def worst(data: VpiFolder, table: pd.DataFrame, run: Run, count: int = 4) -> Figure:
-    """The test images whose angle is furthest off: what is measured in the expert's mask, and in a run's."""
-    part = table[(table.source == methods.find_method(run.recipe.method).title) & table.true.notna()]
+    """The test images whose angle is furthest off: what is measured in the mask, and in a run's label map."""
+    method = methods.find_method(run.recipe.method).title
+    part = table[(table.source == method) & (table.seed == run.recipe.seed) & table.true.notna()]
     order = (part.measured - part.true).abs().fillna(np.inf).sort_values(ascending=False).index[:count]
     samples = {sample.stem: sample for sample in data.test}
-    figure, axes = plt.subplots(1, 2 * len(order), figsize=(1.5 * 2 * len(order), 5.6), layout="constrained")
+    tall, wide = data.test[0].image().shape
+    figure, axes = style.panels(1, 2 * len(order), (style.TWO_COLUMNS / (2 * len(order)) - 0.06) * tall / wide + 1.15)
     for pair, (_, row) in zip(axes.reshape(-1, 2), part.loc[order].iterrows(), strict=True):
         sample = samples[row.stem]
         measured = "not measurable" if np.isnan(row.measured) else f"measured {row.measured:.1f}°"
-        predicted = run.prediction(row.stem)
-        for axis, labels, title in zip(
-            pair, (sample.mask(), predicted), (f"true {row.true:.1f}°", measured), strict=True
-        ):
-            axis.imshow(with_levels(overlay(sample.image(), labels, COLOUR_BLIND_SAFE), measure_curves(labels)))
-            axis.set_title(title, fontsize=9)
+        both = (sample.mask(), "mask", f"true {row.true:.1f}°"), (run.prediction(row.stem), method, measured)
+        for axis, (labels, name, title) in zip(pair, both, strict=True):
+            axis.imshow(overlay(sample.image(), labels, COLOUR_BLIND_SAFE))
+            draw_levels(axis, measure_curves(labels))
+            axis.set_title(f"{name}\n{title}", fontsize=style.SMALL)
             axis.axis("off")
+    style.class_legend(figure)
+    style.note(
+        figure,
+        f"The {len(order)} of n = {len(part)} test images whose largest angle is furthest off (not measurable: "
+        f"furthest of all), {method}, seed {run.recipe.seed}. Thick lines end a curve, thin ones are the other "
+        "levels; numbers: angles of the curves as measured in that label map.",
+    )
     return figure
 
 

@@ -1,16 +1,16 @@
 """What attention adds, and what hidden bones are found.
 
-Of no runs a figure is empty, and a table says so.
+Of no runs a figure and a table say so.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from sadanet_lab.metrics.claims import IDLE
 from sadanet_lab.studies.hidden_bones import WHOLE
+from sadanet_lab.views import style
 
 KINDS = {"seen": "seen", "pair": "one of a pair", "level": "a whole level", "run": "a run of levels"}
 """Kind of bone (see ``phantom.hiding``) -> how it is called."""
@@ -41,31 +41,52 @@ def _what_it_does(lost: float) -> str:
 
 
 def recall_of_kinds(recall: pd.DataFrame) -> Figure:
-    """Recall of seen and hidden bones, one panel per kind, a bar per method; of ``hidden_bones.recall_by_kind``.
+    """Recall of seen and hidden bones, a panel a kind, a row a method; of ``hidden_bones.recall_by_kind``.
 
-    A ring marks the recall without a module, its name beside it.
+    The method's own marker: the whole network, mean over seeds, which are small points. Hollow, as the module is drawn:
+    without that module.
     """
     if recall.empty:
-        return plt.figure(figsize=(1, 1))
+        return style.empty("Nothing to draw: no runs whose hidden bones are known.")
     kinds = [kind for kind in KINDS if kind in set(recall.kind)]
     names = list(recall.method.unique())
-    size = 2.2 * len(kinds) + 1.6, 0.32 * len(names) + 1.2
-    figure, axes = plt.subplots(1, len(kinds), figsize=size, sharey=True, layout="constrained", squeeze=False)
+    figure, axes = style.panels(1, len(kinds), 0.19 * len(names) + 1.15, sharey=True)
     means = recall.groupby(["method", "without", "kind"], sort=False).recall.mean().reset_index()
+    modules = modules_of(recall)
     for axis, kind in zip(axes[0], kinds, strict=True):
-        of_kind = means[means.kind == kind]
-        whole = of_kind[of_kind["without"] == WHOLE].set_index("method").recall.reindex(names)
-        axis.barh(names, whole, color="0.8", height=0.7)
-        for row in of_kind[of_kind["without"] != WHOLE].itertuples():
-            place = row.recall, names.index(row.method)
-            axis.plot(*place, "o", color="tab:blue", markerfacecolor="none", markersize=5)
-            axis.annotate(row.without, place, (4, 0), textcoords="offset points", fontsize=6, va="center")
-        axis.set(title=KINDS[kind], xlim=(0, 100))
-        axis.set_xlabel("recall (%)")
-        axis.title.set_fontsize(10)
-    axes[0][0].invert_yaxis()
-    sns.despine(figure)
+        of_kind, seeds = means[means.kind == kind], recall[(recall.kind == kind) & (recall["without"] == WHOLE)]
+        axis.hlines(range(len(names)), 0, 1000, color="0.9", linewidth=0.6)
+        axis.scatter(seeds.recall, seeds.method.map(names.index), s=7, color="0.6", linewidth=0, zorder=2)
+        for row in of_kind.itertuples():
+            whole = row.without == WHOLE
+            drawn = style.look(str(row.method)) if whole else modules[str(row.without)]
+            axis.plot(
+                row.recall, names.index(row.method), drawn.marker, color=drawn.colour, markersize=5 if whole else 4.5,
+                markerfacecolor=None if whole else "none", markeredgewidth=0.6 if whole else 1, zorder=3,
+            )  # fmt: skip
+        shown = recall[recall.kind == kind].recall
+        reach = max(2.0, 0.06 * (shown.max() - shown.min()))
+        axis.set(title=KINDS[kind], xlabel="recall (%)", xlim=(shown.min() - reach, shown.max() + reach))
+    axes[0][0].set_yticks(range(len(names)), names)
+    axes[0][0].set_ylim(len(names) - 0.4, -0.6)
+    marks = [
+        Line2D([], [], linestyle="", marker=kind.marker, mfc="none", color=kind.colour, label=f"without {module}")
+        for module, kind in modules.items()
+    ]
+    figure.legend(handles=marks, loc="outside upper right", ncols=5, handlelength=1)
+    style.note(
+        figure,
+        "Share of the bones' pixels that get their class; all test images, "
+        f"{style.counted(recall.seed.nunique(), 'seed')}. Filled: whole networks (mean over seeds); hollow: the same "
+        "without one attention module. Each panel has an axis of its own, none begins at 0.",
+    )
     return figure
+
+
+def modules_of(recall: pd.DataFrame) -> dict[str, style.Look]:
+    """How each module is drawn that is taken out somewhere in a table with the column without."""
+    modules = [str(module) for module in recall["without"].unique() if module != WHOLE]
+    return {module: style.MODULES.get(module, style.OTHER) for module in modules}
 
 
 def dose_and_response(recall: pd.DataFrame) -> Figure:
@@ -74,30 +95,35 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
     recall: of ``hidden_bones.recall_by_share``. The band is the range of the seeds.
     """
     if recall.empty:
-        return plt.figure(figsize=(1, 1))
+        return style.empty("Nothing to draw: no runs whose hidden bones are known.")
     names = list(recall.method.unique())
     columns = min(4, len(names))
-    rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.5 * columns, 2.1 * rows + 0.5), sharex=True, sharey=True, layout="constrained",
-        squeeze=False,
-    )  # fmt: skip
+    figure, axes = style.panels(-(-len(names) // columns), columns, 1.45 * -(-len(names) // columns) + 0.7,
+                                sharex=True, sharey=True)  # fmt: skip
+    looks, handles = {WHOLE: style.Look("#262626", ".")} | modules_of(recall), {}
     for axis, name in zip(axes.flat, names, strict=False):
-        of_method = recall[recall.method == name]
-        for number, (without, table) in enumerate(of_method.groupby("without", sort=False)):
+        for without, table in recall[recall.method == name].groupby("without", sort=False):
             seeds = table.groupby("share").recall.agg(["mean", "min", "max"])
-            colour = "0.2" if without == WHOLE else sns.color_palette("colorblind")[number % 10]
-            label = "whole" if without == WHOLE else f"without {without}"
-            axis.plot(100 * seeds.index, seeds["mean"], marker="o", markersize=3, color=colour, label=label)
-            axis.fill_between(100 * seeds.index, seeds["min"], seeds["max"], color=colour, alpha=0.15, linewidth=0)
-        axis.set_title(name, fontsize=9)
-        axis.legend(fontsize=6, frameon=False)
-        axis.grid(axis="y", color="0.92")
+            kind, whole = looks[str(without)], without == WHOLE
+            label = "whole network" if whole else f"without {without}"
+            drawn = {"linewidth": 1.8 if whole else 1, "linestyle": "-" if whole else style.SHORT}
+            (handles[label],) = axis.plot(
+                100 * seeds.index, seeds["mean"], marker=kind.marker, color=kind.colour, **drawn
+            )
+            axis.fill_between(100 * seeds.index, seeds["min"], seeds["max"], color=kind.colour, alpha=0.15, linewidth=0)
+        axis.set_title(name)
+        axis.grid(axis="y")
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
-    figure.supxlabel("bones hidden (% of the spine's)", fontsize=9)
-    figure.supylabel("recall of hidden bones (% of pixels)", fontsize=9)
-    sns.despine(figure)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=6)
+    for axis in axes[-1]:
+        axis.set_xlabel("bones hidden (% of the spine's)")
+    figure.supylabel("recall of hidden bones (% of pixels)")
+    style.note(
+        figure,
+        "Points: bins of the share that is hidden, each at its mean. Recall is the mean over the kinds of "
+        f"hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest.",
+    )
     return figure
 
 

@@ -1,14 +1,13 @@
 """What longer training gains, and what the profile's own choices cost or bring.
 
-Of no runs a figure is empty, and a table says so.
+Of no runs a figure and a table say so.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from sadanet_lab.studies.convergence import CONVERGED
+from sadanet_lab.views import style
 
 
 def doubling_markdown(table: pd.DataFrame) -> str:
@@ -35,27 +34,25 @@ def doubling_markdown(table: pd.DataFrame) -> str:
 def dice_against_length(lengths: pd.DataFrame) -> Figure:
     """Bone Dice against the number of steps, one line per method; of ``convergence.dice_by_length``."""
     if lengths.empty:
-        return plt.figure(figsize=(1, 1))
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    style = {"style": "method", "markers": True, "dashes": False, "markersize": 6}
-    sns.lineplot(
-        lengths,
-        x="iterations",
-        y="dice",
-        hue="method",
-        palette=sns.color_palette("husl", lengths.method.nunique()),
-        ax=axis,
-        **style,
-    )
+        return style.empty("Nothing to draw: no runs of several lengths are kept.")
+    figure, axes = style.panels(1, 1, 3.0)
+    axis, ends = axes[0, 0], {}
+    for name, rows in lengths.groupby("method", sort=False):
+        means = rows.groupby("iterations").dice.mean()
+        axis.plot(means.index, means, **style.look(str(name)).line)
+        ends[str(name)] = means.index[-1], means.iloc[-1]
     steps = sorted(lengths.iterations.unique())
     axis.set_xscale("log", base=2)
     axis.set_xticks(steps, [f"{step:,}" for step in steps])
     axis.set(xlabel="steps of training, each with its own cosine", ylabel="mean bone Dice (%)")
     axis.minorticks_off()
-    axis.grid(axis="y", color="0.92")
-    axis.legend().remove()
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    sns.despine(figure)
+    axis.grid(axis="y")
+    style.label_lines(axis, ends, {name: style.look(name).colour for name in ends})
+    style.note(
+        figure,
+        f"Each point is a training of its own, {style.counted(lengths.seed.nunique(), 'seed')}, scored on all test "
+        "images; lines only tie a method's points together. The axis begins above 0.",
+    )
     return figure
 
 

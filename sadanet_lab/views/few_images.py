@@ -1,13 +1,14 @@
 """What a few annotated images bring: a table and a figure."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from sadanet_lab.studies.few_images import ADAPTED, NEW, SHIPPED
+from sadanet_lab.views import style
 
 MEASURES = {"dice": "mean bone Dice (%)", "mae": "error of the largest angle (°)"}
+STARTS = {SHIPPED: style.look(SHIPPED), NEW: style.look("SADANet"), ADAPTED: style.look("UNet")}
+"""How a start is drawn."""
 FEWEST_SEEDS = 2
 """Of which there is a spread."""
 
@@ -33,17 +34,24 @@ def few_images_markdown(table: pd.DataFrame) -> str:
 
 def few_images(table: pd.DataFrame) -> Figure:
     """Dice and angle error against the number of annotated images: the mean over seeds, and the seeds as points."""
-    figure, axes = plt.subplots(1, len(MEASURES), figsize=(8, 3.2), layout="constrained")
+    figure, axes = style.panels(1, len(MEASURES), 2.6)
     counts = sorted(table.images.unique())
     shown = table.assign(place=table.images.map(counts.index))
-    palette = dict(zip((SHIPPED, NEW, ADAPTED), sns.color_palette("colorblind"), strict=False))
-    for axis, (measure, title) in zip(axes, MEASURES.items(), strict=True):
-        both = {"data": shown, "x": "place", "y": measure, "hue": "start", "palette": palette, "ax": axis}
-        sns.lineplot(**both, errorbar=None, marker="o", markersize=6, legend=axis is axes[0])
-        sns.scatterplot(**both, s=14, alpha=0.6, linewidth=0, legend=False)
-        axis.set(xlabel="annotated images", ylabel=title, ylim=(0, 100 if measure == "dice" else None))
+    for axis, (measure, title) in zip(axes.flat, MEASURES.items(), strict=True):
+        for start, rows in shown.groupby("start", sort=False):
+            kind = STARTS[str(start)]
+            axis.scatter(rows.place, rows[measure], s=7, color=kind.colour, alpha=0.5, linewidth=0)
+            means = rows.groupby("place")[measure].mean()
+            axis.plot(means.index, means, **kind.line, label=start)
+        axis.set(xlabel="annotated images", ylabel=title)
         axis.set_xticks(range(len(counts)), [str(count) for count in counts])
-        axis.grid(axis="y", color="0.92")
-    axes[0].legend(title="training starts from", frameon=False, loc="lower right")
-    sns.despine(figure)
+        axis.grid(axis="y")
+    axes[0, 1].set_ylim(0, None)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    seeds = table.groupby(["start", "images"]).seed.nunique().max()
+    style.note(
+        figure,
+        f"Lines: means of up to {style.counted(seeds, 'seed')}, each a small point; all test images of the other "
+        "scanner (phantoms). The axis of Dice begins above 0; the numbers of images stand at equal distances.",
+    )
     return figure

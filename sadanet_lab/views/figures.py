@@ -1,28 +1,19 @@
-"""The figures. Colours are told apart by the colour-blind too; the field's red, green and blue are an option."""
+"""Figures of data, of scores, of training and of what attention costs."""
 
 from collections.abc import Iterable
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from torch import Tensor
 
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
-from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
+from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.spine.names import SEVERITIES, USUAL
+from sadanet_lab.views import style
 from sadanet_lab.views.overlays import overlay
-from sadanet_lab.views.tables import quantity_title
-
-
-def class_legend(figure: Figure, colours: np.ndarray = COLOUR_BLIND_SAFE) -> None:
-    """The three bones and their colours, below the figure."""
-    handles = [Patch(color=colours[i] / 255, label=name.replace("_", " ")) for i, name in enumerate(CLASSES) if i > 0]
-    figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, bbox_to_anchor=(0.5, -0.06))
 
 
 def images_and_masks(
@@ -30,100 +21,104 @@ def images_and_masks(
 ) -> Figure:
     """Each image beside itself with its mask drawn over it."""
     samples, titles = list(samples), list(titles)
-    figure, axes = plt.subplots(1, 2 * len(samples), figsize=(1.35 * 2 * len(samples), 5.4), layout="constrained")
+    tallest = max(tall / wide for tall, wide in (sample.image().shape for sample in samples))
+    panel = style.TWO_COLUMNS / (2 * len(samples)) - 0.06
+    figure, axes = style.panels(1, 2 * len(samples), panel * tallest + 0.75)
     for place, (sample, title) in enumerate(zip(samples, titles, strict=True)):
         image = sample.image()
-        plain, drawn = axes[2 * place : 2 * place + 2]
+        plain, drawn = axes[0, 2 * place : 2 * place + 2]
         plain.imshow(image, cmap="gray", vmin=0, vmax=255)
         drawn.imshow(overlay(image, sample.mask(), colours))
-        plain.set_title(title, fontsize=9, loc="left")
-    for axis in axes:
+        plain.set_title(title)
+    for axis in axes.flat:
         axis.axis("off")
-    class_legend(figure, colours)
+    style.class_legend(figure, colours)
+    style.note(figure, f"n = {style.counted(len(samples), 'image')}; right of each the same with its mask.")
     return figure
 
 
 def training_patches(pictures: Tensor, labels: Tensor, colours: np.ndarray = COLOUR_BLIND_SAFE) -> Figure:
     """Patches with their masks drawn over them; of ``selection.pick_patches``."""
-    figure, axes = plt.subplots(1, len(pictures), figsize=(1.0 * len(pictures), 2.4), layout="constrained")
-    for axis, picture, label in zip(axes, pictures, labels, strict=True):
+    count, (height, width) = len(pictures), labels.shape[1:]
+    figure, axes = style.panels(1, count, style.TWO_COLUMNS / count * height / width + 0.5)
+    for axis, picture, label in zip(axes.flat, pictures, labels, strict=True):
         axis.imshow(overlay(picture[0].numpy(), label.numpy(), colours))
         axis.axis("off")
-    return figure
-
-
-def real_among(table: pd.DataFrame) -> Figure:
-    """Where a real image's value lies in the 5-95 % range of the images, one line per quantity.
-
-    table: of ``dataset_statistics.compare_with_real``. Every range is stretched to the same width.
-    """
-    figure, axes = plt.subplots(1, 2, figsize=(9, 0.155 * len(table) / 2 + 0.8), layout="constrained", sharex=True)
-    for axis, half in zip(axes, np.array_split(np.arange(len(table)), 2), strict=True):
-        part = table.iloc[half]
-        width = (part.high - part.low).where(part.high > part.low, 1)
-        places = np.arange(len(part))
-        axis.barh(places, 1, 0.6, color="0.88")
-        axis.scatter((part["median"] - part.low) / width, places, marker="|", color="0.4", s=40)
-        axis.scatter((part.real - part.low) / width, places, s=16, color=COLOUR_BLIND_SAFE[1] / 255, zorder=3)
-        axis.set_yticks(places, part.quantity.map(quantity_title), fontsize=6.5)
-        axis.set(xticks=[0, 1], xlim=(-0.25, 1.25), ylim=(len(part) - 0.4, -0.6))
-        axis.set_xticklabels(["5 %", "95 %"])
-        axis.tick_params(length=0)
-    sns.despine(figure, left=True, bottom=True)
+    style.class_legend(figure, colours)
+    style.note(figure, f"n = {count} patches of {height} x {width} pixels, those of the first steps of training.")
     return figure
 
 
 def angle_histogram(truth: pd.DataFrame) -> Figure:
     """Largest curve angle of each phantom, by split, with the severity bands' limits."""
-    figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
+    figure, axes = style.panels(1, 1, 2.2, style.ONE_COLUMN)
+    axis = axes[0, 0]
     bins = np.arange(0, max(60, truth.largest_angle_degrees.max()) + 5, 5)
-    sns.histplot(
-        truth, x="largest_angle_degrees", hue="split", multiple="stack", bins=bins, palette="colorblind", ax=axis
+    splits = [split for split in ("train", "val", "test") if (truth.split == split).any()]
+    greys = {"train": "0.8", "val": "0.55", "test": "0.3"}
+    axis.hist(
+        [truth.largest_angle_degrees[truth.split == split] for split in splits],
+        bins=bins.tolist(),
+        stacked=True,
+        color=[greys[split] for split in splits],
+        edgecolor="white",
+        label=[f"{split} (n = {(truth.split == split).sum()})" for split in splits],
     )
-    for limit, name in zip(USUAL.severities, SEVERITIES[1:], strict=True):
-        axis.axvline(limit, color="0.4", linewidth=0.8, linestyle="--")
-        axis.text(limit + 0.5, axis.get_ylim()[1] * 0.98, name, fontsize=8, va="top", color="0.3")
-    axis.set(xlabel="largest curve angle (degrees)", ylabel="phantoms")
-    sns.despine(figure)
+    for limit, name in zip((0, *USUAL.severities), SEVERITIES, strict=True):
+        axis.axvline(limit, color="0.4", linewidth=0.6, linestyle="--" if limit else "")
+        axis.text(limit + 0.6, 1.01, name, fontsize=style.SMALL, transform=axis.get_xaxis_transform(), color="0.3")
+    axis.set(xlabel="largest curve angle, as drawn (°)", ylabel="phantoms", xlim=(0, bins[-1]))
+    figure.legend(loc="outside upper left", ncols=3, handlelength=1)
     return figure
 
 
-def score_bars(long: pd.DataFrame, scores: pd.DataFrame, metric: str = "dice") -> Figure:
-    """One panel per region: one bar per method (mean over seeds), one dot per seed, bars of one sd, the paper's number.
+def score_dots(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "dice") -> Figure:
+    """One panel per region: each method's mean over seeds, its seeds as points, and the paper's value as a diamond.
 
-    long: of ``run_scores.compare_with_paper``; scores: of ``run_scores.scores_of_runs``. The paper is about
-    patients: only the order of the methods can be compared, not the height.
+    long: of ``run_scores.compare_with_paper``; scores: of ``run_scores.scores_of_runs``, of so many test
+    images. The axis does not begin at 0: places are compared, not lengths. The paper is about patients: only the order
+    of the methods can be compared.
     """
     regions = {region: REGIONS[region] for region in BONE_REGIONS}
     order = list(long[long.source == "here"].method.unique())
-    colours = sns.color_palette("colorblind", len(order))
-    size = 2.5 * len(regions) + 0.8, 0.28 * len(order) + 1.1
-    figure, axes = plt.subplots(1, len(regions), figsize=size, sharex=True, sharey=True, layout="constrained")
-    places = np.arange(len(order))
-    for axis, (region, title) in zip(axes, regions.items(), strict=True):
+    figure, axes = style.panels(1, len(regions), 0.19 * len(order) + 1.05, sharex=True, sharey=True)
+    places, several = np.arange(len(order)), scores.seed.nunique() > 1
+    for axis, (region, title) in zip(axes.flat, regions.items(), strict=True):
         rows = long[(long.region == region) & (long.metric == metric)]
         here = rows[rows.source == "here"].set_index("method").loc[order]
         paper = rows[rows.source == "paper"].set_index("method").reindex(order)
         seeds = scores[(scores.region == region) & (scores.metric == metric)]
-        axis.barh(places, here["mean"], 0.7, color=colours, alpha=0.8)
-        axis.errorbar(here["mean"], places, xerr=here.sd, fmt="none", ecolor="0.2", capsize=3, linewidth=1)
-        axis.scatter(seeds.percent, [order.index(m) for m in seeds.method], s=9, color="0.15", zorder=3)
-        axis.scatter(paper["mean"], places, marker="D", s=26, facecolor="white", edgecolor="0.1", zorder=4)
-        for place, mean in zip(places, here["mean"], strict=True):
-            axis.text(2, place, f"{mean:.1f}", va="center", fontsize=8)
-        axis.set_title(title, fontsize=10)
-        axis.set(xlim=(0, 100), xlabel=f"{METRICS[metric].title} (%)")
-    axes[0].set_yticks(places, order)
-    axes[0].invert_yaxis()
+        axis.hlines(places, 0, 100, color="0.9", linewidth=0.6)
+        for place, name in enumerate(order):
+            own = seeds.percent[seeds.method == name]
+            axis.scatter(own, [place] * len(own), s=7, color=style.look(name).colour, alpha=0.5, linewidth=0, zorder=2)
+            axis.plot(here["mean"][name], place, linestyle="", **_mark(name))
+        axis.scatter(paper["mean"], places, **style.PAPER)
+        axis.set(title=title, xlabel=f"{METRICS[metric].title} (%)")
+    every = pd.concat([part[part.region.isin(regions) & (part.metric == metric)] for part in (long, scores)])
+    every = every["mean"].fillna(every.percent)
+    axes[0, 0].set(xlim=(every.min() - 3, every.max() + 3), ylim=(len(order) - 0.4, -0.6))
+    axes[0, 0].set_yticks(places, order)
     marks = [
-        Line2D([], [], linestyle="", marker="o", color="0.15", markersize=3.5, label="here: one seed"),
         Line2D(
-            [], [], linestyle="", marker="D", markerfacecolor="white", markeredgecolor="0.1", label="paper: patients"
+            [], [], linestyle="", **_mark("SADANet"), label="here: mean over seeds" if several else "here: one seed"
         ),
+        Line2D([], [], linestyle="", marker="D", mfc="none", mec="0.1", label="the paper: patients"),
     ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False)
-    sns.despine(figure)
+    if several:
+        marks.insert(1, Line2D([], [], linestyle="", marker=".", color="0.5", label="here: one seed"))
+    figure.legend(handles=marks, loc="outside upper right", ncols=3, handlelength=1)
+    style.note(
+        figure,
+        f"n = {style.counted(scores.seed.nunique(), 'seed')} x {style.counted(images, 'test image')} here; the paper's "
+        "are single runs on images that are private. The axis begins above 0.",
+    )
     return figure
+
+
+def _mark(name: str) -> dict:
+    kind = style.look(name)
+    return {"marker": kind.marker, "color": kind.colour, "markersize": 5, "zorder": 3}
 
 
 def training_curves(losses: pd.DataFrame) -> Figure:
@@ -131,12 +126,19 @@ def training_curves(losses: pd.DataFrame) -> Figure:
 
     Methods with more outputs sum more losses: heights of different methods cannot be compared.
     """
-    figure, axis = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
-    style = {"units": "seed", "estimator": None, "palette": "colorblind", "linewidth": 1.2}
-    sns.lineplot(losses, x="step", y="loss", hue="method", ax=axis, **style)
-    axis.set(ylim=(0, None), ylabel="loss, summed over outputs")
-    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    sns.despine(figure)
+    figure, axes = style.panels(1, 1, 2.6)
+    axis, ends = axes[0, 0], {}
+    for name, rows in losses.groupby("method", sort=False):
+        for _, run in rows.groupby("seed"):
+            axis.plot(run.step, run.loss, **style.look(str(name)).line | {"marker": ""})
+            ends[str(name)] = run.step.iloc[-1], run.loss.iloc[-1]
+    axis.set(xlim=(0, losses.step.max()), ylim=(0, None), xlabel="step", ylabel="loss, summed over a network's outputs")
+    style.label_lines(axis, ends, {name: style.look(name).colour for name in ends})
+    style.note(
+        figure,
+        f"Training loss, the mean of the last tenth of all steps; a line a run, "
+        f"{style.counted(losses.seed.nunique(), 'seed')}. Methods with more outputs sum more losses.",
+    )
     return figure
 
 
@@ -145,64 +147,33 @@ def attention_costs(costs: pd.DataFrame) -> Figure:
 
     Solid: all products counted; dashed: the paper's convention, in which GCA costs nothing and is left out.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    colours = dict(zip(costs.attention.unique(), sns.color_palette("colorblind"), strict=False))
+    figure, axes = style.panels(1, 2, 2.7)
+    left, right = axes.flat
+    ends: tuple[dict, dict] = {}, {}
+    colours = {}
     for attention, rows in costs.groupby("attention", sort=False):
-        style = {"color": colours[attention], "marker": "o", "markersize": 4}
-        left.plot(rows.image_height, rows.macs / 1e9, label=f"{attention}, all products", **style)
+        colour = style.MODULES[str(attention).split()[0]].colour
+        drawn = [
+            (left, 0, str(attention), rows.macs / 1e9, "-"),
+            (right, 1, str(attention), rows.peak_bytes / 2**20, "-"),
+        ]
         if rows.paper_macs.any():
-            left.plot(
-                rows.image_height, rows.paper_macs / 1e9, "--", label=f"{attention}, the paper's convention", **style
-            )
-        right.plot(rows.image_height, rows.peak_bytes / 2**20, **style)
+            drawn.append((left, 0, f"{attention} (paper)", rows.paper_macs / 1e9, "--"))
+        for axis, place, label, values, dash in drawn:
+            axis.plot(rows.image_height, values, color=colour, linestyle=dash, marker="o")
+            ends[place][label] = rows.image_height.iloc[-1], values.iloc[-1]
+            colours[label] = colour
     for axis, label in ((left, "multiply-adds (G)"), (right, "peak memory of activations (MiB)")):
         axis.set(xscale="log", yscale="log", xlabel="image height (pixels)", ylabel=label)
-        axis.set_xticks(heights := costs.image_height.unique(), heights)
+        axis.set_xticks(heights := costs.image_height.unique(), [f"{height:,}" for height in heights])
+        axis.yaxis.set_major_formatter("{x:,g}")
         axis.minorticks_off()
-        axis.grid(color="0.9")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    sns.despine(figure)
-    return figure
-
-
-def affinity_entropies(table: pd.DataFrame) -> Figure:
-    """Entropy of every row of g, trained and at the start, a panel per form; of ``saturation.affinity_rows``."""
-    forms = list(table.normalisation.unique())
-    figure, axes = plt.subplots(1, len(forms), figsize=(3.6 * len(forms), 2.8), sharey=True, layout="constrained")
-    for axis, form in zip(np.atleast_1d(axes), forms, strict=True):
-        sns.histplot(
-            table[table.normalisation == form],
-            x="relative_entropy",
-            hue="network",
-            bins=np.linspace(0, 1, 41),
-            stat="proportion",
-            common_norm=False,
-            palette="colorblind",
-            legend=form == forms[-1],
-            ax=axis,
-        )
-        axis.set(title=form, xlabel="entropy of a row of g / log C", ylabel="share of rows")
-    sns.move_legend(np.atleast_1d(axes)[-1], "center left", bbox_to_anchor=(1, 0.5), title=None, frameon=False)
-    sns.despine(figure)
-    return figure
-
-
-def saturation_by_size(table: pd.DataFrame) -> Figure:
-    """Share of one-hot rows against the picture's pixels, one panel an equation; of ``saturation.by_size``."""
-    equations = list(table.equation.unique())
-    figure, axes = plt.subplots(
-        1, len(equations), figsize=(3.4 * len(equations), 2.8), sharey=True, layout="constrained"
+        axis.grid()
+    for axis, which in ((left, ends[0]), (right, ends[1])):
+        style.label_lines(axis, which, colours)
+    style.note(
+        figure,
+        "Counted from the architecture, one image 512 pixels wide; both axes logarithmic. Solid: every product; "
+        "dashed: no product of an attention map, as the paper's tool counts (GCA would cost nothing).",
     )
-    table = table.assign(pixels=table.height * table.width, percent=100 * table.one_hot)
-    for axis, equation in zip(np.atleast_1d(axes), equations, strict=True):
-        rows = table[table.equation == equation]
-        style = {"marker": "o", "palette": "colorblind", "hue_order": list(table.network.unique())}
-        sns.lineplot(rows, x="pixels", y="percent", hue="network", ax=axis, errorbar=("pi", 100), **style)
-        axis.set(
-            title=equation, xscale="log", ylim=(-3, 103), xlabel="pixels of the picture", ylabel="one-hot rows (%)"
-        )
-        if equation != equations[-1]:
-            axis.get_legend().remove()
-    sns.move_legend(np.atleast_1d(axes)[-1], "center left", bbox_to_anchor=(1, 0.5), title=None, frameon=False)
-    sns.despine(figure)
     return figure

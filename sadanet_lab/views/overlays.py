@@ -4,11 +4,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from sadanet_lab.spine.classes import CLASSES, COLOURS
+from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
 from sadanet_lab.spine.curve_angles import Measurement
 
 
-def overlay(image: np.ndarray, labels: np.ndarray, colours: np.ndarray = COLOURS, opacity: float = 0.35) -> np.ndarray:
+def overlay(
+    image: np.ndarray, labels: np.ndarray, colours: np.ndarray = COLOUR_BLIND_SAFE, opacity: float = 0.35
+) -> np.ndarray:
     """Grey image (H, W) and label map (H, W), both uint8 -> RGB (H, W, 3): tinted bones with a full-colour outline.
 
     The outline is about 1/300 of the picture's height thick, so that it stays visible when the picture is reduced.
@@ -26,7 +28,7 @@ def overlay(image: np.ndarray, labels: np.ndarray, colours: np.ndarray = COLOURS
 def with_levels(rgb: np.ndarray, found: Measurement) -> np.ndarray:
     """RGB picture (H, W, 3) uint8 with a thin line through each level, and through both ends of each curve a long one.
 
-    Each curve's angle is written to the right of its apex.
+    Each curve's angle is written to the right of its apex, or as far right as the picture has room.
     """
     picture = Image.fromarray(rgb)
     draw = ImageDraw.Draw(picture)
@@ -42,9 +44,8 @@ def with_levels(rgb: np.ndarray, found: Measurement) -> np.ndarray:
     for curve in found.curves:
         left, right = (np.array(end) for end in (found.levels[curve.apex].left, found.levels[curve.apex].right))
         size = max(10, round(rgb.shape[0] / 60))
-        place = tuple(right + 0.12 * (right - left))
-        text = f"{curve.angle_degrees:.0f}°"
-        draw.text(
-            place, text, "white", font_size=size, anchor="lm", stroke_width=max(1, size // 8), stroke_fill="black"
-        )
+        text, edge = f"{curve.angle_degrees:.0f}°", max(1, size // 8)
+        x, y = right + 0.12 * (right - left)
+        room = rgb.shape[1] - draw.textlength(text, font_size=size) - 2 * edge
+        draw.text((min(x, room), y), text, "white", font_size=size, anchor="lm", stroke_width=edge, stroke_fill="black")
     return np.asarray(picture)

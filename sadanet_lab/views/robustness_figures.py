@@ -1,38 +1,82 @@
 """How Dice and angle fall as pictures get worse, one panel per degradation; and which faint bones are still found."""
 
-import matplotlib.pyplot as plt
+import textwrap
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.spine.classes import BONES
+from sadanet_lab.views import style
 
-QUANTITIES = {"dice": "mean bone Dice (%)", "angle_error": "angle error (°)"}
+QUANTITIES = {
+    "dice": "mean bone\nDice (%)",
+    "angle_error": "error of the\nangle (°)",
+    "measurable": "angles that are\nmeasurable (%)",
+}
+FEWEST_IMAGES = 10
+"""For a bootstrap interval; of fewer the images themselves are drawn."""
 
 
 def curves(table: pd.DataFrame) -> Figure:
-    """Dice (upper row) and angle error (lower row) against the strength of each degradation, one line per network.
+    """Dice, angle error and measurable angles against the strength of each degradation, one line per network.
 
-    table: of ``studies.robustness.over_seeds``. The band is the 95 % bootstrap interval of the mean over images.
+    table: of ``studies.robustness.over_seeds``. Lines are means over images; the angle's is of those that are
+    measurable and hollow where some are not. Around them the 95 % bootstrap interval over images, or, of fewer than
+    ``FEWEST_IMAGES``, the images as points.
     """
-    names = list(table.degradation.unique())
-    figure, axes = plt.subplots(
-        2, len(names), figsize=(2.1 * len(names), 4.6), layout="constrained", sharey="row", squeeze=False
-    )
-    shown = table.assign(dice=100 * table.dice)
+    names, networks = list(table.degradation.unique()), list(table.network.unique())
+    images = table.stem.nunique()
+    figure, axes = style.panels(3, len(names), 4.0, sharey="row", sharex="col")
+    shown = table.assign(dice=100 * table.dice, measurable=100 * table.measurable)
     for column, name in enumerate(names):
-        part = shown[shown.degradation == name]
-        for row, (quantity, title) in enumerate(QUANTITIES.items()):
-            axis = axes[row, column]
-            sns.lineplot(part, x="strength", y=quantity, hue="network", style="network", markers=True, dashes=False,
-                         seed=0, palette="colorblind", ax=axis, legend=row == 0 and column == 0)  # fmt: skip
-            axis.set(ylabel=title if column == 0 else "", xlabel=DEGRADATIONS[name].unit if row == 1 else "")
-        axes[0, column].set_title(DEGRADATIONS[name].title, fontsize=10)
-    legend = axes[0, 0].get_legend()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-    legend.remove()
+        for network in networks:
+            part = shown[(shown.degradation == name) & (shown.network == network)]
+            for axis, quantity in zip(axes[:, column], QUANTITIES, strict=True):
+                _draw(axis, part, quantity, network, images)
+        axes[0, column].set_title(DEGRADATIONS[name].title)
+        strengths = list(DEGRADATIONS[name].strengths)
+        axes[2, column].set_xticks(strengths, [f"{strength:g}".replace("0.", ".") for strength in strengths])
+        axes[2, column].set_xlabel(textwrap.fill(DEGRADATIONS[name].unit, 13))
+    for axis, title in zip(axes[:, 0], QUANTITIES.values(), strict=True):
+        axis.set_ylabel(title)
+    for row, low, high in ((0, 0, 100), (1, 0, None), (2, -5, 105)):
+        axes[row, 0].set_ylim(low, high)
+    for axis in axes.flat:
+        axis.grid(axis="y")
+    figure.align_ylabels(axes[:, 0])
+    style.legend(figure, networks, "outside upper right", len(networks))
+    around = (
+        "bands: 95 % bootstrap interval of the mean over images"
+        if images >= FEWEST_IMAGES
+        else "small points: the single images, too few for an interval"
+    )
+    style.note(
+        figure,
+        f"n = {style.counted(images, 'test image')}, each degraded in every way; across: strength, 0 is the image as "
+        f"it is. Lines: means over images, after the mean over seeds; {around}. Angle: against that of the degraded "
+        "mask, mean of the measurable; hollow where some are not measurable.",
+    )
     return figure
+
+
+def _draw(axis, part: pd.DataFrame, quantity: str, network: str, images: int) -> None:
+    kind, known = style.look(network), part.dropna(subset=quantity)
+    if quantity != "measurable" and images < FEWEST_IMAGES:
+        axis.plot(known.strength, known[quantity], ".", color=kind.colour, alpha=0.4, markersize=3, markeredgewidth=0)
+    elif quantity != "measurable":
+        sns.lineplot(
+            known, x="strength", y=quantity, color=kind.colour, linewidth=0, seed=0, ax=axis, err_kws={"linewidth": 0}
+        )
+    means = known.groupby("strength")[quantity].mean()
+    axis.plot(means.index, means, **kind.line | {"marker": ""})
+    whole = part.groupby("strength").measurable.mean().reindex(means.index) >= 100
+    for is_whole in (True, False):
+        marks = means[whole == is_whole] if quantity == "angle_error" else means if is_whole else means[:0]
+        face = kind.colour if is_whole else "white"
+        axis.plot(marks.index, marks, kind.marker, color=kind.colour, markerfacecolor=face, markeredgewidth=0.8)
+    axis.set(xlabel="", ylabel="")
 
 
 def losses_markdown(table: pd.DataFrame) -> str:
@@ -41,18 +85,29 @@ def losses_markdown(table: pd.DataFrame) -> str:
     return shown.rename_axis("Dice (%)").to_markdown(disable_numparse=True)
 
 
-def recall_against_contrast(bones: pd.DataFrame) -> Figure:
+def recall_against_contrast(table: pd.DataFrame) -> Figure:
     """Recall of single bones against how dark they stand out, one panel per class, one line per network.
 
-    bones: of ``studies.robustness.bone_contrasts``. Bones are put in bins of equal number; bands as in ``curves``.
+    table: of ``studies.robustness.recall_by_contrast``.
     """
-    figure, axes = plt.subplots(1, len(BONES), figsize=(9, 2.8), layout="constrained", sharey=True)
-    for axis, name in zip(axes, BONES, strict=True):
-        part = bones[bones.bone == name]
-        bins = pd.qcut(part.contrast, 6, duplicates="drop")
-        middle = part.groupby(bins, observed=True).contrast.transform("mean")
-        sns.lineplot(part.assign(contrast=middle, recall=100 * part.recall), x="contrast", y="recall", hue="network",
-                     style="network", markers=True, dashes=False, seed=0, palette="colorblind", ax=axis,
-                     legend=axis is axes[0])  # fmt: skip
-        axis.set(title=name.replace("_", " "), xlabel="contrast (greys)", ylabel="recall (%)")
+    networks = list(table.network.unique())
+    figure, axes = style.panels(1, len(BONES), 2.4, sharey=True)
+    for axis, name in zip(axes.flat, BONES, strict=True):
+        for network in networks:
+            part, kind = table[(table.bone == name) & (table.network == network)], style.look(network)
+            axis.fill_between(
+                part.contrast, 100 * part.low, 100 * part.high, color=kind.colour, alpha=0.15, linewidth=0
+            )
+            axis.plot(part.contrast, 100 * part.recall, **kind.line)
+        bones = table[(table.bone == name) & (table.network == networks[0])].bones.sum()
+        axis.set(title=f"{name.replace('_', ' ')}, n = {bones:,}", xlabel="contrast (greys)")
+        axis.grid(axis="y")
+    axes[0, 0].set_ylabel("recall (%)")
+    style.legend(figure, networks, "outside upper right", len(networks))
+    style.note(
+        figure,
+        f"n: bones of {table.images.max()} test images, in six bins that hold as many each; points: means. Bands: 95 % "
+        "bootstrap interval over images, after the mean over seeds. Contrast 0: the bone cannot be seen. The axis of "
+        "recall begins above 0.",
+    )
     return figure

@@ -28,6 +28,7 @@ def test_smoothed_beside_raw_by_hand():
     table = pd.DataFrame(
         {
             "source": "a",
+            "seed": 0,
             "stem": list("wxyz"),
             "measured": [12.0, 18.0, np.nan, 50.0],
             "raw": [12.5, 26.0, np.nan, 51.0],
@@ -49,7 +50,7 @@ def test_smoothed_beside_raw_by_hand():
         *("33", "8.00", "1.00"),
     ]
     axis = scatter(table).axes[0]
-    assert axis.get_title() == "a\n33 % flagged"
+    assert axis.get_title(loc="left") == "a\n3 of 4, 33 % flagged"
     assert axis.collections[-1].get_offsets().tolist() == [[26, 18]]  # the ring
 
 

@@ -145,6 +145,7 @@ class TestHiddenBones:
 
     def test_pictures_have_a_panel_a_kind_and_a_method(self, rows):
         kinds = views.recall_of_kinds(hidden_bones.recall_by_kind(rows))
-        assert [axis.get_title() for axis in kinds.axes] == ["seen", "one of a pair", "a run of levels"]
+        assert [axis.get_title("left") for axis in kinds.axes] == ["seen", "one of a pair", "a run of levels"]
         doses = views.dose_and_response(hidden_bones.recall_by_share(rows))
-        assert [line.get_label() for line in doses.axes[0].lines] == ["whole", "without GCA"]
+        (legend,) = doses.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["whole network", "without GCA"]

@@ -9,7 +9,7 @@ import pytest
 from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.spine.levels import Level
-from sadanet_lab.studies.angle_agreement import EXPERT, agreement, angles, measure_sources
+from sadanet_lab.studies.angle_agreement import MASK, agreement, angles, measure_sources
 from sadanet_lab.studies.curve_agreement import (
     COLUMNS,
     TrueSpine,
@@ -150,7 +150,7 @@ def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     tested = written[written.stem.isin([sample.stem for sample in data.test])]
     assert sorted(table.true.dropna()) == pytest.approx(sorted(tested.angle_degrees), abs=0.001)
     (found,) = curve_agreement(table).to_dict("records")
-    assert found["source"] == EXPERT
+    assert found["source"] == MASK
     assert found["curves"] == (tested.angle_degrees >= 10).sum() > 5
     assert found["missed"] == found["false"] == 0
     assert found["mae"] < 1.5

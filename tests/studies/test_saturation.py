@@ -13,7 +13,7 @@ from sadanet_lab.studies import run_scores, saturation
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
 from sadanet_lab.training.shipped import shipped_run
-from sadanet_lab.views import figures, tables
+from sadanet_lab.views import audit_figures, tables
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_both_normalisations_train_apart_and_are_looked_at_row_by_row(runs, phan
     g = maps["head.channel_attention.attend"][0][0].double().numpy()
     np.testing.assert_allclose(chosen.relative_entropy, -(g * np.log(g)).sum(1) / np.log(32), rtol=1e-6)
     np.testing.assert_allclose(chosen.itself, np.diag(g), rtol=1e-6)
-    assert figures.affinity_entropies(rows).axes
+    assert audit_figures.affinity_entropies(rows).axes
 
 
 def test_saturation_of_one_hot_and_of_uniform_rows():
@@ -82,7 +82,7 @@ def test_by_size_is_what_the_modules_own_softmax_gives(runs, phantoms):
         assert whole.one_hot[equation] == (weights.max(-1) > saturation.ONE_HOT).mean()
         two = np.sort(np.log(weights), -1)[..., -2:]
         assert whole.gap[equation] == pytest.approx(np.median(two[..., 1] - two[..., 0]), rel=0.02, abs=1e-4)
-    assert figures.saturation_by_size(table).axes
+    assert audit_figures.saturation_by_size(table).axes
     assert "net, Eq. (3)" in saturation.saturation_by_size(table).verdict
 
 

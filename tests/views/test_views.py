@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import PathCollection
-from matplotlib.patches import Rectangle
+from matplotlib.collections import LineCollection, PathCollection
+from printed import check_print
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import open_folder
@@ -15,18 +15,9 @@ from sadanet_lab.metrics import claims, scores, statistics
 from sadanet_lab.reporting.report import latex
 from sadanet_lab.studies import run_scores
 from sadanet_lab.studies.published import published_scores
-from sadanet_lab.studies.selection import pick_sample
 from sadanet_lab.training.run_store import get_or_train_each
-from sadanet_lab.views import comparisons, fig6, figures, tables
+from sadanet_lab.views import comparisons, figures, tables
 from sadanet_lab.views.overlays import overlay
-
-
-@pytest.fixture(scope="module")
-def runs(phantoms, tmp_path_factory):
-    data = open_folder(phantoms)
-    return get_or_train_each(
-        ["unet", "sadanet"], [0, 1], "smoke", data, tmp_path_factory.mktemp("results"), iterations=2
-    )
 
 
 def cell(table, **where):
@@ -71,8 +62,21 @@ def test_the_paper_s_best_is_bold_as_printed_and_none_of_ours():
 
 def test_figures_are_drawn_for_any_number_of_seeds(runs):
     for some in (runs, runs[:1]):
-        figures.score_bars(run_scores.compare_with_paper(some, "I"), run_scores.scores_of_runs(some))
-        figures.training_curves(run_scores.smooth_losses(some))
+        check_print(figures.score_dots(run_scores.compare_with_paper(some, "I"), run_scores.scores_of_runs(some), 2))
+        check_print(figures.training_curves(run_scores.smooth_losses(some)))
+
+
+def test_every_seed_every_mean_and_the_paper_s_value_are_drawn_where_they_are(runs):
+    long, scores_ = run_scores.compare_with_paper(runs, "I"), run_scores.scores_of_runs(runs)
+    axis = figures.score_dots(long, scores_, 2).axes[0]
+    row = cell(long, source="paper", method="SADANet", region="rib", metric="dice")
+    place = [label.get_text() for label in axis.get_yticklabels()].index("SADANet")
+    points = [tuple(point) for dots in axis.collections if isinstance(dots, PathCollection)
+              for point in dots.get_offsets()]  # fmt: skip
+    assert (pytest.approx(row["mean"]), place) in points
+    seeds = scores_.query("method == 'SADANet' and region == 'rib' and metric == 'dice'").percent
+    assert all((pytest.approx(percent), place) in points for percent in seeds)
+    assert (seeds.mean(), place) in [(pytest.approx(line.get_xdata()[0]), line.get_ydata()[0]) for line in axis.lines]
 
 
 def test_rows_of_the_ablation_and_of_the_sweep_are_named_as_ours():
@@ -101,7 +105,7 @@ def test_confusion_rows_add_up_to_one_and_its_diagonal_is_recall(runs):
     shares = run_scores.confusion_of_runs(runs[:1])
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     np.testing.assert_allclose(np.diag(shares), scores.scores_of(runs[0].counts).recall[:4])
-    assert comparisons.confusion(shares, "UNet").axes
+    check_print(comparisons.confusion(shares, "UNet"))
 
 
 def test_reliability_pools_the_seeds_of_a_method(runs):
@@ -109,7 +113,7 @@ def test_reliability_pools_the_seeds_of_a_method(runs):
     pixels = bins.query("region == 'all'").groupby("method").pixels.sum()
     assert (pixels == 2 * 2 * 64 * 256).all()  # seeds, images
     assert errors.percent.between(0, 100).all()
-    assert comparisons.reliability(bins).axes
+    check_print(comparisons.reliability(bins))
 
 
 def test_differences_and_claims_are_shown_for_several_methods_and_for_one(runs):
@@ -118,7 +122,7 @@ def test_differences_and_claims_are_shown_for_several_methods_and_for_one(runs):
         found = statistics.differences_to("SADANet", counts)
         text = tables.differences_markdown(found)
         assert ("UNet" in text) == (len(counts) > 1)
-        comparisons.differences(found)
+        check_print(comparisons.differences(found))
         assert tables.ONE_SEED not in text
         compared, verdicts = claims.check("I", counts, published_scores("I"))
         assert ("surpasses UNet" in tables.claims_markdown(verdicts, compared)) == (len(counts) > 1)
@@ -204,72 +208,26 @@ def test_what_is_not_there_is_shown_as_na():
     assert tables.confusion_markdown(numbers.T).splitlines()[-1].split() == ["|", "rib", "|", "100.0", "|", "n/a", "|"]
 
 
-def test_a_sweeps_band_is_the_range_of_the_seeds(phantoms, tmp_path):
+def test_a_sweep_has_a_point_a_run_no_line_between_runs_and_bars_over_the_seeds(phantoms, tmp_path):
     data = open_folder(phantoms)
     every = get_or_train_each(["sadanet"], [0, 1], "smoke", data, tmp_path, lambda_dice=[0.0, 3.0], iterations=2)
     for runs, seeds in ((every, 2), ([run for run in every if run.recipe.seed == 0], 1)):
         table = run_scores.compare_with_paper(runs, "IV", label=run_scores.lambda_label)
-        figure = comparisons.sweep(table, run_scores.scores_of_runs(runs, label=run_scores.lambda_label))
+        figure = comparisons.sweep(table, run_scores.scores_of_runs(runs, label=run_scores.lambda_label), 2)
+        check_print(figure)
         paper, here = figure.axes[3], figure.axes[7]  # the average of the bones
-        assert paper.lines[0].get_xdata().tolist() == here.lines[0].get_xdata().tolist() == [0, 3]
-        corners = here.collections[0].get_paths()[0].vertices
+        assert all(len(line.get_xdata()) == 2 and len(set(line.get_xdata())) == 1 for line in here.lines + paper.lines)
+        points = [dots.get_offsets() for dots in here.collections if isinstance(dots, PathCollection)]
+        bars = [path.vertices for lines in here.collections if isinstance(lines, LineCollection)
+                for path in lines.get_paths()]  # fmt: skip
         for value in (0, 3):
             of_value = [run for run in runs if run.recipe.lambda_dice == value]
-            dice = [100 * scores.scores_of(run.counts).dice["average_3_bones"] for run in of_value]
-            band = corners[corners[:, 0] == value, 1]
-            assert len(dice) == seeds
-            assert (band.min(), band.max()) == pytest.approx((min(dice), max(dice)))
-
-
-# --- Fig. 6 ---
-
-
-def test_the_box_is_where_label_maps_differ_most():
-    masks = [np.zeros((100, 50), np.uint8) for _ in range(3)]
-    masks[0][60:70, 20:40] = 1
-    masks[1][62:72, 20:40] = 2
-    masks[2][5, 5] = 3  # a lone pixel elsewhere
-    top, left, height, width = fig6.box_of_disagreement(masks)
-    assert (height, width) == (16, 30)
-    assert top <= 60
-    assert top + height >= 72
-    assert left <= 20
-    assert left + width >= 40
-    assert top + height <= 100
-    assert left + width <= 50
-
-
-def test_there_is_no_box_where_label_maps_are_alike(runs, phantoms):
-    assert fig6.box_of_disagreement([np.ones((100, 50), np.uint8)] * 2) is None
-    figure = fig6.segmentations(open_folder(phantoms).test[0], runs[:1])
-    assert not any(isinstance(patch, Rectangle) for axis in figure.axes for patch in axis.patches)
-
-
-def test_the_circle_is_where_a_prediction_errs_most_and_nowhere_if_it_does_not():
-    truth, predicted = np.zeros((200, 60), np.uint8), np.zeros((200, 60), np.uint8)
-    predicted[150:165, 30:45] = 1
-    predicted[10:12, 10:12] = 2
-    row, column, radius = fig6.worst_place(truth, predicted)
-    assert abs(row - 157) < 8
-    assert abs(column - 37) < 8
-    assert radius == 4
-    assert fig6.worst_place(truth, truth) is None
-
-
-def test_the_sample_is_the_one_named_or_that_of_median_dice(runs, phantoms):
-    data = open_folder(phantoms)
-    assert pick_sample(data, runs[0], data.test[1].stem) == data.test[1]
-    dice = fig6.dice_of_images(runs[0])
-    assert dice[pick_sample(data, runs[0]).stem] == sorted(dice.values())[len(dice) // 2]
-    with pytest.raises(BadInput, match="no test image 'nonsense'"):
-        pick_sample(data, runs[0], "nonsense")
-
-
-def test_fig6_has_a_column_an_image_the_mask_and_each_method(runs, phantoms):
-    data = open_folder(phantoms)
-    figure = fig6.segmentations(data.test[0], runs)
-    assert len(figure.axes) == 2 * (2 + len(runs))
-    assert len([axis for axis in fig6.contact_sheet(data, runs[0]).axes if axis.images]) == len(data.test)
+            dice = sorted(100 * scores.scores_of(run.counts).dice["average_3_bones"] for run in of_value)
+            assert sorted(points[0][points[0][:, 0] == value, 1]) == pytest.approx(dice)
+            assert len(bars) == (2 if seeds > 1 else 0)
+            if bars:
+                (bar,) = (bar for bar in bars if bar[0, 0] == value)
+                assert sorted(bar[:, 1]) == pytest.approx([dice[0], dice[-1]])
 
 
 # --- pictures ---
