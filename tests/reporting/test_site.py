@@ -44,7 +44,7 @@ def references(tmp_path):
             ],
         ),
         files=["lines.png", "empty.png", "t.csv", "t.md"],
-        conclusions={"t": "It is **one**.", "lines": "They grow."},
+        conclusions=[{"of": "t", "says": "It is **one**."}, {"of": "lines", "says": "They grow."}],
     )
     write(folder, "01_second", new_markdown_cell("# The second\n\n**Question.** Is it? "))
     figure, axes = plt.subplots(figsize=(3, 2))
