@@ -17,12 +17,15 @@ LARGE_PICTURES = --ZMQChannelsWebsocketConnection.limit_rate=False \
 
 PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: reproduce test test-fast test-browser benchmark parity assumptions install app lab lint lock
+.PHONY: reproduce site test test-fast test-browser benchmark parity assumptions install app lab lint lock
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/sadanet reproduce $(if $(PROFILE),--profile "$$PROFILE") $(if $(DATA),--data "$$DATA") \
 	    $(if $(RESULTS),--results "$$RESULTS") $(if $(SEEDS),--seeds "$$SEEDS") $(if $(CORES),--cores "$$CORES") \
 	    $(if $(GPUS),--gpus "$$GPUS") $(if $(GPU_SLOTS),--gpu-slots "$$GPU_SLOTS") $(if $(CLUSTER),--cluster "$$CLUSTER") \
 	    $(if $(BACKBONE),--backbone "$$BACKBONE") $(if $(BACKBONE_WEIGHTS),--backbone-weights "$$BACKBONE_WEIGHTS")
+
+site: install ## the committed articles as pages: results/site/index.html
+	@.venv/bin/sadanet site results/site
 
 test: install ## all tests; those in a browser are skipped where there is no Chromium
 	$(PYTEST)

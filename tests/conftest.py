@@ -54,8 +54,23 @@ def reproduced(tmp_path_factory, worker_id):
             command = [sys.executable, "-m", "sadanet_lab", "reproduce", "--profile", "smoke", "--results", results]
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             assert done.returncode == 0, done.stdout[-6000:].decode()
+            for folder in ("phantom-smoke", "executed"):  # tests in the browser run notebooks anew
+                shutil.copytree(results / folder, results.with_name("as_reproduced") / folder)
             told.write_bytes(done.stdout)
     return results, told.read_text()
+
+
+@pytest.fixture(scope="session")
+def frozen(reproduced):
+    """The folder of what `sadanet freeze` keeps of the graph's results; its parent is one of references."""
+    from sadanet_lab.reporting.reference import freeze
+
+    results, _ = reproduced
+    kept = results.with_name("references") / "smoke-cpu"
+    with FileLock(results.with_name("references.lock")):
+        if not kept.exists():
+            freeze(results.with_name("as_reproduced") / "phantom-smoke", results / "runs", kept)
+    return kept
 
 
 def pytest_collection_modifyitems(items):

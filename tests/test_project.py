@@ -1,6 +1,8 @@
 """What the project says about itself: imports go down the list of rooms, the lock is whole, environments agree."""
 
 import ast
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -94,6 +96,25 @@ def test_the_version_is_one():
 def test_conda_and_pip_install_the_same_lock():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert {"pip": ["-r requirements.lock"]} in environment["dependencies"]
+
+
+def test_binder_and_dev_containers_are_told_what_is_here():
+    whole, light = (
+        yaml.safe_load((ROOT / name).read_text()) for name in ("environment.yml", ".binder/environment.yml")
+    )
+    assert light["channels"] == whole["channels"]
+    assert "python=3.11" in {*light["dependencies"]} & {
+        *filter(lambda each: isinstance(each, str), whole["dependencies"])
+    }
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["image"] == "python:3.11"
+    assert container["postCreateCommand"] == "make install"
+    after = ROOT / ".binder" / "postBuild"
+    assert os.access(after, os.X_OK)  # or repo2docker does not run it
+    installed = re.search(r"--editable '\.\[train\]' (.+)", after.read_text())[1]
+    assert installed in (ROOT / "docs" / "interactive.md").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {*installed.split()} <= {*extras["notebooks"]}
 
 
 def test_no_picture_outside_results_reference_and_no_patient_data_in_git():

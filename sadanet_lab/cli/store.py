@@ -107,3 +107,22 @@ def freeze(folder: Path, out: Path, results: Path | None) -> None:
 
     names = reference.freeze(folder, results_folder(results) / "runs", out)
     click.echo(f"{out}: tables, figures and {len(names)} runs without their weights")
+
+
+@main.command()
+@click.argument("out", type=FOLDER)
+@click.option(
+    "--reference", type=FOLDER, help="Folder of what freeze keeps.  [default: the project's results/reference]"
+)
+def site(out: Path, reference: Path | None) -> None:
+    """Write the articles that `freeze` keeps to OUT as a small static site; a site that is there is replaced.
+
+    Example: sadanet site results/site
+    """
+    from sadanet_lab.paths import ROOT
+    from sadanet_lab.reporting.site import build_site
+
+    pages = build_site(reference or ROOT / "results" / "reference", out)
+    click.echo(
+        f"{out / 'index.html'}: {len(pages)} pages, {sum(f.stat().st_size for f in out.rglob('*.*')) / 2**20:.1f} MiB"
+    )

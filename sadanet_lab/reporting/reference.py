@@ -2,19 +2,21 @@
 
 <folder>/
     *.csv, *.md, *.png, *.json     as the notebooks left them
+    *.ipynb                        the executed notebooks, no picture in them: see ``article``; `make site` reads them
     runs/<method>-<digest>/        recipe, counts and the other tables, history, environment; no weights
 
 A run kept so opens like any other (``runs.open_run``), all but its network.
 """
 
 import json
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
+from sadanet_lab.files import write_atomically
+from sadanet_lab.paths import ROOT, STANDARD
+from sadanet_lab.reporting.article import light_copy, results_of_phantoms, without_paths
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.run_files import complete
@@ -24,26 +26,24 @@ from sadanet_lab.training.runs import Run, open_run, record_files
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     """Copy a results folder to ``out``, a new folder, with the runs that its notebooks used; returns their names.
 
-    results: ``results/<data>-<profile>``; runs: the folder of runs. Raises ``BadInput`` before anything is written: for
-    a folder without a notebook's results, for runs that are missing, and for results that are not of phantoms, whose
-    images must not leave the machine.
+    results: ``results/<data>-<profile>``, with the executed notebooks in ``results/executed/<data>-<profile>``; runs:
+    the folder of runs. Raises ``BadInput`` before anything is written: for a folder without a notebook's results, for
+    runs and executed notebooks that are missing, and for results that are not of phantoms, whose images must not leave
+    the machine.
     """
-    contents = {path: json.loads(path.read_text()) for path in sorted(Path(results).glob("[0-9]*.json"))}
-    if not contents:
-        raise BadInput(f"{results}: no notebook's results; expected a folder such as results/phantom-quick")
-    for path, content in contents.items():
-        if (data := content["parameters"]["data"]) != PHANTOM:
-            raise BadInput(f"{path}: made of data {data!r}; expected phantoms, not patients' images")
-        image = content["parameters"].get("image", "")
-        if image and not re.fullmatch(r"phantom_\d+", image):
-            raise BadInput(f"{path}: shows {image}; expected a phantom, not a patient's image")
+    contents = results_of_phantoms(results)
+    executed = Path(results).parent / "executed" / Path(results).name
+    articles = {path.stem: light_copy(executed / f"{path.stem}.ipynb", path) for path in contents}
     names = sorted({name for content in contents.values() for name in content["findings"].get("runs", [])})
     kept = [open_run(Path(runs) / name) for name in names]
     if Path(out).exists():
         raise BadInput(f"{out}: already exists; expected a new folder")
     for path, content in contents.items():
-        for name in (path.name, *content["files"]):
+        for name in content["files"]:
             _copy(path.parent / name, out / name)
+        told = without_paths(path.read_text(), content["parameters"]["results"])
+        write_atomically(out / path.name, told)
+        write_atomically(out / f"{path.stem}.ipynb", articles[path.stem])
     for run in kept:
         for name in record_files():
             target = out / "runs" / run.folder.name / name

@@ -3,14 +3,17 @@
 import io
 import json
 import re
+from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT
-from sadanet_lab.reporting.parameters import parameters_of
+from sadanet_lab.reporting.article import pictures_in
+from sadanet_lab.reporting.parameters import list_notebooks, parameters_of
 from sadanet_lab.reporting.reference import freeze, judged_runs, reference_runs
 from sadanet_lab.reporting.report import latex
 from sadanet_lab.studies import audit, audit_networks, choices, convergence, hidden_bones, knockouts, run_scores, table3
@@ -208,18 +211,32 @@ def test_it_has_the_seeds_that_it_needs_and_says_where_and_how_it_was_made(folde
 
 
 @pytest.mark.notebook
-def test_what_is_frozen_opens_and_gives_the_same_table(reproduced, tmp_path):
+def test_what_is_frozen_opens_and_gives_the_same_table(reproduced, frozen):
     results, _ = reproduced
-    names = freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
-    assert len(names) == len(list((results / "runs").glob("*/complete.json")))
-    assert_same_csv(
-        tmp_path / "kept",
-        "table1",
-        run_scores.compare_with_paper(runs_of(tmp_path / "kept", "01_table1_comparison"), "I"),
-    )
-    assert not list((tmp_path / "kept").rglob("*.safetensors"))
+    assert len(list((frozen / "runs").iterdir())) == len(list((results / "runs").glob("*/complete.json")))
+    table = run_scores.compare_with_paper(runs_of(frozen, "01_table1_comparison"), "I")
+    assert_same_csv(frozen, "table1", table)
+    assert not list(frozen.rglob("*.safetensors"))
     with pytest.raises(BadInput, match="already exists"):
-        freeze(results / "phantom-smoke", results / "runs", tmp_path / "kept")
+        freeze(results / "phantom-smoke", results / "runs", frozen)
+
+
+@pytest.mark.notebook
+def test_every_executed_notebook_is_kept_with_all_its_figures_and_tables_and_no_path_of_this_machine(frozen):
+    for path in list_notebooks():
+        told = content(frozen, path.stem)
+        text = (frozen / path.name).read_text()
+        kept = nbformat.reads(text, as_version=4)
+        assert pictures_in(kept) == []
+        outputs = [output for cell in kept.cells for output in cell.get("outputs", [])]
+        named = [output.get("metadata", {}).get("sadanet", {}) for output in outputs]
+        figures = sorted(f"{name['figure']}.png" for name in named if "figure" in name)
+        assert figures == sorted(name for name in told["files"] if name.endswith(".png"))
+        tables = {f"{name['table']}.csv" for name in named if "table" in name}
+        assert tables <= set(told["files"])
+        assert tables or not [name for name in told["files"] if name.endswith(".csv")]
+        for place in (str(frozen.parents[1]), str(ROOT), str(Path.home())):
+            assert place not in text + json.dumps(told)
 
 
 @pytest.mark.notebook
