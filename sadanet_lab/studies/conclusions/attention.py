@@ -1,0 +1,102 @@
+"""What attention does in trained networks, and whether it finds what is hidden."""
+
+import pandas as pd
+
+from sadanet_lab.metrics.claims import IDLE
+from sadanet_lab.studies import knockouts as study
+from sadanet_lab.studies.conclusions.wording import NO_RUNS, NOTHING_MEASURED, extremes, sentence, span
+from sadanet_lab.studies.finding import counted, join
+from sadanet_lab.studies.hidden_bones import WHOLE
+from sadanet_lab.training.evaluation import ONE_HOT
+
+KINDS = {"seen": "seen bones", "pair": "one of a pair", "level": "whole levels", "run": "runs of levels"}
+
+
+def knockouts(lost: pd.DataFrame) -> str:
+    """Of ``knockouts.dice_lost``: how many modules do something, and which the most."""
+    if lost.empty:
+        return "None of these networks has attention that runs in testing."
+    table = study.summarise(lost)
+    names = table.method + "'s " + table.module
+    idle, harm = (table.lost.abs() < IDLE).sum(), (table.lost <= -IDLE).sum()
+    most = table.lost.idxmax()
+    return sentence(
+        f"of {counted(len(table), 'attention module')} {idle} {'is' if idle == 1 else 'are'} idle (less than {IDLE:g} "
+        f"points of Dice) and without {harm} Dice is higher",
+        f"most is lost without {names[most]} ({table.lost[most]:+.2f}, {counted(int(table.seeds.min()), 'seed')})"
+        if table.lost[most] >= IDLE
+        else "none is worth more",
+    )
+
+
+def kinds(recall: pd.DataFrame) -> str:
+    """Of ``hidden_bones.recall_by_kind``: what whole networks find of each kind of bone."""
+    whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
+    if whole.empty:
+        return NO_RUNS
+    means = whole.groupby(["kind", "method"], sort=False).recall.mean()
+    told = [
+        f"of {title} {extremes(means[kind], '{:.0f} %')}" for kind, title in KINDS.items() if kind in set(whole.kind)
+    ]
+    return sentence(f"recall of whole networks is {', '.join(told)} ({counted(whole.seed.nunique(), 'seed')})")
+
+
+def doses(recall: pd.DataFrame) -> str:
+    """Of ``hidden_bones.recall_by_share``: what more hidden bones cost whole networks."""
+    whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
+    if whole.share.nunique() < 2:
+        return NO_RUNS if whole.empty else "One share alone is hidden: there is no dose to answer to."
+    low, high = whole.share.min(), whole.share.max()
+    means = whole.groupby(["method", "share"]).recall.mean().unstack()
+    lost = (means[low] - means[high]).dropna()
+    fewer = (lost > 0).sum()
+    seeds = counted(whole.seed.nunique(), "seed")
+    return sentence(
+        f"from {100 * low:.0f} % of the bones hidden to {100 * high:.0f} % recall falls in {fewer} of "
+        f"{counted(len(lost), 'method')}, by {extremes(lost, '{:.1f}')} points ({seeds})"
+    )
+
+
+def responses(table: pd.DataFrame) -> str:
+    """Of ``hidden_bones.modules_response``: which module adds most to the recall of hidden bones, beside seen ones."""
+    hidden = table[table.kind != "seen"].dropna(subset="added")
+    if hidden.empty:
+        return NO_RUNS
+    means = hidden.groupby(["method", "module"], sort=False).added.mean()
+    method, module = means.idxmax()
+    seen = table[(table.kind == "seen") & (table.method == method) & (table.module == module)].added
+    seeds = int(hidden.seeds.min())
+    return sentence(
+        f"of {counted(len(means), 'module')} {(means > 0).sum()} add to the recall of hidden bones, most {method}'s "
+        f"{module}: {means.max():+.1f} points" + (f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""),
+        "one seed gives no verdict" if seeds == 1 else f"means of {seeds} seeds",
+    )
+
+
+def entropies(rows: pd.DataFrame) -> str:
+    """Of ``saturation.affinity_rows``: how many of the rows of g are one-hot, by form, trained and at the start."""
+    shares = rows.assign(one_hot=100.0 * (rows.largest >= ONE_HOT)).groupby(["normalisation", "network"], sort=False)
+    told = [f"{share:.0f} % with {form} ({network})" for (form, network), share in shares.one_hot.mean().items()]
+    return sentence(f"rows of g that look at one channel alone: {', '.join(told)}") if told else NOTHING_MEASURED
+
+
+def sizes(table: pd.DataFrame) -> str:
+    """Of ``saturation.by_size``: the same against the size of the picture, each network and equation."""
+    told = []
+    for equation, part in table.groupby("equation", sort=False):
+        pixels = part.height * part.width
+        means = (100 * part.one_hot).groupby([part.network, pixels], sort=False).mean()
+        first, last = means.groupby(level=0).first(), means.groupby(level=0).last()
+        more = (last > first).sum()
+        told.append(
+            f"{equation}: {span(first, '{:.0f} %')} of the rows one-hot on the smallest pictures, "
+            f"{span(last, '{:.0f} %')} on whole images, more in {more} of {counted(len(first), 'network')}"
+        )
+    return sentence(*told) if told else NOTHING_MEASURED
+
+
+def maps(one_hot: dict[str, float]) -> str:
+    """Network -> share of the rows of its GCA that look at one channel alone, in percent; for attention maps."""
+    values = pd.Series(one_hot, dtype=float).dropna()
+    told = [f"{share:.0f} % in {name}" for name, share in values.items()]
+    return sentence(f"rows of GCA that look at one channel alone: {join(told)}") if told else NOTHING_MEASURED

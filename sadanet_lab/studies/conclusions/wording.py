@@ -1,0 +1,43 @@
+"""How conclusions put numbers into words."""
+
+import pandas as pd
+
+from sadanet_lab.training.profiles import gives_verdicts
+
+NO_RUNS = "Nothing can be said: there are no runs that methods may be judged by."
+NOTHING_MEASURED = "Nothing can be said: nothing could be measured."
+
+
+def extremes(values: pd.Series, form: str) -> str:
+    """ "71.60 % (SEAM) to 76.54 % (SIU-Net)": the lowest and the highest, and their names (the index).
+
+    form: such as "{:.2f} %". NaN is left out; one value is "76.54 % (SIU-Net)", and none "not measurable".
+    """
+    values = values.dropna()
+    if values.empty:
+        return "not measurable"
+    low, high = (f"{form.format(values[name])} ({name})" for name in (values.idxmin(), values.idxmax()))
+    return low if len(values) == 1 else f"{low} to {high}"
+
+
+def span(values: pd.Series, form: str) -> str:
+    """The same without names: "4 to 11 %" for the form "{:.0f}" and what follows it; "not measurable" of none."""
+    values = values.dropna()
+    if values.empty:
+        return "not measurable"
+    number, _, unit = form.partition("}")
+    low, high = ((number + "}").format(value) for value in (values.min(), values.max()))
+    return low + unit if low == high else f"{low} to {high}{unit}"
+
+
+def caution(seeds: int, profile: str) -> str:
+    """Why numbers of several methods do not judge them; "" where the differences may be asked."""
+    if not gives_verdicts(profile):
+        return f"profile `{profile}` gives no verdict on methods"
+    return "one seed cannot tell a method from chance" if seeds == 1 else ""
+
+
+def sentence(*clauses: str) -> str:
+    """Clauses, those that are not empty, as one sentence."""
+    text = "; ".join(clause for clause in clauses if clause)
+    return f"{text[:1].upper()}{text[1:]}."
