@@ -61,8 +61,20 @@ class Report:
         conclusion: str = "",
         footnote: str | None = None,
     ) -> None:
-        """Show a table, with what it shows below it; write ``<name>.csv`` (every number, long form), ``<name>.md`` (as
-        shown: wide tables folded) and ``<name>.tex`` (for print, every column).
+        """Show a table, with what it shows below it, and write it: see ``write_table``."""
+        _show(self.write_table(name, long, markdown, caption, conclusion, footnote))
+
+    def write_table(
+        self,
+        name: str,
+        long: pd.DataFrame,
+        markdown: str,
+        caption: str,
+        conclusion: str = "",
+        footnote: str | None = None,
+    ) -> str:
+        """Write ``<name>.csv`` (every number, long form), ``<name>.md`` (for the page: a wide table is folded) and
+        ``<name>.tex`` (for print: every column); returns what the page shows.
 
         footnote: by default what the dataset is; something else, or "", where the numbers do not come from it.
         """
@@ -73,8 +85,8 @@ class Report:
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
         self._write(f"{name}.tex", latex(markdown, caption))
-        self._conclude(name, conclusion)
-        _show(Markdown(text))
+        self.conclude({name: conclusion})
+        return text
 
     def figure(self, name: str, figure: Figure, conclusion: str = "", dots: int | None = None) -> None:
         """Show a figure, with what it shows below it; write ``<name>.png`` and, for print, ``<name>.pdf``, whose
@@ -84,16 +96,22 @@ class Report:
         """
         for kind in ("png", "pdf"):
             self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
-        self._conclude(name, conclusion)
-        _show(figure, *[Markdown(_led(conclusion))] * bool(conclusion))
+        self.conclude({name: conclusion})
+        _show(figure, _led(conclusion))
         plt.close(figure)  # or the notebook shows it once more when the cell ends
 
-    def picture(self, name: str, content: Image.Image | bytes) -> None:
-        """Write ``<name>.png`` of a picture as it is, or of what is a PNG file already."""
+    def picture(self, name: str, content: Image.Image | bytes, conclusion: str = "") -> None:
+        """Write ``<name>.png`` of a picture as it is, or of what is a PNG file already; show what it shows."""
         buffer = io.BytesIO()
         if isinstance(content, Image.Image):
             content.save(buffer, "PNG")
         self._write(f"{name}.png", content if isinstance(content, bytes) else buffer.getvalue())
+        self.conclude({name: conclusion})
+        _show(_led(conclusion))
+
+    def conclude(self, conclusions: Mapping[str, str]) -> None:
+        """Keep sentences for the end, by what each is of; an empty one is none."""
+        self.conclusions |= {name: said for name, said in conclusions.items() if said}
 
     def finish(self, **findings: Any) -> None:
         """Show what the run shows, all conclusions, and write ``<notebook>.json``: parameters, files, findings (plain
@@ -109,11 +127,7 @@ class Report:
         }
         self._write(self.result.name, json.dumps(content, indent=2) + "\n")
         told = "\n".join(f"- {sentence}" for sentence in dict.fromkeys(self.conclusions.values()))
-        _show(Markdown("\n\n".join(part for part in (f"## {SHOWS}", told, self._footnote()) if part)))
-
-    def _conclude(self, name: str, conclusion: str) -> None:
-        if conclusion:
-            self.conclusions[name] = conclusion
+        _show("\n\n".join(part for part in (f"## {SHOWS}", told, self._footnote()) if part))
 
     def _write(self, name: str, content: str | bytes) -> None:
         write_atomically(self.folder / name, content)
@@ -134,10 +148,10 @@ def _led(conclusion: str) -> str:
     return f"**This run:** {conclusion}" if conclusion else ""
 
 
-def _show(*shown: Any) -> None:
-    """In a notebook; elsewhere there is nobody to look."""
+def _show(*shown: Figure | str) -> None:
+    """Figures and Markdown, "" being nothing. In a notebook: elsewhere there is nobody to look."""
     if get_ipython() is not None:
-        display(*shown)
+        display(*(Markdown(one) if isinstance(one, str) else one for one in shown if one))
 
 
 def _kernel_parameters(notebook: str) -> dict[str, Any]:

@@ -115,9 +115,9 @@ def worst(table: pd.DataFrame, source: str, seed: int) -> str:
     lost = int(off.isna().sum())
     if lost == len(off):
         return NOTHING_MEASURED
-    stem = off.idxmax()
+    furthest = part.assign(off=off).sort_values("off", na_position="first").iloc[-1]
     return sentence(
-        f"{source} is furthest off in {stem}: {part.measured[stem]:.1f}° for {part.true[stem]:.1f}°",
+        f"{source} is furthest off in {furthest.name}: {furthest.measured:.1f}° for {furthest.true:.1f}°",
         f"half of the {counted(len(off) - lost, 'measured image')} are off by {off.median():.1f}° or less",
         f"{lost} could not be measured" if lost else "",
     )

@@ -17,14 +17,13 @@ def knockouts(lost: pd.DataFrame) -> str:
     if lost.empty:
         return "None of these networks has attention that runs in testing."
     table = study.summarise(lost)
-    names = table.method + "'s " + table.module
     idle, harm = (table.lost.abs() < IDLE).sum(), (table.lost <= -IDLE).sum()
-    most = table.lost.idxmax()
+    most = table.sort_values("lost", kind="stable").iloc[-1]
     return sentence(
         f"of {counted(len(table), 'attention module')} {idle} {'is' if idle == 1 else 'are'} idle (less than {IDLE:g} "
         f"points of Dice) and without {harm} Dice is higher",
-        f"most is lost without {names[most]} ({table.lost[most]:+.2f}, {counted(int(table.seeds.min()), 'seed')})"
-        if table.lost[most] >= IDLE
+        f"most is lost without {most.method}'s {most.module} ({most.lost:+.2f}, {counted(int(most.seeds), 'seed')})"
+        if most.lost >= IDLE
         else "none is worth more",
     )
 
@@ -63,20 +62,21 @@ def responses(table: pd.DataFrame) -> str:
     if hidden.empty:
         return NO_RUNS
     means = hidden.groupby(["method", "module"], sort=False).added.mean()
-    method, module = means.idxmax()
-    seen = table[(table.kind == "seen") & (table.method == method) & (table.module == module)].added
+    most = means.reset_index().sort_values("added", kind="stable").iloc[-1]
+    seen = table[(table.kind == "seen") & (table.method == most.method) & (table.module == most.module)].added
     seeds = int(hidden.seeds.min())
     return sentence(
-        f"of {counted(len(means), 'module')} {(means > 0).sum()} add to the recall of hidden bones, most {method}'s "
-        f"{module}: {means.max():+.1f} points" + (f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""),
+        f"of {counted(len(means), 'module')} {(means > 0).sum()} add to the recall of hidden bones, most "
+        f"{most.method}'s {most.module}: {most.added:+.1f} points" + (f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""),
         "one seed gives no verdict" if seeds == 1 else f"means of {seeds} seeds",
     )
 
 
 def entropies(rows: pd.DataFrame) -> str:
     """Of ``saturation.affinity_rows``: how many of the rows of g are one-hot, by form, trained and at the start."""
-    shares = rows.assign(one_hot=100.0 * (rows.largest >= ONE_HOT)).groupby(["normalisation", "network"], sort=False)
-    told = [f"{share:.0f} % with {form} ({network})" for (form, network), share in shares.one_hot.mean().items()]
+    one_hot = rows.assign(percent=100.0 * (rows.largest >= ONE_HOT))
+    shares = one_hot.groupby(["normalisation", "network"], sort=False).percent.mean().reset_index()
+    told = [f"{row.percent:.0f} % with {row.normalisation} ({row.network})" for row in shares.itertuples()]
     return sentence(f"rows of g that look at one channel alone: {', '.join(told)}") if told else NOTHING_MEASURED
 
 

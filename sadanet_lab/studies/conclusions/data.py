@@ -32,10 +32,9 @@ def real_among(table: pd.DataFrame, images: int) -> str:
     known = table.dropna(subset=["low", "high"])
     if known.empty:
         return NOTHING_MEASURED
-    beyond = np.maximum(known.low - known.real, known.real - known.high) / (known.high - known.low).replace(0, np.nan)
-    furthest = known.quantity[~known.within.astype(bool)].loc[
-        beyond[~known.within.astype(bool)].sort_values(ascending=False, kind="stable").index
-    ]
+    width = (known.high - known.low).replace(0, np.nan)
+    beyond = pd.concat([known.low - known.real, known.real - known.high], axis=1).max(axis=1) / width
+    furthest = known.assign(beyond=beyond)[~known.within.astype(bool)].sort_values("beyond", ascending=False).quantity
     names = join(name.replace("_", " ") for name in furthest[:3])
     return sentence(
         f"of {len(known)} quantities of one real image {int(known.within.sum())} lie within the 5 to 95 % range of "

@@ -102,6 +102,15 @@ def _standing(primary: pd.DataFrame) -> str:
     return "borne out" if ((primary.verdict == "above") & reached).all() else "left undecided"
 
 
+def of_forms(scores: pd.DataFrame, profile: str) -> str:
+    """Of ``run_scores.scores_of_runs``, labelled by one setting: mean bone Dice of each label, over its seeds."""
+    dice = scores[(scores.region == BONE_AVERAGE) & (scores.metric == "dice")]
+    means = dice.groupby("method", sort=False).percent.mean()
+    seeds = dice.seed.nunique()
+    why = caution(seeds, profile) if len(means) > 1 else ""
+    return sentence(f"mean bone Dice is {extremes(means, '{:.2f} %')}, {counted(seeds, 'seed')}", why)
+
+
 def outlines(table: pd.DataFrame, seeds: int, profile: str) -> str:
     """Of ``run_scores.outlines``: bones that are missed and invented in an image, over the three classes."""
     sums = table.groupby("method", sort=False)[["bones", "missed", "false"]].sum()
@@ -132,12 +141,14 @@ def confusion(shares: pd.DataFrame, name: str) -> str:
     if not bones:
         return NOTHING_MEASURED
     found = [f"{100 * known.loc[bone, bone]:.0f} % of {REGIONS[bone].lower()}" for bone in bones]
-    wrong = known.stack()
-    wrong = wrong[[true != predicted for true, predicted in wrong.index]]
-    true, predicted = (str(one).replace("_", " ") for one in wrong.idxmax())
-    return sentence(
-        f"{name} finds {join(found)} pixels", f"most often {true} is taken for {predicted} ({100 * wrong.max():.0f} %)"
-    )
+    wrong = {
+        f"{true} is taken for {predicted}".replace("_", " "): known.loc[true, predicted]
+        for true in known.index
+        for predicted in known.columns
+        if true != predicted
+    }
+    most = max(wrong, key=wrong.__getitem__)
+    return sentence(f"{name} finds {join(found)} pixels", f"most often {most} ({100 * wrong[most]:.0f} %)")
 
 
 def reliability(bins: pd.DataFrame) -> str:

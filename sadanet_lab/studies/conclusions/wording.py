@@ -13,11 +13,8 @@ def extremes(values: pd.Series, form: str) -> str:
 
     form: such as "{:.2f} %". NaN is left out; one value is "76.54 % (SIU-Net)", and none "not measurable".
     """
-    values = values.dropna()
-    if values.empty:
-        return "not measurable"
-    low, high = (f"{form.format(values[name])} ({name})" for name in (values.idxmin(), values.idxmax()))
-    return low if len(values) == 1 else f"{low} to {high}"
+    told = [f"{form.format(value)} ({name})" for name, value in values.dropna().sort_values(kind="stable").items()]
+    return " to ".join(told if len(told) == 1 else [told[0], told[-1]]) if told else "not measurable"
 
 
 def span(values: pd.Series, form: str) -> str:
