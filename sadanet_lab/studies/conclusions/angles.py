@@ -46,8 +46,8 @@ def close(table: pd.DataFrame) -> str:
 
 def smoothing(table: pd.DataFrame) -> str:
     """Of the same: for how many sources smoothing lowers the mean error, and whether flagged angles are further off."""
-    rows = study.raw_agreement(table).dropna(subset=["smoothed_mae", "raw_mae"])
-    if rows.empty:
+    rows = study.raw_agreement(table)
+    if rows.empty or (rows := rows.dropna(subset=["smoothed_mae", "raw_mae"])).empty:
         return NOTHING_MEASURED
     both = rows.dropna(subset=["mae_flagged", "mae_others"])
     worse = (both.mae_flagged > both.mae_others).sum()

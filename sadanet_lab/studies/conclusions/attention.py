@@ -64,10 +64,10 @@ def responses(table: pd.DataFrame) -> str:
     means = hidden.groupby(["method", "module"], sort=False).added.mean()
     most = means.reset_index().sort_values("added", kind="stable").iloc[-1]
     seen = table[(table.kind == "seen") & (table.method == most.method) & (table.module == most.module)].added
-    seeds = int(hidden.seeds.min())
+    seeds, beside = int(hidden.seeds.min()), f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""
     return sentence(
         f"of {counted(len(means), 'module')} {(means > 0).sum()} add to the recall of hidden bones, most "
-        f"{most.method}'s {most.module}: {most.added:+.1f} points" + (f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""),
+        f"{most.method}'s {most.module}: {most.added:+.1f} points{beside}",
         "one seed gives no verdict" if seeds == 1 else f"means of {seeds} seeds",
     )
 
