@@ -119,6 +119,7 @@ def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
 def empty(why: str) -> Figure:
     """What stands where there is nothing to draw."""
     figure = plt.figure(figsize=(ONE_COLUMN, 0.4))
+    figure.add_axes((0, 0, 1, 1)).axis("off")  # a notebook shows no figure without axes
     figure.text(0.02, 0.5, textwrap.fill(why, LETTERS[ONE_COLUMN]), va="center", color="0.35", fontsize=SMALL)
     return figure
 

@@ -28,6 +28,8 @@ def test_extremes_name_the_lowest_and_the_highest_and_leave_out_what_is_not_know
     values = pd.Series({"a": 3.0, "b": np.nan, "c": 1.25, "d": 2.0})
     assert extremes(values, "{:.1f} %") == "1.2 % (c) to 3.0 % (a)"
     assert extremes(values[["a", "b"]], "{:.1f} %") == "3.0 % (a)"
+    assert extremes(values[["a", "d", "b"]], "{:.0e}") == "2e+00 (d) to 3e+00 (a)"
+    assert extremes(values.clip(upper=1), "{:.1f} %") == "1.0 % (all 3)"
     assert extremes(values[["b"]], "{:.1f} %") == extremes(values[:0], "{:.1f}") == "not measurable"
 
 
@@ -60,16 +62,16 @@ def test_caution(seeds, profile, said):
 def test_scores_are_those_of_the_bones_on_average_here_and_in_the_paper():
     told = scores.scores(compared({"UNet": 70.0, "FPN": 72.5}, {"UNet": 80.25, "FPN": 78.0}), NOT_JUDGED)
     assert told == (
-        "Mean bone Dice is 70.00 % (UNet) to 72.50 % (FPN) over 2 rows, 1 seed; the paper's, of patients, is 78.00 % "
-        "(FPN) to 80.25 % (UNet); profile `quick` gives no verdict on methods."
+        "Mean bone Dice is 70.00 % (UNet) to 72.50 % (FPN) over 2 methods, 1 seed; the paper's, of patients, "
+        "is 78.00 % (FPN) to 80.25 % (UNet); profile `quick` gives no verdict on methods."
     )
 
 
 def test_scores_of_several_seeds_tell_their_spread_and_of_one_method_there_is_nothing_to_be_cautious_of():
     several = scores.scores(compared({"UNet": 70.0, "FPN": 72.5}, sd=0.31, seeds=5), JUDGED)
     assert several == (
-        "Mean bone Dice is 70.00 % (UNet) to 72.50 % (FPN) over 2 rows, 5 seeds; its sd over the seeds of a row is at "
-        "most 0.31 points."
+        "Mean bone Dice is 70.00 % (UNet) to 72.50 % (FPN) over 2 methods, 5 seeds; its sd over the seeds of "
+        "a method is at most 0.31 points."
     )
     assert scores.scores(compared({"UNet": 70.0}), NOT_JUDGED) == "Mean bone Dice is 70.00 % (UNet), 1 seed."
     assert scores.scores(compared({"UNet": np.nan}), JUDGED) == NOTHING_MEASURED

@@ -169,7 +169,7 @@ def test_angles_of_which_none_is_measurable_or_true():
         assert angles.agreement(table) == NOTHING_MEASURED
         assert angles.smoothing(table) == angles.bias(table) == NOTHING_MEASURED
         assert angles.worst(table, "A", 0) == NOTHING_MEASURED
-    assert angles.close(none).endswith("0 % in the masks and 0 % (A) to 0 % (B) from networks.")
+    assert angles.close(none).endswith("0 % in the masks and 0 % (all 2) from networks.")
     assert angles.close(unknown) == angles.severity(unknown, ["A"]) == NOTHING_MEASURED
 
 

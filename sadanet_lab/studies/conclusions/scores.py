@@ -23,9 +23,9 @@ def scores(long: pd.DataFrame, profile: str) -> str:
     seeds = int(here.seeds.max())
     several = len(here) > 1
     return sentence(
-        f"mean bone Dice is {extremes(here['mean'], '{:.2f} %')}" + (f" over {len(here)} rows" if several else "")
+        f"mean bone Dice is {extremes(here['mean'], '{:.2f} %')}" + (f" over {len(here)} methods" if several else "")
         + f", {counted(seeds, 'seed')}",
-        f"its sd over the seeds of a row is at most {here.sd.max():.2f} points" if here.sd.notna().any() else "",
+        f"its sd over the seeds of a method is at most {here.sd.max():.2f} points" if here.sd.notna().any() else "",
         f"the paper's, of patients, is {extremes(paper['mean'], '{:.2f} %')}" if len(paper) else "",
         caution(seeds, profile) if several else "",
     )  # fmt: skip

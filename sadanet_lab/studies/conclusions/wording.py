@@ -11,10 +11,13 @@ NOTHING_MEASURED = "Nothing can be said: nothing could be measured."
 def extremes(values: pd.Series, form: str) -> str:
     """ "71.60 % (SEAM) to 76.54 % (SIU-Net)": the lowest and the highest, and their names (the index).
 
-    form: such as "{:.2f} %". NaN is left out; one value is "76.54 % (SIU-Net)", and none "not measurable".
+    form: such as "{:.2f} %". NaN is left out; one value is "76.54 % (SIU-Net)", none "not measurable", and several that
+    read alike "0.00 % (all 4)".
     """
-    told = [f"{form.format(value)} ({name})" for name, value in values.dropna().sort_values(kind="stable").items()]
-    return " to ".join(told if len(told) == 1 else [told[0], told[-1]]) if told else "not measurable"
+    told = [(form.format(value), name) for name, value in values.dropna().sort_values(kind="stable").items()]
+    if len({number for number, _ in told}) == 1:
+        return f"{told[0][0]} ({told[0][1] if len(told) == 1 else f'all {len(told)}'})"
+    return " to ".join(f"{number} ({name})" for number, name in (told[0], told[-1])) if told else "not measurable"
 
 
 def span(values: pd.Series, form: str) -> str:
