@@ -7,8 +7,10 @@ import pytest
 from sadanet_lab.metrics.claims import CLAIMS
 from sadanet_lab.metrics.statistics import EXPLORATORY, PRIMARY
 from sadanet_lab.studies.conclusions import data, scores
-from sadanet_lab.studies.conclusions.wording import NO_RUNS, NOTHING_MEASURED, caution, extremes, sentence, span
+from sadanet_lab.studies.conclusions.wording import caution, extremes, sentence, span
 
+NO_RUNS = " nothing can be said: there are no runs that methods may be judged by."
+NOTHING_MEASURED = " nothing can be said: nothing could be measured."
 JUDGED, NOT_JUDGED = "standard", "quick"
 
 
@@ -74,7 +76,7 @@ def test_scores_of_several_seeds_tell_their_spread_and_of_one_method_there_is_no
         "a method is at most 0.31 points."
     )
     assert scores.scores(compared({"UNet": 70.0}), NOT_JUDGED) == "Mean bone Dice is 70.00 % (UNet), 1 seed."
-    assert scores.scores(compared({"UNet": np.nan}), JUDGED) == NOTHING_MEASURED
+    assert scores.scores(compared({"UNet": np.nan}), JUDGED).endswith(NOTHING_MEASURED)
 
 
 def test_the_sweep_tells_how_far_lambdas_lie_apart():
@@ -84,7 +86,7 @@ def test_the_sweep_tells_how_far_lambdas_lie_apart():
         "From one lambda to another mean bone Dice moves by at most 2.02 points here (2 values, 1 seed) and "
         "0.25 in the paper (single runs); one seed cannot tell a method from chance."
     )
-    assert scores.sweep(compared({"λ = 3": np.nan}), JUDGED) == NOTHING_MEASURED
+    assert scores.sweep(compared({"λ = 3": np.nan}), JUDGED).endswith(NOTHING_MEASURED)
 
 
 def differences(verdicts, seeds=5, smallest=0.8, difference=1.0):
@@ -110,7 +112,7 @@ def test_one_seed_gives_numbers_and_no_verdict():
         "SADANet minus the others is -0.25 (B) to +1.50 (A) points of mean bone Dice (1 seed, 300 test "
         "images); one seed gives no verdict."
     )
-    assert scores.differences(pd.DataFrame()) == NO_RUNS
+    assert scores.differences(pd.DataFrame()).endswith(NO_RUNS)
 
 
 def claimed(said, verdicts, margins=None, at_least=0.0, role=PRIMARY):
@@ -142,7 +144,7 @@ def test_claims_of_one_seed_and_of_none():
     rows = pd.concat([claimed(c.said, ["above"]) for c in CLAIMS[:2]]).assign(seeds=1, images=300)
     verdicts = pd.DataFrame({"said": [c.said for c in CLAIMS[:2]], "verdict": ""})
     assert scores.claims(verdicts, rows) == "One seed gives no verdict on any of 2 claims."
-    assert scores.claims(verdicts[:0], pd.DataFrame()) == NO_RUNS
+    assert scores.claims(verdicts[:0], pd.DataFrame()).endswith(NO_RUNS)
 
 
 # --- beside overlap ---
@@ -177,7 +179,7 @@ def test_confusion_names_the_worst_and_leaves_out_a_class_that_is_nowhere():
         "UNet finds 70 % of rib and 60 % of thoracic process pixels; most often thoracic process is taken "
         "for rib (30 %)."
     )
-    assert scores.confusion(shares[3:], "UNet") == NOTHING_MEASURED
+    assert scores.confusion(shares[3:], "UNet").endswith(NOTHING_MEASURED)
 
 
 def test_reliability_weighs_bins_by_their_pixels():
@@ -187,7 +189,7 @@ def test_reliability_weighs_bins_by_their_pixels():
         "On pixels called a bone 1 of 2 methods is surer than right; confidence minus accuracy is -10.0 (B) "
         "to +9.0 (A) points."
     )
-    assert scores.reliability(bins.assign(region="all")) == NOTHING_MEASURED
+    assert scores.reliability(bins.assign(region="all")).endswith(NOTHING_MEASURED)
 
 
 def test_the_end_of_training():
@@ -202,7 +204,7 @@ def test_one_image_and_all_of_them():
     )
     told = scores.over_images({"p1": 60.0, "p2": np.nan, "p3": 70.0}, "UNet")
     assert told == "Over 3 test images UNet's mean bone Dice is 60.0 % (p1) to 70.0 % (p3), median 65.0 %."
-    assert scores.over_images({"p1": np.nan}, "UNet") == NOTHING_MEASURED
+    assert scores.over_images({"p1": np.nan}, "UNet").endswith(NOTHING_MEASURED)
 
 
 # --- data ---
@@ -222,7 +224,7 @@ def test_a_real_image_among_phantoms_names_what_lies_furthest_outside():
         "Of 4 quantities of one real image 2 lie within the 5 to 95 % range of these 24 images; furthest "
         "outside: d and c; one image is an example, no target."
     )
-    assert data.real_among(table[4:], 24) == NOTHING_MEASURED
+    assert data.real_among(table[4:], 24).endswith(NOTHING_MEASURED)
 
 
 def test_angles_by_severity():

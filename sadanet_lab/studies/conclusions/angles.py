@@ -4,7 +4,7 @@ import pandas as pd
 
 from sadanet_lab.studies import angle_agreement as study
 from sadanet_lab.studies.angle_agreement import CLOSE, MASK
-from sadanet_lab.studies.conclusions.wording import NOTHING_MEASURED, extremes, sentence
+from sadanet_lab.studies.conclusions.wording import extremes, not_measured, sentence
 from sadanet_lab.studies.curve_agreement import curve_agreement
 from sadanet_lab.studies.finding import counted, join
 from sadanet_lab.studies.limits import SHARE
@@ -22,7 +22,7 @@ def agreement(table: pd.DataFrame) -> str:
     """Of ``angle_agreement.angles``: the mean error of each source, and how much of all is measurable."""
     rows = study.agreement(table)
     if rows.empty or not rows.measurable.sum():
-        return NOTHING_MEASURED
+        return not_measured("the error of the largest angle")
     shares = 100 * rows.set_index("source").measurable / rows.set_index("source").images
     lowest = shares.idxmin()
     images, seeds = table.stem.nunique(), table.groupby("source").seed.nunique().max()
@@ -39,7 +39,7 @@ def close(table: pd.DataFrame) -> str:
     """Of the same: the share of all images within ``CLOSE`` degrees."""
     rows = study.agreement(table)
     if rows.empty:
-        return NOTHING_MEASURED
+        return not_measured("angles close to the truth")
     rows["share"] = 100 * rows.share_close
     return sentence(f"within {CLOSE:g}° of the truth lie, of all images, {_parts(rows, 'share', '{:.0f} %')}")
 
@@ -48,7 +48,7 @@ def smoothing(table: pd.DataFrame) -> str:
     """Of the same: for how many sources smoothing lowers the mean error, and whether flagged angles are further off."""
     rows = study.raw_agreement(table)
     if rows.empty or (rows := rows.dropna(subset=["smoothed_mae", "raw_mae"])).empty:
-        return NOTHING_MEASURED
+        return not_measured("smoothing")
     both = rows.dropna(subset=["mae_flagged", "mae_others"])
     worse = (both.mae_flagged > both.mae_others).sum()
     better = (rows.smoothed_mae < rows.raw_mae).sum()
@@ -64,7 +64,7 @@ def bias(table: pd.DataFrame) -> str:
     off = (table.measured - table.true).groupby(table.source, sort=False)
     means, sds = off.mean().dropna(), off.std().dropna()
     if means.empty:
-        return NOTHING_MEASURED
+        return not_measured("bias")
     return sentence(
         f"{(means > 0).sum()} of {counted(len(means), 'source')} measure too large on average, the bias being "
         f"{extremes(means, '{:+.1f}°')}",
@@ -76,7 +76,7 @@ def severity(table: pd.DataFrame, sources: list[str]) -> str:
     """Of ``angle_agreement.angles``: how many images get their true band, of some sources."""
     rows = study.agreement(table)
     if rows.empty:
-        return NOTHING_MEASURED
+        return not_measured("severity")
     rows = rows.set_index("source").reindex(sources).dropna(subset="images")
     told = [f"{100 * row.share_same_severity:.0f} % ({name}, {row.images:.0f} images)" for name, row in rows.iterrows()]
     return sentence(f"in their true severity band are {join(told)}")
@@ -86,7 +86,7 @@ def curves(table: pd.DataFrame) -> str:
     """Of ``curve_agreement.curves``: how many are missed and invented, and how well the others agree."""
     rows = curve_agreement(table)
     if rows.empty or not rows.curves.sum():
-        return NOTHING_MEASURED
+        return not_measured("single curves")
     rows["missed_share"] = 100 * rows.missed / rows.curves
     rows["false_share"] = 100 * rows.false / rows.curves
     return sentence(
@@ -100,7 +100,7 @@ def coverage(table: pd.DataFrame) -> str:
     """Of ``limits.coverage``: how often intervals hold the true largest angle, by kind of phantom."""
     shares = 100 * table.set_index("kind").covered
     if shares.isna().all():
-        return NOTHING_MEASURED
+        return not_measured("intervals")
     fewer = (shares < 100 * SHARE).sum()
     return sentence(
         f"intervals that are to hold {100 * SHARE:.0f} % of the largest angles hold {extremes(shares, '{:.0f} %')}, "
@@ -114,7 +114,7 @@ def worst(table: pd.DataFrame, source: str, seed: int) -> str:
     off = (part.measured - part.true).abs()
     lost = int(off.isna().sum())
     if lost == len(off):
-        return NOTHING_MEASURED
+        return not_measured(f"{source}'s worst angles")
     furthest = part.assign(off=off).sort_values("off", na_position="first").iloc[-1]
     return sentence(
         f"{source} is furthest off in {furthest.name}: {furthest.measured:.1f}° for {furthest.true:.1f}°",

@@ -1,10 +1,14 @@
 """What attention does in trained networks, and whether it finds what is hidden."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from sadanet_lab.metrics.claims import IDLE
+from sadanet_lab.spine.curve_angles import measure_curves
 from sadanet_lab.studies import knockouts as study
-from sadanet_lab.studies.conclusions.wording import NO_RUNS, NOTHING_MEASURED, extremes, sentence, span
+from sadanet_lab.studies.attention_maps import AttentionMaps
+from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted, join
 from sadanet_lab.studies.hidden_bones import WHOLE
 from sadanet_lab.training.evaluation import ONE_HOT
@@ -32,7 +36,7 @@ def kinds(recall: pd.DataFrame) -> str:
     """Of ``hidden_bones.recall_by_kind``: what whole networks find of each kind of bone."""
     whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
     if whole.empty:
-        return NO_RUNS
+        return no_runs("hidden bones")
     means = whole.groupby(["kind", "method"], sort=False).recall.mean()
     told = [
         f"of {title} {extremes(means[kind], '{:.0f} %')}" for kind, title in KINDS.items() if kind in set(whole.kind)
@@ -44,7 +48,11 @@ def doses(recall: pd.DataFrame) -> str:
     """Of ``hidden_bones.recall_by_share``: what more hidden bones cost whole networks."""
     whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
     if whole.share.nunique() < 2:
-        return NO_RUNS if whole.empty else "One share alone is hidden: there is no dose to answer to."
+        return (
+            no_runs("the share of bones that is hidden")
+            if whole.empty
+            else "One share alone is hidden: there is no dose to answer to."
+        )
     low, high = whole.share.min(), whole.share.max()
     means = whole.groupby(["method", "share"]).recall.mean().unstack()
     lost = (means[low] - means[high]).dropna()
@@ -60,7 +68,7 @@ def responses(table: pd.DataFrame) -> str:
     """Of ``hidden_bones.modules_response``: which module adds most to the recall of hidden bones, beside seen ones."""
     hidden = table[table.kind != "seen"].dropna(subset="added")
     if hidden.empty:
-        return NO_RUNS
+        return no_runs("what modules add to hidden bones")
     means = hidden.groupby(["method", "module"], sort=False).added.mean()
     most = means.reset_index().sort_values("added", kind="stable").iloc[-1]
     seen = table[(table.kind == "seen") & (table.method == most.method) & (table.module == most.module)].added
@@ -77,7 +85,11 @@ def entropies(rows: pd.DataFrame) -> str:
     one_hot = rows.assign(percent=100.0 * (rows.largest >= ONE_HOT))
     shares = one_hot.groupby(["normalisation", "network"], sort=False).percent.mean().reset_index()
     told = [f"{row.percent:.0f} % with {row.normalisation} ({row.network})" for row in shares.itertuples()]
-    return sentence(f"rows of g that look at one channel alone: {', '.join(told)}") if told else NOTHING_MEASURED
+    return (
+        sentence(f"rows of g that look at one channel alone: {', '.join(told)}")
+        if told
+        else not_measured("the rows of g")
+    )
 
 
 def sizes(table: pd.DataFrame) -> str:
@@ -92,11 +104,21 @@ def sizes(table: pd.DataFrame) -> str:
             f"{equation}: {span(first, '{:.0f} %')} of the rows one-hot on the smallest pictures, "
             f"{span(last, '{:.0f} %')} on whole images, more in {more} of {counted(len(first), 'network')}"
         )
-    return sentence(*told) if told else NOTHING_MEASURED
+    return sentence(*told) if told else not_measured("the size of the picture")
 
 
-def maps(one_hot: dict[str, float]) -> str:
-    """Network -> share of the rows of its GCA that look at one channel alone, in percent; for attention maps."""
-    values = pd.Series(one_hot, dtype=float).dropna()
-    told = [f"{share:.0f} % in {name}" for name, share in values.items()]
-    return sentence(f"rows of GCA that look at one channel alone: {join(told)}") if told else NOTHING_MEASURED
+def maps(found: Mapping[str, AttentionMaps]) -> str:
+    """Of networks' ``attention_maps`` of one image: how many rows of each one's GCA look at one channel alone."""
+    told = [
+        f"{100 * float((each.channels.amax(-1) >= ONE_HOT).double().mean()):.0f} % in {name}"
+        for name, each in found.items()
+        if each.channels is not None
+    ]
+    return sentence(f"in this image, rows of GCA that look at one channel alone: {', '.join(told) or 'no GCA here'}")
+
+
+def measured(found: Mapping[str, AttentionMaps]) -> str:
+    """Of the same: the largest angle that each network's label map gives."""
+    angles = {name: measure_curves(each.labels).largest_angle_degrees for name, each in found.items()}
+    told = [f"{name} {'not measurable' if angle is None else f'{angle:.1f}°'}" for name, angle in angles.items()]
+    return sentence(f"the largest angle in this image: {', '.join(told)}", "one image is an anecdote")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sadanet_lab.studies.conclusions.wording import NOTHING_MEASURED, extremes, sentence
+from sadanet_lab.studies.conclusions.wording import extremes, not_measured, sentence
 from sadanet_lab.studies.finding import counted
 from sadanet_lab.studies.table3 import in_printed_units, undocumented_cost
 
@@ -59,7 +59,7 @@ def attention(costs: pd.DataFrame) -> str:
 def speed(table: pd.DataFrame, profile: str) -> str:
     """Of ``speed.speeds``: a step, and the hours of Tables I to IV here and on the assumed GPU."""
     if table.empty:
-        return NOTHING_MEASURED
+        return not_measured("speed")
     steps = table.groupby("method", sort=False).seconds_per_step.mean()
     here, gpu = table.hours_here.sum(), table.hours_gpu.sum()
     return sentence(

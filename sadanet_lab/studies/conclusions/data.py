@@ -7,7 +7,7 @@ import pandas as pd
 
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.spine.names import SEVERITIES, USUAL
-from sadanet_lab.studies.conclusions.wording import NOTHING_MEASURED, sentence, span
+from sadanet_lab.studies.conclusions.wording import not_measured, sentence, span
 from sadanet_lab.studies.finding import counted, join
 
 
@@ -31,7 +31,7 @@ def real_among(table: pd.DataFrame, images: int) -> str:
     """Of ``dataset_statistics.compare_with_real`` over so many images: what of a real image lies outside, and where."""
     known = table.dropna(subset=["low", "high"])
     if known.empty:
-        return NOTHING_MEASURED
+        return not_measured("a real image among these")
     width = (known.high - known.low).replace(0, np.nan)
     beyond = pd.concat([known.low - known.real, known.real - known.high], axis=1).max(axis=1) / width
     furthest = known.assign(beyond=beyond)[~known.within.astype(bool)].sort_values("beyond", ascending=False).quantity

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sadanet_lab.metrics.scores import BONE_AVERAGE, REGIONS
 from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS
-from sadanet_lab.studies.conclusions.wording import NO_RUNS, NOTHING_MEASURED, caution, extremes, sentence, span
+from sadanet_lab.studies.conclusions.wording import caution, extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted, join
 
 END = 0.2
@@ -19,7 +19,7 @@ def scores(long: pd.DataFrame, profile: str) -> str:
     dice = long[(long.region == BONE_AVERAGE) & (long.metric == "dice")].set_index("method")
     here, paper = (dice[dice.source == source] for source in ("here", "paper"))
     if here["mean"].notna().sum() == 0:
-        return NOTHING_MEASURED
+        return not_measured("Dice")
     seeds = int(here.seeds.max())
     several = len(here) > 1
     return sentence(
@@ -36,7 +36,7 @@ def sweep(long: pd.DataFrame, profile: str) -> str:
     dice = long[(long.region == BONE_AVERAGE) & (long.metric == "dice")].dropna(subset="mean")
     here, paper = (dice[dice.source == source] for source in ("here", "paper"))
     if here.empty:
-        return NOTHING_MEASURED
+        return not_measured("Dice")
     apart = {name: rows["mean"].max() - rows["mean"].min() for name, rows in (("here", here), ("paper", paper))}
     seeds = int(here.seeds.max())
     return sentence(
@@ -51,7 +51,7 @@ def sweep(long: pd.DataFrame, profile: str) -> str:
 def differences(table: pd.DataFrame) -> str:
     """Of ``statistics.differences_to``: the verdicts of its primary comparisons."""
     if table.empty:
-        return NO_RUNS
+        return no_runs("differences to other methods")
     primary = table[table.role == PRIMARY]
     method, seeds = primary.method.iloc[0], int(primary.seeds.min())
     of = f"{counted(seeds, 'seed')}, {counted(int(primary.images.max()), 'test image')}"
@@ -81,7 +81,7 @@ def claims(verdicts: pd.DataFrame, compared: pd.DataFrame) -> str:
     is below, equivalent, or excludes the margin.
     """
     if verdicts.empty:
-        return NO_RUNS
+        return no_runs("the paper's claims")
     if compared.seeds.min() == 1:
         return f"One seed gives no verdict on any of {counted(len(verdicts), 'claim')}."
     counts = {"borne out": 0, "contradicted": 0, "left undecided": 0, "exploratory, without a verdict": 0}
@@ -139,7 +139,7 @@ def confusion(shares: pd.DataFrame, name: str) -> str:
     known = shares.dropna(how="all")
     bones = [bone for bone in known.index if bone != "background"]
     if not bones:
-        return NOTHING_MEASURED
+        return not_measured("confused classes")
     found = [f"{100 * known.loc[bone, bone]:.0f} % of {REGIONS[bone].lower()}" for bone in bones]
     wrong = {
         f"{true} is taken for {predicted}".replace("_", " "): known.loc[true, predicted]
@@ -160,7 +160,7 @@ def reliability(bins: pd.DataFrame) -> str:
         if part.pixels.sum()
     }
     if not off:
-        return NOTHING_MEASURED
+        return not_measured("confidence on bones")
     sure = sum(value > 0 for value in off.values())
     of = f"{sure} of {counted(len(off), 'method')}"
     return sentence(
@@ -201,7 +201,7 @@ def over_images(dice: Mapping[str, float], name: str) -> str:
     """Stem -> a network's mean bone Dice in that image, in percent."""
     values = pd.Series(dict(dice), dtype=float)
     if values.isna().all():
-        return NOTHING_MEASURED
+        return not_measured(f"{name}'s Dice")
     return sentence(
         f"over {counted(len(values), 'test image')} {name}'s mean bone Dice is {extremes(values, '{:.1f} %')}, median "
         f"{values.median():.1f} %"

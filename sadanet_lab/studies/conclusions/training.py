@@ -3,7 +3,7 @@
 import pandas as pd
 
 from sadanet_lab.images.degradations import DEGRADATIONS
-from sadanet_lab.studies.conclusions.wording import NO_RUNS, NOTHING_MEASURED, extremes, sentence
+from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.few_images import SHIPPED
 from sadanet_lab.studies.finding import counted, join
@@ -17,7 +17,7 @@ def lengths(dice: pd.DataFrame) -> str:
     """Of ``convergence.dice_by_length``: what the longest training brings beyond the shortest."""
     means = dice.groupby(["method", "iterations"], sort=False).dice.mean().unstack()
     if means.empty:
-        return NO_RUNS
+        return no_runs("longer training")
     first, last = means.columns.min(), means.columns.max()
     if first == last:
         return f"Trainings of one length, {last:,} steps: what more bring is not known."
@@ -32,7 +32,7 @@ def last_doubling(gains: pd.DataFrame) -> str:
     """Of ``convergence.last_doubling``: who is not done."""
     known = gains.dropna(subset="gained")
     if known.empty:
-        return NO_RUNS
+        return no_runs("the last doubling")
     moving = known[known.gained > CONVERGED]
     return sentence(
         f"the last doubling gained more than {CONVERGED:g} points in {len(moving)} of {counted(len(known), 'method')}"
@@ -44,7 +44,7 @@ def last_doubling(gains: pd.DataFrame) -> str:
 def choices(table: pd.DataFrame) -> str:
     """Of ``choices.compare_choices``: the changes that cost and bring most."""
     if table.empty:
-        return NO_RUNS
+        return no_runs("changed settings")
     added = table.set_index(table.method + ", " + table.change).dice_difference
     return sentence(
         f"of {counted(len(added), 'changed setting')} the difference to the profile's own is "
@@ -57,7 +57,7 @@ def few_images(table: pd.DataFrame) -> str:
     """Of rows ``few_images.COLUMNS``: each start with the fewest and with the most annotated images."""
     means = table.groupby(["start", "images"], sort=False).dice.mean()
     if table.empty:
-        return NOTHING_MEASURED
+        return not_measured("a few annotated images")
     told = []
     for start, part in means.groupby(level=0, sort=False):
         known = part.droplevel(0).sort_index()
@@ -79,14 +79,18 @@ def degradations(table: pd.DataFrame) -> str:
         if len(lost):
             told.append(f"{name} {lost.max():.0f} points by {str(lost.idxmax()).lower()}")
     images = counted(table.stem.nunique(), "image")
-    return sentence(f"most mean bone Dice is lost by: {', '.join(told)} ({images})") if told else NOTHING_MEASURED
+    return (
+        sentence(f"most mean bone Dice is lost by: {', '.join(told)} ({images})")
+        if told
+        else not_measured("degraded images")
+    )
 
 
 def measurable(table: pd.DataFrame) -> str:
     """Of ``robustness.over_seeds``: where angles stop being measurable, over all networks."""
     shares = 100 * table.groupby(["network", "degradation", "strength"], sort=False).measurable.mean()
     if not len(shares):
-        return NOTHING_MEASURED
+        return not_measured("angles of degraded images")
     worst = shares.groupby(level=0, sort=False).idxmin()
     told = [
         f"{network} {shares[case]:.0f} %"
@@ -107,7 +111,7 @@ def faint(bones: pd.DataFrame, seeds: int) -> str:
     faintest, every = 100 * recall_of_faint(bones), 100 * bones.groupby("network", sort=False).recall.mean()
     told = [f"{name} {recall:.1f} % (of all bones {every[name]:.1f} %)" for name, recall in faintest.items()]
     if not told:
-        return NOTHING_MEASURED
+        return not_measured("faint bones")
     return sentence(
         f"of the faintest quarter of the bones the networks find: {', '.join(told)}",
         "one seed gives no verdict on SAA" if seeds == 1 else "",

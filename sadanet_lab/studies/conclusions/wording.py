@@ -4,8 +4,15 @@ import pandas as pd
 
 from sadanet_lab.training.profiles import gives_verdicts
 
-NO_RUNS = "Nothing can be said: there are no runs that methods may be judged by."
-NOTHING_MEASURED = "Nothing can be said: nothing could be measured."
+
+def no_runs(what: str) -> str:
+    """What is said where a profile gives no verdicts and no runs of another are kept."""
+    return f"Of {what} nothing can be said: there are no runs that methods may be judged by."
+
+
+def not_measured(what: str) -> str:
+    """What is said where every number is missing."""
+    return f"Of {what} nothing can be said: nothing could be measured."
 
 
 def extremes(values: pd.Series, form: str) -> str:
