@@ -9,7 +9,7 @@ from sadanet_lab.spine.curve_angles import measure_curves
 from sadanet_lab.studies import knockouts as study
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
-from sadanet_lab.studies.finding import counted, join
+from sadanet_lab.studies.finding import counted
 from sadanet_lab.studies.hidden_bones import WHOLE
 from sadanet_lab.training.evaluation import ONE_HOT
 
