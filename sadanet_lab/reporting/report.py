@@ -49,7 +49,7 @@ class Report:
         self.folder = writable_folder(self.result.parent)
         self.result.unlink(missing_ok=True)
         self.files: list[str] = []
-        self.conclusions: dict[str, str] = {}
+        self.conclusions: list[dict[str, str]] = []
         self.start = time.monotonic()
 
     def table(
@@ -111,11 +111,11 @@ class Report:
 
     def conclude(self, conclusions: Mapping[str, str]) -> None:
         """Keep sentences for the end, by what each is of; an empty one is none."""
-        self.conclusions |= {name: said for name, said in conclusions.items() if said}
+        self.conclusions += [{"of": name, "says": said} for name, said in conclusions.items() if said]
 
     def finish(self, **findings: Any) -> None:
         """Show what the run shows, all conclusions, and write ``<notebook>.json``: parameters, files, findings (plain
-        values), conclusions (by the table or figure that each is of) and environment."""
+        values), conclusions (each with the table or figure that it is of) and environment."""
         content = {
             "notebook": self.notebook,
             "parameters": self.parameters,
@@ -126,7 +126,7 @@ class Report:
             "environment": environment(),
         }
         self._write(self.result.name, json.dumps(content, indent=2) + "\n")
-        told = "\n".join(f"- {sentence}" for sentence in dict.fromkeys(self.conclusions.values()))
+        told = "\n".join(f"- {said}" for said in dict.fromkeys(one["says"] for one in self.conclusions))
         _show("\n\n".join(part for part in (f"## {SHOWS}", told, self._footnote()) if part))
 
     def _write(self, name: str, content: str | bytes) -> None:

@@ -51,7 +51,7 @@ def test_what_says_nothing_adds_nothing(report, shown):
     report.figure("f", figure)
     report.picture("p", module.Image.fromarray(np.zeros((2, 2), np.uint8)))
     assert shown == [figure]
-    assert report.conclusions == {}
+    assert report.conclusions == []
 
 
 def test_the_end_gathers_all_sentences_once_and_keeps_them(report, shown):
@@ -61,7 +61,8 @@ def test_the_end_gathers_all_sentences_once_and_keeps_them(report, shown):
     assert report.finish(runs=[]) is None  # no path is left below the last cell
     assert shown[-1] == f"## {SHOWS}\n\n- Same.\n- Another."
     kept = json.loads(report.result.read_text())
-    assert kept["conclusions"] == {"t": "Same.", "f": "Same.", "x": "Another."}
+    told = [("t", "Same."), ("f", "Same."), ("x", "Another.")]
+    assert [(one["of"], one["says"]) for one in kept["conclusions"]] == told
     assert kept["findings"] == {"runs": []}
 
 
