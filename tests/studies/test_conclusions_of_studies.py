@@ -263,7 +263,7 @@ def test_bad_images():
     told = training.degradations(degraded(0.5, 1.0))
     assert told == "Most mean bone Dice is lost by: A 30 points by noise 80 (1 image)."
     assert training.measurable(over_seeds(degraded(0.5, np.nan))) == (
-        "Where it is worst so many angles are measurable: A 0 % (noise 80) (1 image)."
+        "Angles that are measurable, where it is worst: A 0 % (noise 80) (1 image)."
     )
     assert training.measurable(over_seeds(degraded(0.5, 1.0))).endswith(": A 100 % (1 image).")
     assert training.degradations(degraded(np.nan, 1.0).assign(dice=np.nan)).endswith(NOTHING_MEASURED)

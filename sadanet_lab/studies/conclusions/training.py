@@ -98,7 +98,7 @@ def measurable(table: pd.DataFrame) -> str:
         for network, case in worst.items()
     ]
     images = counted(table.stem.nunique(), "image")
-    return sentence(f"where it is worst so many angles are measurable: {', '.join(told)} ({images})")
+    return sentence(f"angles that are measurable, where it is worst: {', '.join(told)} ({images})")
 
 
 def recall_of_faint(bones: pd.DataFrame) -> pd.Series:
