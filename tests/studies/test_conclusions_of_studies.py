@@ -246,8 +246,8 @@ def test_few_images():
     table = pd.DataFrame({"start": ["shipped model", "shipped model", "random weights"], "images": [0, 5, 5]})
     table = table.assign(seed=0, dice=[50.0, 70.0, 40.0])
     assert training.few_images(table) == (
-        "Mean bone Dice on the other scanner, shipped model: 50.0 % with 0 annotated and 70.0 % with 5 "
-        "annotated, random weights: 40.0 % with 5 annotated; one seed each gives no verdict."
+        "Mean bone Dice on the other scanner: shipped model 50.0 % with 0 annotated and 70.0 % with 5 annotated, "
+        "random weights 40.0 % with 5 annotated; one seed each gives no verdict."
     )
     assert "nothing is trained here" in training.few_images(table[:1])
     assert training.few_images(table[:0]).endswith(NOTHING_MEASURED)

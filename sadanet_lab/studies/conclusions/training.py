@@ -62,11 +62,11 @@ def few_images(table: pd.DataFrame) -> str:
     for start, part in means.groupby(level=0, sort=False):
         known = part.droplevel(0).sort_index()
         ends = [known.index[0], known.index[-1]] if len(known) > 1 else [known.index[0]]
-        told.append(f"{start}: {join(f'{known[n]:.1f} % with {n} annotated' for n in ends)}")
+        told.append(f"{start} {join(f'{known[n]:.1f} % with {n} annotated' for n in ends)}")
     trained = table[table.images > 0]
     seeds = trained.groupby(["start", "images"]).seed.nunique().min() if len(trained) else 0
     without = "" if len(trained) else f"nothing is trained here: what masks add to the {SHIPPED} is not known yet"
-    return sentence(f"mean bone Dice on the other scanner, {', '.join(told)}", without,
+    return sentence(f"mean bone Dice on the other scanner: {', '.join(told)}", without,
                     "one seed each gives no verdict" if seeds == 1 else "")  # fmt: skip
 
 
