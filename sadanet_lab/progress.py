@@ -36,12 +36,10 @@ class LogLines:
             self.last = now
             elapsed = now - self.start
             left = elapsed / (self.n - self.initial) * (self.total - self.n)
-            print(
-                f"{self.desc}: {self.n}/{self.total} {self.unit}, {elapsed:.0f} s, {left:.0f} s left"
-                + (f", {self.postfix}" if self.postfix else ""),
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{self.desc}: {self.n}/{self.total} {self.unit}, {elapsed:.0f} s, {left:.0f} s left"
+            # In one write: others' lines may go to the same log.
+            sys.stderr.write(line + (f", {self.postfix}" if self.postfix else "") + "\n")
+            sys.stderr.flush()
 
 
 @contextmanager

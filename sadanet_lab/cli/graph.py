@@ -15,6 +15,7 @@ from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.paths import PHANTOM
 
 CLUSTERS = ("slurm",)
+SECONDS_TO_END = 30
 DONE = re.compile(r"^(\d+) of (\d+) steps \(")
 NOISE = re.compile(
     r"^(Execute \d+ jobs?\.\.\.|Select jobs to execute\.\.\.|Finished jobid: .*|\[[\w :]+\]|Touching output file .*|)$"
@@ -87,6 +88,10 @@ def reproduce(
         show_progress(process.stdout)
     except BaseException:
         process.terminate()  # Snakemake waits for its jobs, which end with the group or keep what they have
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:  # seen once of a Snakemake that was interrupted as it started
+            process.kill()
         raise
     if process.wait() != 0:
         raise Failed("reproduce: some jobs failed, see the lines above; run the same command again to continue")

@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import sum_of
+from sadanet_lab.images.content import read_text
 from sadanet_lab.inference import doubt
 from sadanet_lab.spine.curve_angles import Measurement
 from sadanet_lab.spine.judgement import Interval, Judgement
@@ -90,18 +91,21 @@ class Limits:
     @classmethod
     def read(cls, path: Path, model: str) -> Self | None:
         """Those of a file; None if there is none, or of another model. Raises ``BadInput`` for a damaged one."""
+        expected = "what `sadanet calibrate` writes"
+        if not path.exists():
+            return None
         try:
-            said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            said: dict[str, Any] = json.loads(read_text(path, expected))
             if said.pop("sum") != _sum_of(said):
                 raise ValueError("its sum is not that of its content")
             for name in ("statistics", "mean", "sd"):
                 said[name] = tuple(said[name])
             said["precision"] = tuple(map(tuple, said["precision"]))
             limits = cls(**said)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{path}: damaged ({error}); expected what `sadanet calibrate` writes") from None
+        except BadInput:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{path}: damaged ({error}); expected {expected}") from None
         return limits if limits.model == model else None
 
 

@@ -1,8 +1,5 @@
 """A trained network asked for one image after the other: label map and curve angles. Whatever library computes it."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
@@ -18,19 +15,6 @@ from sadanet_lab.spine.judgement import Judgement
 
 SCALES = (0.9, 1.0, 1.1)
 """Of the picture that the network sees, when several views are averaged on request."""
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Processes that are started within compute with one thread each: as many as there are cores share these evenly."""
-    threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop("OMP_NUM_THREADS")
-        if threads is not None:
-            os.environ["OMP_NUM_THREADS"] = threads
 
 
 class Model(Protocol):

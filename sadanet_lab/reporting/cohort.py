@@ -11,15 +11,11 @@ the model and the settings: a picture is done again only if one of these changed
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +24,8 @@ from sadanet_lab.files import write_atomically
 from sadanet_lab.images.content import read_content
 from sadanet_lab.images.formats import decode_picture
 from sadanet_lab.images.vpi_folder import read_lists
-from sadanet_lab.inference.segmenter import Segmenter, single_threaded
+from sadanet_lab.inference.segmenter import Segmenter
+from sadanet_lab.processes import pool_of, undisturbed
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.description import as_json
 from sadanet_lab.spine.names import USUAL, Convention
@@ -163,37 +160,21 @@ def _one_by_one(entries: list[Entry], worker: "_Worker") -> Told:
 
 def _side_by_side(entries: list[Entry], settings: Settings, out: Path, jobs: int) -> Told:
     """Processes of one thread each; only a few pictures wait in line, so that memory does not grow with the cohort."""
-    context, left, waiting = multiprocessing.get_context("spawn"), iter(entries), dict[Future, Entry]()
+    left, waiting = iter(entries), dict[Future, Entry]()
     try:
-        with single_threaded(), ProcessPoolExecutor(jobs, context, _start_worker, (settings, out)) as pool:
-            try:
-                while True:
-                    while len(waiting) < 2 * jobs and (entry := next(left, None)) is not None:
-                        with _undisturbed():
-                            waiting[pool.submit(_segment, entry)] = entry
-                    if not waiting:
-                        return
-                    for done in wait(waiting, return_when=FIRST_COMPLETED).done:
-                        yield waiting.pop(done), done.result()
-            finally:  # by Ctrl-C too: those at work end their picture, and no other is begun
-                pool.shutdown(cancel_futures=True)
+        with pool_of(jobs, _start_worker, settings, out) as pool:
+            while True:
+                while len(waiting) < 2 * jobs and (entry := next(left, None)) is not None:
+                    with undisturbed():
+                        waiting[pool.submit(_segment, entry)] = entry
+                if not waiting:
+                    return
+                for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    yield waiting.pop(done), done.result()
     except BrokenProcessPool:
         raise Failed(
             "a process died; memory may have run out. What is done is kept: the same command goes on"
         ) from None
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Processes that are started within don't hear Ctrl-C, which a terminal sends to all: their parent ends them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -247,10 +228,6 @@ _worker: _Worker | None = None
 
 def _start_worker(settings: Settings, out: Path) -> None:
     global _worker
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    # A pool's process waits for ever for one that was killed.
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
     _worker = _Worker(settings, out)
 
 

@@ -24,6 +24,7 @@ from sadanet_lab.training.profiles import find_profile, gives_verdicts
 SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation", "lengths": "length"}
 """Parameter of a notebook -> the setting of ``make_recipe`` that its list sweeps."""
 WHOLE_LENGTH = 1.0
+MOST_SEEDS = 1000
 PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
 """A path that means the same to Snakemake, to a shell and to a person."""
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -105,8 +106,8 @@ def check_settings(profile: str, data: str, seeds: int) -> None:
     find_profile(profile)
     if data != PHANTOM and not resolve(data).is_dir():
         raise BadInput(f"{data}: no such folder; expected a dataset in the published layout, see data/README.md")
-    if seeds < 1:
-        raise BadInput(f"seeds: found {seeds}; expected a number of seeds, 1 or more")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise BadInput(f"seeds: found {seeds}; expected how many, 1 to {MOST_SEEDS}")
 
 
 def plan_notebooks() -> dict[str, PlannedNotebook]:

@@ -7,11 +7,9 @@ phantoms that had no part in the weights (split conformal prediction: Romano, Pa
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from math import ceil
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +21,11 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.inference.limits import Limits, look_at
-from sadanet_lab.inference.segmenter import Model, Segmenter, single_threaded
+from sadanet_lab.inference.segmenter import Model, Segmenter
 from sadanet_lab.paths import LIMITS, SHIPPED
 from sadanet_lab.phantom import draw_picture, draw_spine
 from sadanet_lab.phantom.ranges import Spread
+from sadanet_lab.processes import pool_of, undisturbed
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
 from sadanet_lab.spine.levels import largest_angle
@@ -136,8 +135,10 @@ def _in_processes(function, items: list, jobs: int) -> Iterator:
     if jobs == 1:
         yield from map(function, items)
         return
-    with single_threaded(), ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        yield from pool.map(function, items, chunksize=4)
+    with pool_of(jobs) as pool:
+        with undisturbed():
+            found = pool.map(function, items, chunksize=4)
+        yield from found
 
 
 @cache

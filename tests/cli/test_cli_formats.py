@@ -84,3 +84,15 @@ def test_a_folder_with_a_test_list_alone_is_checked_evaluated_and_not_trained_on
     training = ("train", "--method", "unet", "--profile", "smoke", "--data", only_tests, "--results", results)
     assert_refused(sadanet(*training), only_tests / "train.txt", "expected one stem per line, the images to train on")
     assert not (results / "runs").exists()
+
+
+def test_an_image_called_na_counts_and_an_angle_that_nobody_can_measure_is_no_number(run, copy_of_phantoms):
+    stem = (copy_of_phantoms / "test.txt").read_text().split()[0]
+    for path in [*copy_of_phantoms.glob("*.txt"), *copy_of_phantoms.glob("*.csv")]:
+        path.write_text(path.read_text().replace(stem, "NA"))
+    for path in [*copy_of_phantoms.rglob(f"{stem}*")]:
+        path.rename(path.with_name(path.name.replace(stem, "NA")))
+    told = sadanet("evaluate", run, "--data", copy_of_phantoms)
+    assert told.exit_code == 0, told.stderr
+    assert "nan" not in told.output
+    assert told.output.endswith("largest curve angle: not measurable in any of 2 images\n")

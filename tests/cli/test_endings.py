@@ -49,6 +49,8 @@ OUT_OF_RANGE = [
     "phantom {out} --train -1",
     "phantom {out} --seed -1",
     "calibrate shipped --phantoms 0",
+    "reproduce --seeds 0 --results {out}",
+    "reproduce --seeds 99999999 --results {out}",
     "predict {mask} --out {out} --jobs 0",
     "predict {mask} --out {out} --shard 0/4",
     "predict {mask} --out {out} --shard 5/4",
@@ -194,3 +196,28 @@ def test_a_training_that_is_stopped_keeps_its_checkpoint(number, code, phantoms,
     assert process.returncode == code
     assert "Traceback" not in told
     assert list(tmp_path.rglob("checkpoint*.pt"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "sign"),
+    [
+        (["calibrate", "shipped", "--phantoms", "200", "--jobs", "2"], "phantoms: "),
+        (["reproduce", "--profile", "smoke", "--results", "{out}"], "train"),
+    ],
+)
+def test_what_works_in_processes_of_its_own_ends_with_them_and_one_line(command, sign, tmp_path):
+    words = [word.format(out=tmp_path / "out") for word in command]
+    process = subprocess.Popen(
+        [*SADANET, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    stream = process.stdout if words[0] == "reproduce" else process.stderr
+    assert stream is not None
+    assert any(sign in line for line in stream)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=90)
+    assert process.returncode == 130
+    assert [line for line in told.splitlines() if not line.startswith("phantoms: ")] == [
+        "error: interrupted; the same command goes on from what is kept"
+    ]
+    assert sessions_left(process.pid) == []

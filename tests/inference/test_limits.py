@@ -1,5 +1,6 @@
 """Limits of a model as they are used: intervals, distances, reasons, and their file."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_a_damaged_file_is_refused(tmp_path, content):
     path = tmp_path / "limits.json"
     path.write_text(content)
     with pytest.raises(BadInput, match=r"limits.json: damaged .*sadanet calibrate"):
+        Limits.read(path, "this")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "limits.json"
+    os.mkfifo(path)
+    with pytest.raises(BadInput, match=r"limits.json: a pipe"):
         Limits.read(path, "this")
 
 
