@@ -52,5 +52,6 @@ def progress(total: int, desc: str, unit: str, initial: int = 0) -> Iterator[tqd
     bar = tqdm
     if where == "notebook":
         from tqdm.notebook import tqdm as bar  # brings ipywidgets along
-    with bar(total=total, initial=initial, desc=desc, unit=f" {unit}") as shown:
+    # A page shows results: what was progress is gone when the work is done. A terminal keeps it.
+    with bar(total=total, initial=initial, desc=desc, unit=f" {unit}", leave=where == "terminal") as shown:
         yield shown

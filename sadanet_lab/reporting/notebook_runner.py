@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
+
 from sadanet_lab.errors import BadInput, Failed
-from sadanet_lab.files import writable_folder
+from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import result_file
 from sadanet_lab.progress import watcher
 from sadanet_lab.reporting.parameters import EVERY, kernel_of, read_parameters
@@ -20,7 +22,8 @@ from sadanet_lab.reporting.parameters import EVERY, kernel_of, read_parameters
 def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     """Execute a notebook with parameters given as text; returns the path of its result file.
 
-    The executed copy goes to ``results/executed/<data>-<profile>/``, whose name the three parameters give. Raises
+    The executed copy goes to ``results/executed/<data>-<profile>/``, whose name the three parameters give. Progress and
+    warnings (stderr) are for the log: they are told while it runs, and the page of a success has none. Raises
     ``BadInput`` for wrong parameters or where the notebook itself met bad input, ``Failed`` otherwise.
     """
     import papermill  # seconds to load, and only needed here
@@ -61,7 +64,16 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
         raise Failed(f"{executed}: the kernel died; memory may have run out") from error
     if not result.exists():
         raise Failed(f"{executed}: stopped before its last cell; {result.name} was not written")
+    _leave_out_the_log(executed)
     return result
+
+
+def _leave_out_the_log(executed: Path) -> None:
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    write_atomically(executed, nbformat.writes(notebook) + "\n")
 
 
 @contextmanager

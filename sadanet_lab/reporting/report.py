@@ -1,15 +1,21 @@
-"""What a notebook leaves behind: tables, figures and, last, its result file, all in results/<data>-<profile>/."""
+"""What a notebook shows and leaves behind: tables, figures, what they say and, last, its result file.
+
+All goes to ``results/<data>-<profile>/``. A table or figure comes with its conclusion, one sentence that is computed of
+the numbers that it shows (``studies.conclusions``): it stands below it, and all of them stand at the end of the page
+and in the result file.
+"""
 
 import io
 import json
 import re
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from IPython import get_ipython
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from PIL import Image
 from tabulate import tabulate
@@ -21,8 +27,11 @@ from sadanet_lab.paths import NOTEBOOKS, result_file
 from sadanet_lab.reporting.parameters import parameters_of
 from sadanet_lab.training.environment import environment
 from sadanet_lab.views import style
+from sadanet_lab.views.folding import fold, split_row
 
 NO_CLAIM = "Phantom images: these numbers are no claim about patients."
+SHOWS = "What this run shows"
+"""The heading of a notebook's end."""
 
 
 class Report:
@@ -40,61 +49,109 @@ class Report:
         self.folder = writable_folder(self.result.parent)
         self.result.unlink(missing_ok=True)
         self.files: list[str] = []
+        self.conclusions: list[dict[str, str]] = []
         self.start = time.monotonic()
 
-    def table(self, name: str, long: pd.DataFrame, markdown: str, caption: str, footnote: str | None = None) -> str:
-        """Write ``<name>.csv`` (every number, long form), ``<name>.md`` and ``<name>.tex`` (as shown); returns the
-        Markdown.
+    def table(
+        self,
+        name: str,
+        long: pd.DataFrame,
+        markdown: str,
+        caption: str,
+        conclusion: str = "",
+        footnote: str | None = None,
+    ) -> None:
+        """Show a table, with what it shows below it, and write it: see ``write_table``."""
+        _show(self.write_table(name, long, markdown, caption, conclusion, footnote))
+
+    def write_table(
+        self,
+        name: str,
+        long: pd.DataFrame,
+        markdown: str,
+        caption: str,
+        conclusion: str = "",
+        footnote: str | None = None,
+    ) -> str:
+        """Write ``<name>.csv`` (every number, long form), ``<name>.md`` (for the page: a wide table is folded) and
+        ``<name>.tex`` (for print: every column); returns what the page shows.
 
         footnote: by default what the dataset is; something else, or "", where the numbers do not come from it.
         """
-        text = f"**{caption}**\n\n{markdown}\n"
-        if footnote is None and self.dataset is not None:
-            footnote = self._footnote(self.dataset)
-        if footnote:
-            text += f"\n{footnote}\n"
+        if footnote is None:
+            footnote = self._footnote()
+        parts = [f"**{caption}**", fold(markdown), _led(conclusion), footnote]
+        text = "\n\n".join(part for part in parts if part) + "\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
         self._write(f"{name}.tex", latex(markdown, caption))
+        self.conclude({name: conclusion})
         return text
 
-    def figure(self, name: str, figure: Figure, dots: int | None = None) -> None:
-        """Write ``<name>.png`` of a figure and, for print, ``<name>.pdf``, whose letters and lines are no pixels.
+    def figure(self, name: str, figure: Figure, conclusion: str = "", dots: int | None = None) -> None:
+        """Show a figure, with what it shows below it; write ``<name>.png`` and, for print, ``<name>.pdf``, whose
+        letters and lines are no pixels.
 
         dots: per inch; by default the style's.
         """
         for kind in ("png", "pdf"):
             self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
+        self.conclude({name: conclusion})
+        _show(figure, _led(conclusion))
+        plt.close(figure)  # or the notebook shows it once more when the cell ends
 
-    def picture(self, name: str, content: Image.Image | bytes) -> None:
-        """Write ``<name>.png`` of a picture as it is, or of what is a PNG file already."""
+    def picture(self, name: str, content: Image.Image | bytes, conclusion: str = "") -> None:
+        """Write ``<name>.png`` of a picture as it is, or of what is a PNG file already; show what it shows."""
         buffer = io.BytesIO()
         if isinstance(content, Image.Image):
             content.save(buffer, "PNG")
         self._write(f"{name}.png", content if isinstance(content, bytes) else buffer.getvalue())
+        self.conclude({name: conclusion})
+        _show(_led(conclusion))
 
-    def finish(self, **findings: Any) -> Path:
-        """Write ``<notebook>.json``: parameters, files, findings (plain values) and environment."""
+    def conclude(self, conclusions: Mapping[str, str]) -> None:
+        """Keep sentences for the end, by what each is of; an empty one is none."""
+        self.conclusions += [{"of": name, "says": said} for name, said in conclusions.items() if said]
+
+    def finish(self, **findings: Any) -> None:
+        """Show what the run shows, all conclusions, and write ``<notebook>.json``: parameters, files, findings (plain
+        values), conclusions (each with the table or figure that it is of) and environment."""
         content = {
             "notebook": self.notebook,
             "parameters": self.parameters,
             "files": self.files,
             "findings": findings,
+            "conclusions": self.conclusions,
             "seconds": round(time.monotonic() - self.start, 1),
             "environment": environment(),
         }
         self._write(self.result.name, json.dumps(content, indent=2) + "\n")
-        return self.result
+        told = "\n".join(f"- {said}" for said in dict.fromkeys(one["says"] for one in self.conclusions))
+        _show("\n\n".join(part for part in (f"## {SHOWS}", told, self._footnote()) if part))
 
     def _write(self, name: str, content: str | bytes) -> None:
         write_atomically(self.folder / name, content)
         self.files.append(name)
 
-    def _footnote(self, dataset: VpiFolder) -> str:
+    def _footnote(self) -> str:
+        if self.dataset is None:
+            return ""
         elsewhere = ("results", "data", "methods")  # the folder, named below; the rows of the table
         shown = {key: value for key, value in self.parameters.items() if key not in elsewhere and value != ""}
-        where = ", ".join(f"{key} {code(value)}" for key, value in ({"Data": dataset.root.name} | shown).items()) + "."
-        return f"{NO_CLAIM} {where}" if dataset.is_phantom else where
+        where = (
+            ", ".join(f"{key} {code(value)}" for key, value in ({"Data": self.dataset.root.name} | shown).items()) + "."
+        )
+        return f"{NO_CLAIM} {where}" if self.dataset.is_phantom else where
+
+
+def _led(conclusion: str) -> str:
+    return f"**This run:** {conclusion}" if conclusion else ""
+
+
+def _show(*shown: Figure | str) -> None:
+    """Figures and Markdown, "" being nothing. In a notebook: elsewhere there is nobody to look."""
+    if get_ipython() is not None:
+        display(*(Markdown(one) if isinstance(one, str) else one for one in shown if one))
 
 
 def _kernel_parameters(notebook: str) -> dict[str, Any]:
@@ -108,7 +165,7 @@ def latex(markdown: str, caption: str) -> str:
     parts, rows = [], []
     for line in [*markdown.splitlines(), ""]:
         if line.startswith("|"):
-            rows.append([_latex_cell(cell) for cell in re.split(r"(?<!\\)\|", line.strip("|"))])
+            rows.append([_latex_cell(cell) for cell in split_row(line)])
         else:
             if rows:
                 body = tabulate([row for row in rows[1:] if not _is_rule(row)], rows[0], tablefmt="latex_raw",

@@ -2,6 +2,7 @@
 
 import textwrap
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -80,8 +81,8 @@ def _draw(axis, part: pd.DataFrame, quantity: str, network: str, images: int) ->
 
 
 def losses_markdown(table: pd.DataFrame) -> str:
-    """``studies.robustness.worst_dice`` as Markdown, in percent."""
-    shown = (100 * table).map("{:.1f}".format)
+    """``studies.robustness.worst_dice`` as Markdown, in percent: a row per degradation, a column per network."""
+    shown = (100 * table.T).map(lambda dice: "n/a" if np.isnan(dice) else f"{dice:.1f}")
     return shown.rename_axis("Dice (%)").to_markdown(disable_numparse=True)
 
 

@@ -23,6 +23,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from scipy.optimize import isotonic_regression
 
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
+from sadanet_lab.studies.finding import counted as counted
 
 ONE_COLUMN, TWO_COLUMNS = 89 / 25.4, 183 / 25.4
 """Widths of a figure in print, inches."""
@@ -118,6 +119,7 @@ def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
 def empty(why: str) -> Figure:
     """What stands where there is nothing to draw."""
     figure = plt.figure(figsize=(ONE_COLUMN, 0.4))
+    figure.add_axes((0, 0, 1, 1)).axis("off")  # a notebook shows no figure without axes
     figure.text(0.02, 0.5, textwrap.fill(why, LETTERS[ONE_COLUMN]), va="center", color="0.35", fontsize=SMALL)
     return figure
 
@@ -126,11 +128,6 @@ def note(figure: Figure, text: str) -> None:
     """One or more lines below a figure: how many, what bars and bands are, and of what data."""
     width = min(LETTERS, key=lambda inches: abs(inches - figure.get_figwidth()))
     figure.supxlabel(textwrap.fill(text, LETTERS[width]), x=0.01, ha="left", fontsize=SMALL, color="0.35")
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 seed", "2 seeds"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def legend(figure: Figure, names: Iterable[str], where: Any = "outside right upper", columns: int = 1) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
-    """``compare_with_paper`` as Markdown: one row per method and source, +- sd.
+    """``compare_with_paper`` as Markdown: one row per method and source, +- sd; Dice first, then the other metrics.
 
     The paper's best of each column is bold, as it prints it. Ours is not: which is above stands in the differences.
     """
@@ -32,7 +32,7 @@ def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
     cells = long["mean"].map("{:.2f}".format) + long.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.2f}")
     cells = cells.where(~best, "**" + cells + "**")
     wide = long.assign(cell=cells).pivot(index=["method", "source"], columns=["region", "metric"], values="cell")
-    columns = [(region, metric) for region in REGIONS for metric in PAPER_METRICS]
+    columns = [(region, metric) for metric in PAPER_METRICS for region in REGIONS]
     rows = [(m, s) for m in order for s in ("paper", "here") if (m, s) in wide.index]
     wide = wide.reindex(index=rows, columns=columns).fillna("n/a")
     wide.columns = [f"{REGIONS[region]} {METRICS[metric].title}" for region, metric in columns]

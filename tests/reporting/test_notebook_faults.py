@@ -53,6 +53,17 @@ def test_a_failed_notebook_is_kept_with_its_error_and_no_draft(tmp_path):
     assert "ZeroDivisionError" in kept.read_text()
 
 
+def test_what_is_for_the_log_is_told_and_not_left_in_the_page(tmp_path, capsys):
+    (tmp_path / "d-smoke").mkdir()
+    cell = "import sys\nprint('step 3 of 9', file=sys.stderr)\nprint('a result')"
+    run_notebook(notebook_with(tmp_path / "n.ipynb", tmp_path, cell), {})
+    (kept,) = (tmp_path / "executed").rglob("*.ipynb")
+    outputs = [output for cell in nbformat.read(kept, 4).cells for output in cell.outputs]
+    streams = [(output.name, output.text) for output in outputs if output.output_type == "stream"]
+    assert streams == [("stdout", "a result\n")]
+    assert "step 3 of 9" in capsys.readouterr().err
+
+
 def test_temporary_folders_of_killed_notebooks_are_swept_and_no_others(tmp_path, monkeypatch):
     with tempfile.TemporaryDirectory(dir="/tmp") as temporary:  # sockets have short names
         monkeypatch.setattr(tempfile, "tempdir", temporary)

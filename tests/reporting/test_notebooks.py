@@ -20,6 +20,7 @@ from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_parameters
 
 NOTEBOOKS = list_notebooks()
+NO_SENTENCES = {"06_attention_explorer"}
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
 
@@ -86,10 +87,72 @@ class TestForm:
         for word in ("**Claim.**", "**Cost.**", "**Expect.**"):
             assert word in first.source
 
+    def test_it_ends_with_what_it_shows(self, path):
+        """``Report.finish`` shows that: nothing comes after it."""
+        last = nbformat.read(path, as_version=4).cells[-1]
+        assert last.cell_type == "code"
+        statement = ast.parse(last.source).body[-1]
+        assert isinstance(statement, ast.Expr)
+        assert ast.unparse(statement).startswith("report.finish(")
+
     def test_its_parameters_are_literals_with_the_common_three(self, path):
         assert {"profile", "data", "results"} <= parameters_of(path).keys()
         inferred = papermill.inspect_notebook(str(path))
         assert inferred.keys() == parameters_of(path).keys()
+
+
+def test_no_paragraph_stands_in_three_notebooks():
+    """Nor a sentence of eight words and more: it is said once, where it belongs, and pointed at from elsewhere."""
+    found: dict[str, set[str]] = {}
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                for said in re.split(r"\n\s*\n|(?<=[.:;?!])\s", cell.source):
+                    words = re.findall(r"\w+", said.lower())
+                    if len(words) >= 8:
+                        found.setdefault(" ".join(words), set()).add(path.stem)
+    assert {said: where for said, where in found.items() if len(where) >= 3} == {}
+
+
+def executed_cells(path, reproduced):
+    """The code cells of a notebook's page."""
+    return code_cells(reproduced[0] / "executed" / "phantom-smoke" / path.name)
+
+
+@pytest.mark.notebook
+@each_notebook
+class TestPage:
+    def test_its_last_output_is_what_the_run_shows_and_that_is_kept(self, path, reproduced):
+        *_, last = executed_cells(path, reproduced)
+        (output,) = last.outputs
+        heading, *told = output.data["text/markdown"].split("\n\n")
+        assert heading == "## What this run shows"
+        kept = json.loads(result_file(path.stem, reproduced[0], PHANTOM, "smoke").read_text())["conclusions"]
+        assert all(f"- {one['says']}" in told[0] for one in kept)
+        assert not any("nan" in re.findall(r"\w+", one["says"]) for one in kept)
+
+    def test_no_progress_and_no_path_is_left_in_it(self, path, reproduced):
+        outputs = [o for cell in executed_cells(path, reproduced) for o in cell.outputs]
+        assert {o.name for o in outputs if o.output_type == "stream"} <= {"stdout"}
+        for output in outputs:
+            assert "Path(" not in output.get("data", {}).get("text/plain", "")
+            assert str(reproduced[0]) not in str(output.get("text", ""))
+
+    def test_its_tables_have_seven_columns_at_most(self, path, reproduced):
+        for cell in executed_cells(path, reproduced):
+            for output in cell.outputs:
+                assert "<table" not in output.get("data", {}).get("text/html", "")
+                for line in output.get("data", {}).get("text/markdown", "").splitlines():
+                    if line.startswith("|"):
+                        assert len(re.findall(r"(?<!\\)\|", line)) <= 7 + 1
+
+    def test_below_each_figure_stands_a_sentence(self, path, reproduced):
+        if path.stem in NO_SENTENCES:
+            pytest.skip("its sentences come with the new explorer")
+        for cell in executed_cells(path, reproduced):
+            figures = [i for i, o in enumerate(cell.outputs) if "<Figure" in o.get("data", {}).get("text/plain", "")]
+            for place in figures:
+                assert cell.outputs[place + 1].data["text/markdown"].startswith("**This run:** ")
 
 
 @pytest.mark.notebook

@@ -25,6 +25,7 @@ from sadanet_lab.views import attention_effects as effects
 from sadanet_lab.views import convergence as convergence_views
 from sadanet_lab.views import tables
 from sadanet_lab.views.angle_figures import agreement_markdown, curve_agreement_markdown
+from sadanet_lab.views.folding import fold
 
 HEIGHTS = parameters_of(ROOT / "notebooks" / "03_table3_complexity.ipynb")["heights"]
 REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
@@ -46,8 +47,8 @@ def judged_of(folder, notebook):
 
 
 def assert_same_text(folder, name, markdown):
-    """The Markdown and LaTeX that people read, but for caption and footnote."""
-    assert f"\n\n{markdown}\n" in (folder / f"{name}.md").read_text()
+    """The Markdown (folded) and LaTeX that people read, but for caption, conclusion and footnote."""
+    assert f"\n\n{fold(markdown)}\n" in (folder / f"{name}.md").read_text()
     assert latex(markdown, "").split("\n", 1)[1] == (folder / f"{name}.tex").read_text().split("\n", 1)[1]
 
 

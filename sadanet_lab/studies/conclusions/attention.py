@@ -1,0 +1,124 @@
+"""What attention does in trained networks, and whether it finds what is hidden."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from sadanet_lab.metrics.claims import IDLE
+from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.studies import knockouts as study
+from sadanet_lab.studies.attention_maps import AttentionMaps
+from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
+from sadanet_lab.studies.finding import counted
+from sadanet_lab.studies.hidden_bones import WHOLE
+from sadanet_lab.training.evaluation import ONE_HOT
+
+KINDS = {"seen": "seen bones", "pair": "one of a pair", "level": "whole levels", "run": "runs of levels"}
+
+
+def knockouts(lost: pd.DataFrame) -> str:
+    """Of ``knockouts.dice_lost``: how many modules do something, and which the most."""
+    if lost.empty:
+        return "None of these networks has attention that runs in testing."
+    table = study.summarise(lost)
+    idle, harm = (table.lost.abs() < IDLE).sum(), (table.lost <= -IDLE).sum()
+    most = table.sort_values("lost", kind="stable").iloc[-1]
+    return sentence(
+        f"of {counted(len(table), 'attention module')} {idle} {'is' if idle == 1 else 'are'} idle (less than {IDLE:g} "
+        f"points of Dice) and without {harm} Dice is higher",
+        f"most is lost without {most.method}'s {most.module} ({most.lost:+.2f}, {counted(int(most.seeds), 'seed')})"
+        if most.lost >= IDLE
+        else "none is worth more",
+    )
+
+
+def kinds(recall: pd.DataFrame) -> str:
+    """Of ``hidden_bones.recall_by_kind``: what whole networks find of each kind of bone."""
+    whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
+    if whole.empty:
+        return no_runs("hidden bones")
+    means = whole.groupby(["kind", "method"], sort=False).recall.mean()
+    told = [
+        f"of {title} {extremes(means[kind], '{:.0f} %')}" for kind, title in KINDS.items() if kind in set(whole.kind)
+    ]
+    return sentence(f"recall of whole networks is {', '.join(told)} ({counted(whole.seed.nunique(), 'seed')})")
+
+
+def doses(recall: pd.DataFrame) -> str:
+    """Of ``hidden_bones.recall_by_share``: what more hidden bones cost whole networks."""
+    whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
+    if whole.share.nunique() < 2:
+        return (
+            no_runs("the share of bones that is hidden")
+            if whole.empty
+            else "One share alone is hidden: there is no dose to answer to."
+        )
+    low, high = whole.share.min(), whole.share.max()
+    means = whole.groupby(["method", "share"]).recall.mean().unstack()
+    lost = (means[low] - means[high]).dropna()
+    fewer = (lost > 0).sum()
+    seeds = counted(whole.seed.nunique(), "seed")
+    return sentence(
+        f"from {100 * low:.0f} % of the bones hidden to {100 * high:.0f} % recall falls in {fewer} of "
+        f"{counted(len(lost), 'method')}, by {extremes(lost, '{:.1f}')} points ({seeds})"
+    )
+
+
+def responses(table: pd.DataFrame) -> str:
+    """Of ``hidden_bones.modules_response``: which module adds most to the recall of hidden bones, beside seen ones."""
+    hidden = table[table.kind != "seen"].dropna(subset="added")
+    if hidden.empty:
+        return no_runs("what modules add to hidden bones")
+    means = hidden.groupby(["method", "module"], sort=False).added.mean()
+    most = means.reset_index().sort_values("added", kind="stable").iloc[-1]
+    seen = table[(table.kind == "seen") & (table.method == most.method) & (table.module == most.module)].added
+    seeds, beside = int(hidden.seeds.min()), f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""
+    return sentence(
+        f"of {counted(len(means), 'module')} {(means > 0).sum()} add to the recall of hidden bones, most "
+        f"{most.method}'s {most.module}: {most.added:+.1f} points{beside}",
+        "one seed gives no verdict" if seeds == 1 else f"means of {seeds} seeds",
+    )
+
+
+def entropies(rows: pd.DataFrame) -> str:
+    """Of ``saturation.affinity_rows``: how many of the rows of g are one-hot, by form, trained and at the start."""
+    one_hot = rows.assign(percent=100.0 * (rows.largest >= ONE_HOT))
+    shares = one_hot.groupby(["normalisation", "network"], sort=False).percent.mean().reset_index()
+    told = [f"{row.percent:.0f} % with {row.normalisation} ({row.network})" for row in shares.itertuples()]
+    return (
+        sentence(f"rows of g that look at one channel alone: {', '.join(told)}")
+        if told
+        else not_measured("the rows of g")
+    )
+
+
+def sizes(table: pd.DataFrame) -> str:
+    """Of ``saturation.by_size``: the same against the size of the picture, each network and equation."""
+    told = []
+    for equation, part in table.groupby("equation", sort=False):
+        pixels = part.height * part.width
+        means = (100 * part.one_hot).groupby([part.network, pixels], sort=False).mean()
+        first, last = means.groupby(level=0).first(), means.groupby(level=0).last()
+        more = (last > first).sum()
+        told.append(
+            f"{equation}: {span(first, '{:.0f} %')} of the rows one-hot on the smallest pictures, "
+            f"{span(last, '{:.0f} %')} on whole images, more in {more} of {counted(len(first), 'network')}"
+        )
+    return sentence(*told) if told else not_measured("the size of the picture")
+
+
+def maps(found: Mapping[str, AttentionMaps]) -> str:
+    """Of networks' ``attention_maps`` of one image: how many rows of each one's GCA look at one channel alone."""
+    told = [
+        f"{100 * float((each.channels.amax(-1) >= ONE_HOT).double().mean()):.0f} % in {name}"
+        for name, each in found.items()
+        if each.channels is not None
+    ]
+    return sentence(f"in this image, rows of GCA that look at one channel alone: {', '.join(told) or 'no GCA here'}")
+
+
+def measured(found: Mapping[str, AttentionMaps]) -> str:
+    """Of the same: the largest angle that each network's label map gives."""
+    angles = {name: measure_curves(each.labels).largest_angle_degrees for name, each in found.items()}
+    told = [f"{name} {'not measurable' if angle is None else f'{angle:.1f}°'}" for name, angle in angles.items()]
+    return sentence(f"the largest angle in this image: {', '.join(told)}", "one image is an anecdote")

@@ -1,0 +1,118 @@
+"""What longer training, other settings and a few annotated images bring; what bad images cost."""
+
+import pandas as pd
+
+from sadanet_lab.images.degradations import DEGRADATIONS
+from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence
+from sadanet_lab.studies.convergence import CONVERGED
+from sadanet_lab.studies.few_images import SHIPPED
+from sadanet_lab.studies.finding import counted, join
+from sadanet_lab.studies.robustness import worst_dice
+
+FAINT = 0.25
+"""Share of the bones that are called faint: those of the lowest contrast."""
+
+
+def lengths(dice: pd.DataFrame) -> str:
+    """Of ``convergence.dice_by_length``: what the longest training brings beyond the shortest."""
+    means = dice.groupby(["method", "iterations"], sort=False).dice.mean().unstack()
+    if means.empty:
+        return no_runs("longer training")
+    first, last = means.columns.min(), means.columns.max()
+    if first == last:
+        return f"Trainings of one length, {last:,} steps: what more bring is not known."
+    gained = (means[last] - means[first]).dropna()
+    return sentence(
+        f"from {first:,} to {last:,} steps mean bone Dice gains {extremes(gained, '{:+.2f}')} points "
+        f"({counted(dice.seed.nunique(), 'seed')})"
+    )
+
+
+def last_doubling(gains: pd.DataFrame) -> str:
+    """Of ``convergence.last_doubling``: who is not done."""
+    known = gains.dropna(subset="gained")
+    if known.empty:
+        return no_runs("the last doubling")
+    moving = known[known.gained > CONVERGED]
+    return sentence(
+        f"the last doubling gained more than {CONVERGED:g} points in {len(moving)} of {counted(len(known), 'method')}"
+        + (f": {join(moving.method)}" if len(moving) else ""),
+        "ranks of one seed are no verdict" if known.seeds.min() == 1 else "",
+    )
+
+
+def choices(table: pd.DataFrame) -> str:
+    """Of ``choices.compare_choices``: the changes that cost and bring most."""
+    if table.empty:
+        return no_runs("changed settings")
+    added = table.set_index(table.method + ", " + table.change).dice_difference
+    return sentence(
+        f"of {counted(len(added), 'changed setting')} the difference to the profile's own is "
+        f"{extremes(added, '{:+.2f}')} points of mean bone Dice ({counted(int(table.seeds.min()), 'seed')})",
+        "sizes, no verdicts",
+    )
+
+
+def few_images(table: pd.DataFrame) -> str:
+    """Of rows ``few_images.COLUMNS``: each start with the fewest and with the most annotated images."""
+    means = table.groupby(["start", "images"], sort=False).dice.mean()
+    if table.empty:
+        return not_measured("a few annotated images")
+    told = []
+    for start, part in means.groupby(level=0, sort=False):
+        known = part.droplevel(0).sort_index()
+        ends = [known.index[0], known.index[-1]] if len(known) > 1 else [known.index[0]]
+        told.append(f"{start} {join(f'{known[n]:.1f} % with {n} annotated' for n in ends)}")
+    trained = table[table.images > 0]
+    seeds = trained.groupby(["start", "images"]).seed.nunique().min() if len(trained) else 0
+    without = "" if len(trained) else f"nothing is trained here: what masks add to the {SHIPPED} is not known yet"
+    return sentence(f"mean bone Dice on the other scanner: {', '.join(told)}", without,
+                    "one seed each gives no verdict" if seeds == 1 else "")  # fmt: skip
+
+
+def degradations(table: pd.DataFrame) -> str:
+    """Of ``robustness.robustness``: what costs each network most Dice at its strongest."""
+    worst = 100 * worst_dice(table)
+    told = []
+    for name, row in worst.iterrows():
+        lost = (row["Undegraded"] - row.drop("Undegraded")).dropna()
+        if len(lost):
+            told.append(f"{name} {lost.max():.0f} points by {str(lost.idxmax()).lower()}")
+    images = counted(table.stem.nunique(), "image")
+    return (
+        sentence(f"most mean bone Dice is lost by: {', '.join(told)} ({images})")
+        if told
+        else not_measured("degraded images")
+    )
+
+
+def measurable(table: pd.DataFrame) -> str:
+    """Of ``robustness.over_seeds``: where angles stop being measurable, over all networks."""
+    shares = 100 * table.groupby(["network", "degradation", "strength"], sort=False).measurable.mean()
+    if not len(shares):
+        return not_measured("angles of degraded images")
+    worst = shares.groupby(level=0, sort=False).idxmin()
+    told = [
+        f"{network} {shares[case]:.0f} %"
+        + (f" ({DEGRADATIONS[case[1]].title.lower()} {case[2]:g})" if shares[case] < shares[network].max() else "")
+        for network, case in worst.items()
+    ]
+    images = counted(table.stem.nunique(), "image")
+    return sentence(f"angles that are measurable, where it is worst: {', '.join(told)} ({images})")
+
+
+def recall_of_faint(bones: pd.DataFrame) -> pd.Series:
+    """Of ``robustness.bone_contrasts``: network -> mean recall of the faintest ``FAINT`` of the bones, a fraction."""
+    return bones[bones.contrast < bones.contrast.quantile(FAINT)].groupby("network", sort=False).recall.mean()
+
+
+def faint(bones: pd.DataFrame, seeds: int) -> str:
+    """The same as a sentence, beside what each network finds of all bones."""
+    faintest, every = 100 * recall_of_faint(bones), 100 * bones.groupby("network", sort=False).recall.mean()
+    told = [f"{name} {recall:.1f} % (of all bones {every[name]:.1f} %)" for name, recall in faintest.items()]
+    if not told:
+        return not_measured("faint bones")
+    return sentence(
+        f"of the faintest quarter of the bones the networks find: {', '.join(told)}",
+        "one seed gives no verdict on SAA" if seeds == 1 else "",
+    )
