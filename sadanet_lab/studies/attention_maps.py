@@ -160,9 +160,9 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
 
 
 def labels_without(network: nn.Module, recipe: Recipe, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Label map, uint8 (H, W), of a network without each of its attention modules that run in testing: see ``knockouts``.
+    """Label maps, uint8 (H, W), of a network without each of its attention modules: see ``knockouts``.
 
-    At one scale, as ``attention_maps``. module's title -> label map.
+    Title of the module, one that runs in testing -> label map; at one scale, as ``attention_maps``.
     """
     found, at_one_scale = {}, recipe.model_copy(update={"test_scales": (1.0,)})
     with shared_features(network):

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 from PIL import Image
+from scipy import ndimage
 
 from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
 from sadanet_lab.studies.attention_maps import AttentionMaps
@@ -16,10 +17,10 @@ from sadanet_lab.views.attention_figures import EVEN, MOST, looks_at
 
 TALLEST = 2048
 """Rows of a picture that is sent to the browser; of larger ones every second, third ... pixel."""
-PARTNERS = 2
-"""How many of the channels that GCA mixes into another are shown."""
-CHANGED = (231, 41, 138, 255)
-"""RGBA of a pixel whose class changes: no class has this colour."""
+PARTNERS, LEAST = 2, 0.005
+"""How many of the channels that GCA mixes into another are shown at most, and from what weight on."""
+CHANGED = "#E7298A"
+"""A pixel whose class changes: no class has this colour."""
 SHADED = (0, 0, 0, 140)
 """RGBA of cells that get less than an even spread."""
 
@@ -78,9 +79,14 @@ class Tab:
         return {"title": title, "panels": panels, "missing": missing}
 
 
-def palette(name: str) -> np.ndarray:
-    """A colour map of matplotlib's, RGBA uint8 (256, 4)."""
-    return (255 * mpl.colormaps[name](np.linspace(0, 1, 256))).round().astype(np.uint8)
+def palette(name: str, darkest: float = 0.0, clearest: float = 1.0) -> np.ndarray:
+    """RGBA uint8 (256, 4): a colour map of matplotlib's from ``darkest`` of it on, more and more opaque.
+
+    clearest: opacity of the first. Where little is, the image is seen.
+    """
+    colours = mpl.colormaps[name](np.linspace(darkest, 1, 256))
+    colours[:, 3] = np.linspace(clearest, 1, 256)
+    return (255 * colours).round().astype(np.uint8)
 
 
 def png_of(indices: np.ndarray, colours: np.ndarray) -> bytes:
@@ -117,10 +123,11 @@ def jpeg_of(image: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-ATTENTION, CHANNEL, KEY, CONFIDENCE = map(palette, ("inferno", "cividis", "Purples", "viridis"))
+ATTENTION = palette("inferno", 0.3, 0.6)
 ATTENTION[0] = SHADED
+CHANNEL, KEY, CONFIDENCE = palette("cividis", 0.2, 0.1), palette("plasma", 0.2, 0.1), palette("viridis")
 LABELS = np.column_stack([COLOUR_BLIND_SAFE, [0, 255, 255, 255]]).astype(np.uint8)
-CHANGE = np.array([[0, 0, 0, 0], CHANGED], dtype=np.uint8)
+CHANGE = np.array([SHADED, [int(CHANGED[at : at + 2], 16) for at in (1, 3, 5)] + [255]], dtype=np.uint8)
 
 
 def _looks(seen: Seen, choice: Choice) -> list[Panel]:
@@ -134,8 +141,8 @@ def _channels(seen: Seen, choice: Choice) -> list[Panel]:
     if maps.channels is None or maps.features is None:
         return []
     channel = min(choice.channel, len(maps.channels) - 1)
-    partners = maps.partners(channel, PARTNERS)
-    names = {channel: f"channel {channel} keeps {100 * float(maps.channels[channel, channel]):.0f} % of itself"}
+    partners = [(other, weight) for other, weight in maps.partners(channel, PARTNERS) if weight >= LEAST]
+    names = {channel: f"channel {channel}, keeps {100 * float(maps.channels[channel, channel]):.0f} %"}
     names |= {other: f"takes {100 * weight:.0f} % from {other}" for other, weight in partners}
     values = {number: maps.features[number].clamp(min=0).numpy() for number in names}
     return [
@@ -159,11 +166,17 @@ def _knocked_out(seen: Seen, choice: Choice) -> list[Panel]:
     if labels is None:
         return []
     changed = labels != seen.maps.labels
-    share = png_of(to_screen(changed).astype(np.uint8), CHANGE)
+    thick = ndimage.binary_dilation(
+        changed, iterations=max(1, round(len(changed) / 600))
+    )  # outlines are one pixel wide
     return [
         _label_map("whole network", seen.maps.labels),
         _label_map(f"without {choice.module}", labels),
-        Panel(f"{100 * changed.mean():.1f} % of pixels change", share, cells=False),
+        Panel(
+            f"{100 * changed.mean():.1f} % of pixels change",
+            png_of(to_screen(thick).astype(np.uint8), CHANGE),
+            cells=False,
+        ),
     ]
 
 
@@ -172,7 +185,7 @@ def _label_map(title: str, labels: np.ndarray) -> Panel:
 
 
 def _run_of(colours: np.ndarray) -> list[str]:
-    return [to_hex(colour / 255) for colour in colours[np.linspace(1, 255, 12).astype(int)]]
+    return [to_hex(colour / 255, keep_alpha=True) for colour in colours[np.linspace(1, 255, 12).astype(int)]]
 
 
 BONE_COLOURS = Scale("class", [to_hex(c / 255) for c in LABELS[1:]], names=[name.replace("_", " ") for name in BONES])
@@ -187,21 +200,21 @@ TABS = {
     ),
     "channels": Tab(
         "Which channels mix",
-        "GCA makes each channel of the features a mixture of all: here one, and the two that it takes most from.",
+        "GCA makes each channel of the features a mixture of all: here one, and those that it takes most from.",
         [Scale("channel", _run_of(CHANNEL), ("0", "its largest value"))],
         _channels,
         "GCA",
     ),
     "keys": Tab(
         "What the keys are",
-        "SAA sorts cells by four keys, in training only; nothing ties a key to a class, so they have numbers, no names.",
+        "SAA sorts cells by four keys, in training only; nothing ties a key to a class: they have numbers, no names.",
         [Scale("share of a cell that a key takes", _run_of(KEY), ("0", "all of it"))],
         _keys,
         "SAA",
     ),
     "confidence": Tab(
         "Classes and confidence",
-        "The class that the network gives each pixel, and how probable it finds that class; 25 % is a guess among four.",
+        "The class that the network gives each pixel, and how probable it finds it; 25 % is a guess among four.",
         [BONE_COLOURS, Scale("confidence", _run_of(CONFIDENCE), ("25 %", "100 %"))],
         _confidence,
         "classes",
@@ -209,7 +222,7 @@ TABS = {
     "knock-out": Tab(
         "Without a module",
         "The same weights with one attention module taken out: where the classes change, this network relies on it.",
-        [BONE_COLOURS, Scale("pixel", [to_hex(np.array(CHANGED) / 255)], names=["another class without the module"])],
+        [BONE_COLOURS, Scale("pixel", [CHANGED], names=["another class without the module"])],
         _knocked_out,
         "{module} to take out",
     ),

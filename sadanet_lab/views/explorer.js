@@ -19,7 +19,7 @@ const PAGE = `
     <div class="stage" role="tabpanel">
         <section><h4>Image</h4><div class="panels"><figure>
             <div class="picture" tabindex="0" role="application"><img class="grey" alt=""><i class="ring"></i></div>
-            <figcaption>click or drag; arrow keys</figcaption></figure></div></section>
+            <figcaption>click, drag or use arrow keys</figcaption></figure></div></section>
         <div class="groups"></div>
     </div>
     <div class="scales"></div>
@@ -63,7 +63,7 @@ function scaleOf({ label, colours, ends, names }) {
     const scale = node("div", "scale");
     if (ends) {
         const ramp = node("i", "ramp");
-        ramp.style.background = `linear-gradient(90deg, ${colours})`;
+        ramp.style.background = `linear-gradient(90deg, ${colours}), #666`;
         scale.append(node("b", "", label), ends[0], ramp, ends[1]);
     } else {
         scale.append(node("b", "", label));

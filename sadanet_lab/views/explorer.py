@@ -29,8 +29,9 @@ UPLOADED = "uploaded: "
 class Explorer(anywidget.AnyWidget):
     """Choose an image, one or two networks, a pixel and a tab; see the networks' maps over the image.
 
-    images: title -> grey image uint8 (H, W). runs: title -> run; networks without a backbone are refused (``BadInput``).
-    folder: where figures are saved. The maps of an image are computed once for each network; a move only picks from them.
+    images: title -> grey image uint8 (H, W). runs: title -> run; a network without a backbone is refused
+    (``BadInput``). folder: where figures are saved. The maps of an image are computed once for each network; a move
+    only picks from them.
 
     The browser sets what is chosen together with a number, ``asked``; everything shown comes back in one message with
     that number as ``answered``.

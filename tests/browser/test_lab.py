@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
+from servers import open_page
 
 from sadanet_lab.paths import PHANTOM, ROOT, result_file
 from sadanet_lab.reporting.parameters import list_notebooks
@@ -33,18 +34,6 @@ def set_parameters(path: Path, results: Path) -> None:
     given = {"profile": "smoke", "results": str(results)}
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in given.items())
     nbformat.write(notebook, path)
-
-
-def open_page(context, lab, name):
-    """The page of a notebook in the lab's folder, its kernel ready."""
-    page = context.new_page()
-    page.goto(f"{lab.address}/lab/tree/{name}.ipynb?token={lab.token}&reset")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=90_000)
-    page.wait_for_function(
-        "() => !['', 'No Kernel'].includes(document.querySelector('.jp-Toolbar-kernelName')?.textContent.trim())",
-        timeout=90_000,
-    )
-    return page
 
 
 @pytest.fixture
