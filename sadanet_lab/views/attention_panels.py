@@ -1,6 +1,7 @@
 """What the explorer shows under each of its tabs: maps to be laid over the image, and the scales to read them by."""
 
 import io
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -27,11 +28,17 @@ SHADED = (0, 0, 0, 140)
 
 @dataclass(frozen=True)
 class Panel:
-    """A map over the image. png: a PNG with a palette; cells: whether its pixels are cells of the network's grid."""
+    """A map over the image.
+
+    shape: (h, w); indices: uint8 (h, w) into the colours, deflated; colours: RGBA; cells: whether its pixels are cells
+    of the network's grid, which stay cells however large.
+    """
 
     title: str
-    png: bytes
-    cells: bool = True
+    shape: tuple[int, ...]
+    indices: bytes
+    colours: bytes
+    cells: bool
 
 
 @dataclass(frozen=True)
@@ -89,13 +96,10 @@ def palette(name: str, darkest: float = 0.0, clearest: float = 1.0) -> np.ndarra
     return (255 * colours).round().astype(np.uint8)
 
 
-def png_of(indices: np.ndarray, colours: np.ndarray) -> bytes:
-    """PNG of indices uint8 (h, w) into colours RGBA uint8 (n, 4)."""
-    picture = Image.fromarray(indices)
-    picture.putpalette(colours[:, :3].tobytes())  # which makes it one of mode P
-    content = io.BytesIO()
-    picture.save(content, "PNG", compress_level=1, transparency=colours[:, 3].tobytes())
-    return content.getvalue()
+def panel_of(title: str, indices: np.ndarray, colours: np.ndarray, cells: bool = True) -> Panel:
+    """indices: uint8 (h, w), into colours RGBA uint8 (n, 4)."""
+    content = zlib.compress(np.ascontiguousarray(indices).tobytes(), level=1)
+    return Panel(title, indices.shape, content, colours.tobytes(), cells)
 
 
 def indices_of(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -133,7 +137,7 @@ CHANGE = np.array([SHADED, [int(CHANGED[at : at + 2], 16) for at in (1, 3, 5)] +
 def _looks(seen: Seen, choice: Choice) -> list[Panel]:
     names = ["PAM"] if seen.maps.positions is not None else ["SCA, one pass", "SCA, two passes"]
     found = zip(names, looks_at(seen.maps, choice.pixel), strict=True)
-    return [Panel(name, png_of(attention_indices(values), ATTENTION)) for name, values in found if values is not None]
+    return [panel_of(name, attention_indices(values), ATTENTION) for name, values in found if values is not None]
 
 
 def _channels(seen: Seen, choice: Choice) -> list[Panel]:
@@ -146,19 +150,19 @@ def _channels(seen: Seen, choice: Choice) -> list[Panel]:
     names |= {other: f"takes {100 * weight:.0f} % from {other}" for other, weight in partners}
     values = {number: maps.features[number].clamp(min=0).numpy() for number in names}
     return [
-        Panel(name, png_of(indices_of(values[number], 0, max(values[number].max(), 1e-9)), CHANNEL))
+        panel_of(name, indices_of(values[number], 0, max(values[number].max(), 1e-9)), CHANNEL)
         for number, name in names.items()
     ]
 
 
 def _keys(seen: Seen, _choice: Choice) -> list[Panel]:
     found = () if seen.maps.classes is None else seen.maps.classes.numpy()
-    return [Panel(f"key {key}", png_of(indices_of(values, 0, 1), KEY)) for key, values in enumerate(found)]
+    return [panel_of(f"key {key}", indices_of(values, 0, 1), KEY) for key, values in enumerate(found)]
 
 
 def _confidence(seen: Seen, _choice: Choice) -> list[Panel]:
-    confidence = png_of(indices_of(to_screen(seen.maps.confidence), 0.25, 1), CONFIDENCE)
-    return [_label_map("classes", seen.maps.labels), Panel("confidence", confidence, cells=False)]
+    confidence = indices_of(to_screen(seen.maps.confidence), 0.25, 1)
+    return [_label_map("classes", seen.maps.labels), panel_of("confidence", confidence, CONFIDENCE, cells=False)]
 
 
 def _knocked_out(seen: Seen, choice: Choice) -> list[Panel]:
@@ -172,16 +176,14 @@ def _knocked_out(seen: Seen, choice: Choice) -> list[Panel]:
     return [
         _label_map("whole network", seen.maps.labels),
         _label_map(f"without {choice.module}", labels),
-        Panel(
-            f"{100 * changed.mean():.1f} % of pixels change",
-            png_of(to_screen(thick).astype(np.uint8), CHANGE),
-            cells=False,
+        panel_of(
+            f"{100 * changed.mean():.1f} % of pixels change", to_screen(thick).astype(np.uint8), CHANGE, cells=False
         ),
     ]
 
 
 def _label_map(title: str, labels: np.ndarray) -> Panel:
-    return Panel(title, png_of(to_screen(labels), LABELS), cells=False)
+    return panel_of(title, to_screen(labels), LABELS, cells=False)
 
 
 def _run_of(colours: np.ndarray) -> list[str]:

@@ -36,17 +36,6 @@ function node(kind, name = "", text = "") {
     return Object.assign(document.createElement(kind), { className: name, textContent: text });
 }
 
-function address(bytes, type) {
-    return URL.createObjectURL(new Blob([bytes], { type }));
-}
-
-function replaceSource(image, bytes, type) {
-    if (image.shown === bytes) return;
-    if (image.src) URL.revokeObjectURL(image.src);
-    image.shown = bytes;
-    image.src = address(bytes, type);
-}
-
 function fill(select, names, value) {
     if (select.names !== String(names)) select.replaceChildren(...names.map((name) => new Option(name)));
     select.names = String(names);
@@ -78,9 +67,30 @@ function scaleOf({ label, colours, ends, names }) {
 
 function panelOf() {
     const panel = node("figure");
-    panel.innerHTML = `<div class="picture"><img class="grey" alt=""><img class="map"><i class="ring"></i></div>
+    panel.innerHTML = `<div class="picture"><img class="grey" alt=""><canvas class="map" role="img"></canvas><i class="ring"></i></div>
         <figcaption></figcaption>`;
     return panel;
+}
+
+async function inflated(view) {
+    const stream = new DecompressionStream("deflate");
+    const writer = stream.writable.getWriter();
+    writer.write(view);
+    writer.close();
+    return new Uint8Array(await new Response(stream.readable).arrayBuffer());
+}
+
+// By hand: the browser's own decoding of a PNG, which may wait for other threads, took 30 ms and more of each move.
+function draw(figure, group, { title, shape, colours, cells }, indices) {
+    const map = figure.querySelector(".map");
+    [map.height, map.width] = shape;
+    const rgba = Uint32Array.from({ length: colours.byteLength / 4 }, (_, i) => colours.getUint32(4 * i, true));
+    const pixels = new Uint32Array(indices.length);
+    indices.forEach((index, i) => (pixels[i] = rgba[index]));
+    map.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), map.width), 0, 0);
+    map.classList.toggle("cells", cells);
+    map.ariaLabel = `${group}: ${title}`;
+    figure.querySelector("figcaption").textContent = title;
 }
 
 function groupOf({ title, panels, missing }) {
@@ -101,6 +111,9 @@ function render({ model, el }) {
     const groups = find(".groups");
     let playing = false;
     let laidOut = "";
+    let drawn;
+    let picture;
+    let address;
 
     const ask = (changes) => {
         Object.entries(changes).forEach(([name, value]) => model.set(name, value));
@@ -139,22 +152,30 @@ function render({ model, el }) {
         el.classList.toggle("waiting", model.get("asked") !== model.get("answered"));
     }
 
-    function showMaps() {
+    async function showMaps() {
         const shown = model.get("groups");
+        if (shown === drawn) return;
+        const panels = shown.flatMap((group) => group.panels.map((panel) => [group.title, panel]));
+        const maps = await Promise.all(panels.map(([, { indices }]) => inflated(indices)));
+        if (shown !== model.get("groups")) return; // overtaken
         const layout = JSON.stringify(shown.map(({ title, panels, missing }) => [title, panels.length, missing]));
         if (layout !== laidOut) groups.replaceChildren(...shown.map(groupOf));
         laidOut = layout;
-        const panels = shown.flatMap((group) => group.panels.map((panel) => [group.title, panel]));
-        groups.querySelectorAll("figure").forEach((figure, i) => {
-            const [title, { title: name, png, cells }] = panels[i];
-            const map = figure.querySelector(".map");
-            replaceSource(map, png, "image/png");
-            map.alt = `${title}: ${name}`;
-            map.classList.toggle("cells", cells);
-            figure.querySelector("figcaption").textContent = name;
-        });
+        groups.querySelectorAll("figure").forEach((figure, i) => draw(figure, ...panels[i], maps[i]));
         stage.style.setProperty("--panels", 1 + panels.length + shown.filter((group) => group.missing).length);
-        for (const image of stage.querySelectorAll(".grey")) replaceSource(image, model.get("picture"), "image/jpeg");
+        drawn = shown;
+    }
+
+    async function showImage() {
+        const bytes = model.get("picture");
+        if (bytes !== picture) {
+            if (address) URL.revokeObjectURL(address);
+            address = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+            picture = bytes;
+        }
+        const stale = [...stage.querySelectorAll(".grey")].filter((image) => image.src !== address);
+        stale.forEach((image) => (image.src = address));
+        await Promise.all(stale.map((image) => image.decode().catch(() => {}))); // refused where it is replaced meanwhile
     }
 
     function showPixel() {
@@ -180,8 +201,8 @@ function render({ model, el }) {
         showControls();
         showPixel();
         showTab();
-        showMaps();
-        await Promise.all([...el.querySelectorAll("img")].map((image) => image.decode().catch(() => {})));
+        await showMaps();
+        await showImage();
         if (answered === model.get("answered")) el.dataset.shown = answered;
     }
 
@@ -267,7 +288,7 @@ function render({ model, el }) {
         model.off("change:answered", answer);
         model.off("change:message", show);
         model.off("change:image", show);
-        el.querySelectorAll("img").forEach((image) => URL.revokeObjectURL(image.src));
+        URL.revokeObjectURL(address);
     };
 }
 

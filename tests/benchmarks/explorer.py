@@ -30,7 +30,6 @@ sys.path.append(str(HERE.parent / "browser"))
 from servers import ARGUMENTS, CHROMIUM, Lab, open_page  # noqa: E402
 
 MOVES = 50
-NAME = "explorer.ipynb"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
 CELL = f"""import sys
 sys.path.append({str(HERE)!r})
@@ -84,15 +83,13 @@ def in_the_browser() -> list[float]:
     ):
         folder = Path(home) / "notebooks"
         folder.mkdir()
-        nbformat.write(
-            nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=KERNEL), folder / NAME
-        )
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=KERNEL)
+        nbformat.write(notebook, folder / "explorer.ipynb")
         lab = Lab(folder, Path(home))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
-            page = open_page(
-                browser.new_context(viewport={"width": 1600, "height": 1200}), lab, NAME.removesuffix(".ipynb")
-            )
+            context = browser.new_context(viewport={"width": 1600, "height": 1200})
+            page = open_page(context, lab, "explorer")
             run_all(page)
             page.evaluate(KEEP_TIMES)
             box = page.locator(".attention-explorer .picture").first.bounding_box()
