@@ -129,7 +129,7 @@ def jpeg_of(image: np.ndarray) -> bytes:
 
 ATTENTION = palette("inferno", 0.3, 0.6)
 ATTENTION[0] = SHADED
-CHANNEL, KEY, CONFIDENCE = palette("cividis", 0.2, 0.1), palette("plasma", 0.2, 0.1), palette("viridis")
+CHANNEL, KEY, CONFIDENCE = palette("cividis", 0.0, 0.5), palette("plasma", 0.0, 0.5), palette("viridis")
 LABELS = np.column_stack([COLOUR_BLIND_SAFE, [0, 255, 255, 255]]).astype(np.uint8)
 CHANGE = np.array([SHADED, [int(CHANGED[at : at + 2], 16) for at in (1, 3, 5)] + [255]], dtype=np.uint8)
 

@@ -2,6 +2,7 @@
 // with it as "answered". The ring and the opacity move at once, without the kernel.
 
 const PAUSE = 600; // milliseconds that a step stands while the steps play
+const NOTHING = "nothing"; // beside the first network
 const PAGE = `
     <div class="bar">
         <label>Image <select name="image"></select></label>
@@ -134,7 +135,7 @@ function render({ model, el }) {
         const tab = model.get("tab");
         fill(control("image"), model.get("images"), model.get("image"));
         fill(control("network"), model.get("networks"), model.get("network"));
-        fill(control("second"), ["-", ...model.get("networks")], model.get("second"));
+        fill(control("second"), [NOTHING, ...model.get("networks")], model.get("second"));
         fill(control("module"), model.get("modules"), model.get("module"));
         slide(control("row"), rows - 1, model.get("row"));
         slide(control("column"), columns - 1, model.get("column"));

@@ -22,7 +22,7 @@ from sadanet_lab.views import style
 from sadanet_lab.views.attention_figures import attention_figure
 from sadanet_lab.views.attention_panels import TABS, Choice, Seen, jpeg_of
 
-NONE, LAST = "-", "last"
+NONE, LAST = "nothing", "last"
 UPLOADED = "uploaded: "
 
 

@@ -187,16 +187,15 @@ def explorer(opened, phantoms, tmp_path):
     """Notebook 06 with a run of six steps, of which two were kept."""
     data = open_folder(phantoms)
     run = get_or_train(make_recipe("sadanet", "smoke", data.fingerprint), data, tmp_path / "results", snapshots=2)
-    page, last = opened("06_attention_explorer", run=str(run.folder), with_shipped=False)
+    page, last = opened("06_attention_explorer", run=str(run.folder))
     run_all(page, last)
     return ExplorerPage(page)
 
 
 def test_the_explorer_follows_clicks_drags_keys_tabs_and_plays_steps(explorer, screenshot):
     page = explorer.page
-    page.select_option("[name=network]", "SADANet")
     size, begun = np.array(explorer.size()), explorer.maps()
-    assert list(begun) == ["SADANet: SCA, one pass", "SADANet: SCA, two passes"]
+    assert list(begun) == ["shipped model: SCA, one pass", "shipped model: SCA, two passes"]
 
     page.mouse.click(*explorer.place(0.25, 0.3))
     clicked = explorer.maps()
@@ -218,9 +217,9 @@ def test_the_explorer_follows_clicks_drags_keys_tabs_and_plays_steps(explorer, s
     explorer.press("ArrowLeft")
     assert explorer.pixel() == (down - 1, left)
 
-    page.select_option("[name=second]", "DANet")
+    page.select_option("[name=second]", "SADANet")
     apart = explorer.maps()
-    assert list(apart) == [*begun, "DANet: PAM"]
+    assert list(apart) == [*begun, "SADANet: SCA, one pass", "SADANet: SCA, two passes"]
     page.mouse.click(*explorer.place(0.4, 0.5))
     together = explorer.maps()
     assert all(together[name] != apart[name] for name in apart)
@@ -229,11 +228,11 @@ def test_the_explorer_follows_clicks_drags_keys_tabs_and_plays_steps(explorer, s
     page.locator("[role=tab]").first.focus()
     for number, title in enumerate(["channel", "key 0", "classes", "whole network"], 1):
         explorer.press("ArrowRight")
-        assert f"SADANet: {title}" in next(iter(explorer.maps()))
+        assert f"shipped model: {title}" in next(iter(explorer.maps()))
         assert page.locator("[role=tab]").nth(number).get_attribute("aria-selected") == "true"
         screenshot(page, f"explorer_{title.replace(' ', '_')}")
 
-    trained = page.locator("[name=network] option").nth(0).inner_text()
+    trained = page.locator("[name=network] option").nth(1).inner_text()
     page.locator("[role=tab]").first.click()
     page.select_option("[name=network]", trained)
     ended = explorer.maps()
