@@ -104,7 +104,6 @@ function groupOf({ title, panels, missing }) {
 
 function render({ model, el }) {
     el.classList.add("attention-explorer");
-    el.dataset.lmSuppressShortcuts = "true"; // arrow keys move the pixel, not the notebook's cells
     el.innerHTML = PAGE;
     const find = (selector) => el.querySelector(selector);
     const control = (name) => find(`[name=${name}]`);
@@ -248,6 +247,9 @@ function render({ model, el }) {
         if (file) model.send({ file: file.name }, undefined, [await file.arrayBuffer()]);
         event.target.value = ""; // the same file can be chosen again
     });
+
+    // JupyterLab would take the arrow keys from whatever has the focus and does not say so itself.
+    el.querySelectorAll("input, select, button, [tabindex]").forEach((one) => (one.dataset.lmSuppressShortcuts = ""));
 
     // Every picture is one to click; the keys are the first one's.
     const pointed = (event) => {

@@ -53,8 +53,13 @@ class Server:
         raise AssertionError(f"{path} answers {answer}, not {status}: {self.log.read_text()[-2000:]}")
 
     def stop(self) -> None:
+        """End it; one that still waits for a kernel half a minute later is killed."""
         self.process.terminate()
-        self.process.wait(timeout=30)
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def free_port() -> int:

@@ -100,10 +100,11 @@ def ran_to_its_end(page, last, seconds=300, idle_seconds=10):
 
 
 def failures(page):
-    """The text of every error that a cell shows."""
-    return page.eval_on_selector_all(
-        ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']", "found => found.map(e => e.innerText)"
+    """The text of every error that a cell shows; JupyterLab gives it the kind of what is printed to standard error."""
+    texts = page.eval_on_selector_all(
+        "[data-mime-type='application/vnd.jupyter.stderr']", "found => found.map(e => e.innerText)"
     )
+    return [text for text in texts if "Traceback" in text]
 
 
 def test_the_server_wants_its_token(lab):
