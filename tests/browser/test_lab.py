@@ -226,15 +226,16 @@ def test_the_explorer_follows_clicks_drags_keys_tabs_and_plays_steps(explorer, s
     assert all(together[name] != apart[name] for name in apart)
     screenshot(page, "explorer_looks")
 
-    page.locator("[role=tab]").first.focus()
+    tabs = page.locator(".attention-explorer [role=tab]")  # JupyterLab has tabs too
+    tabs.first.focus()
     for number, title in enumerate(["channel", "key 0", "classes", "whole network"], 1):
         explorer.press("ArrowRight")
         assert f"shipped model: {title}" in next(iter(explorer.maps()))
-        assert page.locator("[role=tab]").nth(number).get_attribute("aria-selected") == "true"
+        assert tabs.nth(number).get_attribute("aria-selected") == "true"
         screenshot(page, f"explorer_{title.replace(' ', '_')}")
 
     trained = page.locator("[name=network] option").nth(1).inner_text()
-    page.locator("[role=tab]").first.click()
+    tabs.first.click()
     page.select_option("[name=network]", trained)
     ended = explorer.maps()
     page.evaluate(KEEP_TITLES)
