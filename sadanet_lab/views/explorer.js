@@ -98,7 +98,7 @@ function groupOf({ title, panels, missing }) {
     const group = node("section");
     const row = node("div", "panels");
     row.append(...(missing ? [node("p", "missing", missing)] : panels.map(panelOf)));
-    group.append(node("h4", "", title), row);
+    group.append(Object.assign(node("h4", "", title), { title }), row);
     return group;
 }
 
