@@ -15,7 +15,9 @@ from sadanet_core.attention import GlobalChannelAttention, SpatialCrissCrossAtte
 from sadanet_core.sadanet import StructureAffinityHead
 from sadanet_lab.errors import BadInput
 from sadanet_lab.inference.framing import network_input
-from sadanet_lab.inference.segmentation import as_tensor, at_full_size
+from sadanet_lab.inference.knockouts import knocked_out, shared_features
+from sadanet_lab.inference.segmentation import as_tensor, at_full_size, labels_of
+from sadanet_lab.methods import find_method
 from sadanet_lab.methods.danet import PositionAttention
 from sadanet_lab.training.recipe import Recipe
 
@@ -155,6 +157,19 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
         channels=channels,
         features=framed.on_image(kept["features"][0]).float() if "features" in kept else None,
     )
+
+
+def labels_without(network: nn.Module, recipe: Recipe, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Label maps, uint8 (H, W), of a network without each of its attention modules: see ``knockouts``.
+
+    Title of the module, one that runs in testing -> label map; at one scale, as ``attention_maps``.
+    """
+    found, at_one_scale = {}, recipe.model_copy(update={"test_scales": (1.0,)})
+    with shared_features(network):
+        for title, module in find_method(recipe.method).attention.items():
+            with knocked_out(network, module):
+                found[title] = labels_of(network, image, at_one_scale)
+    return found
 
 
 def _cut_cross(cross: Tensor, whole: torch.Size, shown: tuple[slice, slice]) -> Tensor:

@@ -131,6 +131,8 @@ def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float]) 
     assert maps.features is not None
     tall, wide = maps.image.shape
     place, found = (int(pixel[0] * tall), int(pixel[1] * wide)), measure_curves(maps.labels)
+    if len(found.levels) < 2:
+        return style.empty(f"Nothing to draw: {title} finds no two levels in this image.")
     figure, axes = style.panels(1, 8, (style.TWO_COLUMNS / 8 - 0.15) * tall / wide + 1.5)
     image, sca, one, other, saa, labels, levels, angle = axes[0]
     image.imshow(maps.image, cmap="gray", vmin=0, vmax=255)

@@ -1,154 +1,184 @@
-"""The attention explorer: widgets around ``Panels``. Without a live kernel, ``static_grid`` shows the same."""
+"""The attention explorer: click a pixel of an image, and see beside it what one or two networks tie it to."""
 
-import html
-import io
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
-import ipywidgets as widgets
+import anywidget
+import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
+import traitlets
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.images.png import decode_vpi
-from sadanet_lab.studies.attention_maps import attention_maps
+from sadanet_lab.methods import find_method
+from sadanet_lab.spine.classes import CLASSES
+from sadanet_lab.studies.attention_maps import attention_maps, labels_without
 from sadanet_lab.training.runs import Run
-from sadanet_lab.views.attention_panels import HEIGHT, Panels, stack_sheets
+from sadanet_lab.views import style
+from sadanet_lab.views.attention_figures import attention_figure
+from sadanet_lab.views.attention_panels import TABS, Choice, Seen, jpeg_of
 
-NONE, LAST = "-", "last"
+NONE, LAST = "nothing", "last"
 UPLOADED = "uploaded: "
 
 
-class Explorer:
-    """Choose an image, one or two networks and a pixel; see what the networks' attention ties it to.
+class Explorer(anywidget.AnyWidget):
+    """Choose an image, one or two networks, a pixel and a tab; see the networks' maps over the image.
 
-    images: title -> grey image uint8 (H, W). runs: title -> run. The features of an image are computed once for each
-    network; a slider only picks from them and draws. ``widget`` is what a notebook displays.
+    images: title -> grey image uint8 (H, W). runs: title -> run; a network without a backbone is refused
+    (``BadInput``). folder: where figures are saved. The maps of an image are computed once for each network; a move
+    only picks from them.
+
+    The browser sets what is chosen together with a number, ``asked``; everything shown comes back in one message with
+    that number as ``answered``.
     """
+
+    _esm = Path(__file__).with_name("explorer.js")
+    _css = Path(__file__).with_name("explorer.css")
+
+    image = traitlets.Unicode().tag(sync=True)
+    network = traitlets.Unicode().tag(sync=True)
+    second = traitlets.Unicode(NONE, help="title of the network beside it, or NONE").tag(sync=True)
+    step = traitlets.Int(help="index into ``steps``").tag(sync=True)
+    tab = traitlets.Unicode(next(iter(TABS))).tag(sync=True)
+    row = traitlets.Int().tag(sync=True)
+    column = traitlets.Int().tag(sync=True)
+    channel = traitlets.Int(-1, help="of GCA's; -1: the one that it mixes most").tag(sync=True)
+    module = traitlets.Unicode(help="the one that is taken out").tag(sync=True)
+    asked = traitlets.Int().tag(sync=True)
+
+    images = traitlets.List(help="titles").tag(sync=True)
+    networks = traitlets.List(help="titles").tag(sync=True)
+    tabs = traitlets.List().tag(sync=True)
+    steps = traitlets.List().tag(sync=True)
+    modules = traitlets.List().tag(sync=True)
+    channels = traitlets.Int().tag(sync=True)
+    shape = traitlets.List(help="rows and columns of the image").tag(sync=True)
+    cell = traitlets.List(help="rows and columns of a cell, in pixels of the image").tag(sync=True)
+    picture = traitlets.Bytes(help="JPEG of the image").tag(sync=True)
+    groups = traitlets.List(help="of each network, its panels").tag(sync=True)
+    told = traitlets.Unicode(help="the pixel in words").tag(sync=True)
+    message = traitlets.Unicode().tag(sync=True)
+    answered = traitlets.Int().tag(sync=True)
 
     def __init__(self, images: Mapping[str, np.ndarray], runs: Mapping[str, Run], folder: Path):
-        self.images, self.runs, self.folder = dict(images), dict(runs), Path(folder)
-        self._networks = lru_cache(maxsize=4)(lambda title, step: self.runs[title].network(step))
-        self._panels = lru_cache(maxsize=6)(self._computed)
-        first = next(iter(self.runs))
-        slow = {"continuous_update": True, "layout": widgets.Layout(width="420px")}
-        self.image = widgets.Dropdown(description="Image", options=list(self.images))
-        self.upload = widgets.FileUpload(description="Own image", accept=".png", multiple=False)
-        self.network = widgets.Dropdown(description="Network", options=list(self.runs), value=first)
-        self.second = widgets.Dropdown(description="Beside it", options=[NONE, *self.runs], value=NONE)
-        self.step = widgets.SelectionSlider(description="Step", options=[LAST], value=LAST)
-        self.row = widgets.IntSlider(description="Row", **slow)
-        self.column = widgets.IntSlider(description="Column", **slow)
-        self.opacity = widgets.FloatSlider(description="Opacity", value=0.7, min=0, max=1, step=0.05, **slow)
-        self.channel = widgets.IntSlider(description="Channel", max=0, **slow)
-        self.save = widgets.Button(description="Save as PNG", icon="download")
-        self.message = widgets.HTML()
-        self.picture = widgets.Image(format="jpeg")
-        self.picture.add_class("attention-picture")
-        self._new_network()
-        self.network.observe(lambda _: self._new_network(), "value")
-        for control in (self.image, self.second, self.step):
-            control.observe(lambda _: self._new_image(), "value")
-        for control in (self.row, self.column, self.opacity, self.channel):
-            control.observe(lambda _: self._draw(), "value")
-        self.upload.observe(self._uploaded, "value")
-        self.save.on_click(lambda _: self._save())
-        self.widget = widgets.VBox(
-            [
-                widgets.HBox([self.image, self.upload, self.network, self.second]),
-                widgets.HBox([self.row, self.column]),
-                widgets.HBox([self.opacity, self.channel]),
-                widgets.HBox([self.step, self.save]),
-                self.message,
-                self.picture,
-            ]
-        )
+        self._images, self._runs, self._folder = dict(images), dict(runs), Path(folder)
+        self._network = lru_cache(maxsize=4)(lambda title, step: self._runs[title].network(step))
+        self._seen = lru_cache(maxsize=6)(self._computed)
+        self._picture = lru_cache(maxsize=4)(lambda title: jpeg_of(self._images[title]))
+        first = next(iter(self._images))
+        height, width = self._images[first].shape
+        chosen = {"image": first, "network": next(iter(self._runs)), "row": height // 2, "column": width // 2}
+        tabs = [
+            {"name": name, "title": tab.title, "sentence": tab.sentence, "scales": [asdict(one) for one in tab.scales]}
+            for name, tab in TABS.items()
+        ]
+        # All at once, before a browser listens: a saved notebook holds one whole state, which is seen without a kernel.
+        with self.hold_trait_notifications():
+            self.set_trait("tabs", tabs)
+            for name, value in chosen.items():
+                self.set_trait(name, value)
+            self._draw()
+        super().__init__()
+        self.observe(lambda _: self._answer(), "asked")
+        self.on_msg(self._heard)
 
-    def sheet(self) -> Image.Image:
-        """The picture that is shown now."""
-        pixel = self.row.value, self.column.value
-        titles = dict.fromkeys([self._first(), str(self.second.value)])
-        panels = [self._panels(self.image.value, title, self._step_of(title)) for title in titles if title != NONE]
-        return stack_sheets([one.draw(*pixel, self.opacity.value, self._channel_of(one)) for one in panels])
-
-    def _computed(self, image: str, title: str, step: int | None) -> Panels:
-        maps = attention_maps(self._networks(title, step), self.runs[title].recipe, self.images[image])
-        return Panels(maps, title if step is None else f"{title}, step {step}")
-
-    def _first(self) -> str:
-        """Title of the first network; one is always chosen, which the widget's type leaves open."""
-        return str(self.network.value)
-
-    def _step_of(self, title: str) -> int | None:
-        """The step slider is the first network's; the one beside it is shown as it ended."""
-        return self.step.value if title == self.network.value and self.step.value != LAST else None
-
-    def _channel_of(self, panels: Panels) -> int:
-        features = panels.maps.features
-        return 0 if features is None else min(self.channel.value, len(features) - 1)
-
-    def _new_network(self) -> None:
-        steps = list(self.runs[self._first()].snapshots)
-        self.step.options = [*steps, LAST]
-        self.step.value = LAST
-        self.step.layout.display = None if steps else "none"
-        self._new_image()
-
-    def _new_image(self) -> None:
-        self.message.value = "computing ..."
-        title = self._first()
-        features = self._panels(self.image.value, title, self._step_of(title)).maps.features
-        height, width = self.images[str(self.image.value)].shape
-        # While the sliders' limits change nothing must be drawn: one could stand outside the other image.
-        with self.row.hold_trait_notifications(), self.column.hold_trait_notifications():
-            for slider, length in ((self.row, height), (self.column, width)):
-                share = slider.value / slider.max if slider.max != 100 else 0.5
-                slider.max = length - 1
-                slider.value = round(share * (length - 1))
-        self.channel.max = 0 if features is None else len(features) - 1
-        self.message.value = ""
-        self._draw()
+    def _answer(self) -> None:
+        with self.hold_sync():
+            try:
+                self.message = ""
+                self._draw()
+            except BadInput as error:
+                self.message = str(error)
+            finally:
+                self.answered = self.asked
 
     def _draw(self) -> None:
-        self.picture.value = encode(self.sheet(), "JPEG", quality=92, subsampling=0)
+        """Everything that is shown, of what is chosen."""
+        titles = [title for title in dict.fromkeys([self.network, self.second]) if title != NONE]
+        self._choose_anew(titles)
+        seen = {self._titled(title): self._seen(self.image, title, self._step_of(title)) for title in titles}
+        of_channels = [one.maps for one in seen.values() if one.maps.channels is not None]
+        if of_channels and self.channel < 0:
+            self.channel = of_channels[0].tied_channels()[0]
+        self.channels = max((len(maps.channels) for maps in of_channels if maps.channels is not None), default=0)
+        maps = next(iter(seen.values())).maps
+        self.cell = [side / cells for side, cells in zip(maps.image.shape, maps.grid, strict=True)]
+        self.picture = self._picture(self.image)
+        choice = Choice((self.row, self.column), max(self.channel, 0), self.module)
+        self.groups = [TABS[self.tab].shown(title, one, choice) for title, one in seen.items()]
+        found = [f"{title}: {_class_at(one, *choice.pixel)}" for title, one in seen.items()]
+        self.told = " · ".join([f"Row {self.row}, column {self.column}", *found])
 
-    def _uploaded(self, _change) -> None:
-        for file in self.upload.value:
-            try:
-                image = decode_vpi(bytes(file["content"]), file["name"])
-            except BadInput as error:
-                self.message.value = f"<b>{html.escape(str(error))}</b>"
-                return
-            title = UPLOADED + file["name"]
-            self.images[title] = image
-            self._panels.cache_clear()  # another file may have had this name
-            self.image.options = list(self.images)
-            self.image.value = title
+    def _choose_anew(self, titles: list[str]) -> None:
+        """What can be chosen, of this image and these networks; and, where what is chosen has gone, something else."""
+        self.images, self.networks = list(self._images), list(self._runs)
+        shape = list(self._images[self.image].shape)
+        if self.shape and shape != self.shape:
+            self.row, self.column = (
+                at * new // old for at, new, old in zip((self.row, self.column), shape, self.shape, strict=True)
+            )
+        self.shape = shape
+        steps = [*sorted({step for title in titles for step in self._runs[title].snapshots}), LAST]
+        if steps != self.steps:
+            self.steps, self.step = steps, len(steps) - 1
+        self.modules = list(dict.fromkeys(name for title in titles for name in self._modules_of(title)))
+        if self.module not in self.modules:
+            self.module = next(iter(self.modules), "")
 
-    def _save(self) -> None:
-        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{self.image.value}_{self.network.value}")
-        path = writable_folder(self.folder) / f"attention_{name}_{self.row.value}_{self.column.value}.png"
-        write_atomically(path, encode(self.sheet(), "PNG"))
-        self.message.value = html.escape(f"saved as {path}")
+    def _computed(self, image: str, title: str, step: int | None) -> Seen:
+        network, recipe, pixels = self._network(title, step), self._runs[title].recipe, self._images[image]
+        return Seen(attention_maps(network, recipe, pixels), cache(lambda: labels_without(network, recipe, pixels)))
+
+    def _modules_of(self, title: str) -> list[str]:
+        return list(find_method(self._runs[title].recipe.method).attention)
+
+    def _step_of(self, title: str) -> int | None:
+        """The step of a network that is shown; None, as it ended, where nothing was kept of it then."""
+        step = self.steps[self.step]
+        return step if step in self._runs[title].snapshots else None
+
+    def _titled(self, title: str) -> str:
+        step = self._step_of(title)
+        return title if step is None else f"{title}, step {step}"
+
+    def _heard(self, _widget: Any, asked: dict[str, Any], buffers: list[memoryview]) -> None:
+        """A picture file that was brought along, or the wish to save a figure."""
+        try:
+            if "file" in asked:
+                self._bring(asked["file"], bytes(buffers[0]))
+            else:
+                self.message = f"saved as {self.save()}"
+        except BadInput as error:
+            self.message = str(error)
+
+    def _bring(self, name: str, content: bytes) -> None:
+        image, title = decode_vpi(content, name), UPLOADED + name
+        self._images[title] = image
+        self._seen.cache_clear()  # another file may have had this name
+        self._picture.cache_clear()
+        self.image = title
+        self._answer()
+
+    def save(self) -> Path:
+        """Write the static twin of these networks at this pixel, as PNG; returns its path."""
+        height, width = self.shape
+        pixel = (self.row + 0.5) / height, (self.column + 0.5) / width
+        titles = [group["title"] for group in self.groups]
+        networks = zip(titles, [self.network, self.second], strict=False)
+        maps = {shown: self._seen(self.image, title, self._step_of(title)).maps for shown, title in networks}
+        figure = attention_figure(maps, [pixel])
+        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{self.image}_{'_'.join(titles)}")
+        path = writable_folder(self._folder) / f"attention_{name}_{self.row}_{self.column}.png"
+        write_atomically(path, style.file_of(figure, "png", dots=200))
+        plt.close(figure)
+        return path
 
 
-def encode(picture: Image.Image, kind: str, **options) -> bytes:
-    """The bytes of a picture's file. JPEG takes a fifth of PNG's time, which a slider that moves would show."""
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def static_grid(
-    image: np.ndarray, runs: Mapping[str, Run], pixels: Sequence[tuple[float, float]], height: int = HEIGHT
-) -> Image.Image:
-    """The explorer's panels without widgets: a row for each pixel and run.
-
-    pixels: (row, column) as shares of the image's height and width.
-    """
-    tall, wide = image.shape
-    panels = [Panels(attention_maps(run.network(), run.recipe, image), title, height) for title, run in runs.items()]
-    places = [(min(int(y * tall), tall - 1), min(int(x * wide), wide - 1)) for y, x in pixels]
-    return stack_sheets([one.draw(row, column) for one in panels for row, column in places])
+def _class_at(seen: Seen, row: int, column: int) -> str:
+    name = CLASSES[seen.maps.labels[row, column]].replace("_", " ")
+    return f"{name} ({100 * float(seen.maps.confidence[row, column]):.0f} %)"

@@ -3,7 +3,6 @@
 What needs no hand has been executed once by the graph; opening that tells whether all of it can be read.
 """
 
-import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -12,39 +11,40 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
+from servers import open_page
 
+from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.paths import PHANTOM, ROOT, result_file
 from sadanet_lab.reporting.parameters import list_notebooks
+from sadanet_lab.training.recipe import make_recipe
+from sadanet_lab.training.run_store import get_or_train
 
 SCREENSHOTS = ROOT / "results" / "browser"
 RUN = ("00_data_tour", "01_table1_comparison")
 """Run by hand, beside the two whose widgets are clicked: the first that one opens, and the one that calls most."""
-IMAGE_HASH = """async (selector) => {
-    const image = document.querySelector(selector);
-    const bytes = await (await fetch(image.src)).arrayBuffer();
-    return Array.from(new Uint8Array(bytes));
+SETTLED = """() => {
+    const { asked, shown } = document.querySelector(".attention-explorer").dataset;
+    return shown !== undefined && asked === shown;
+}"""
+MAPS = """() => [...document.querySelectorAll(".attention-explorer canvas")].map((map) =>
+    [map.ariaLabel, map.toDataURL()])"""
+KEEP_TITLES = """() => {
+    const groups = document.querySelector(".attention-explorer .groups");
+    window.titles = [];
+    new MutationObserver(() => {
+        const title = groups.querySelector("h4").textContent;
+        if (title !== window.titles.at(-1)) window.titles.push(title);
+    }).observe(groups, { childList: true });
 }"""
 
 
-def set_parameters(path: Path, results: Path) -> None:
-    """Write the smoke profile's parameters into a notebook's parameters cell."""
+def set_parameters(path: Path, results: Path, **others) -> None:
+    """Write the smoke profile's parameters, and others, into a notebook's parameters cell."""
     notebook = nbformat.read(path, as_version=4)
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    given = {"profile": "smoke", "results": str(results)}
+    given = {"profile": "smoke", "results": str(results), **others}
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in given.items())
     nbformat.write(notebook, path)
-
-
-def open_page(context, lab, name):
-    """The page of a notebook in the lab's folder, its kernel ready."""
-    page = context.new_page()
-    page.goto(f"{lab.address}/lab/tree/{name}.ipynb?token={lab.token}&reset")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=90_000)
-    page.wait_for_function(
-        "() => !['', 'No Kernel'].includes(document.querySelector('.jp-Toolbar-kernelName')?.textContent.trim())",
-        timeout=90_000,
-    )
-    return page
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def opened(lab, context, reproduced):
     """Open a notebook, ready to run on what the graph has trained; returns its page and the path of its result."""
     results, _ = reproduced
 
-    def open_notebook(name):
-        set_parameters(lab.folder / f"{name}.ipynb", results)
+    def open_notebook(name, **parameters):
+        set_parameters(lab.folder / f"{name}.ipynb", results, **parameters)
         last = result_file(name, results, PHANTOM, "smoke")
         last.unlink(missing_ok=True)
         return open_page(context, lab, name), last
@@ -100,24 +100,11 @@ def ran_to_its_end(page, last, seconds=300, idle_seconds=10):
 
 
 def failures(page):
-    """The text of every error that a cell shows."""
-    return page.eval_on_selector_all(
-        ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']", "found => found.map(e => e.innerText)"
+    """The text of every error that a cell shows; JupyterLab gives it the kind of what is printed to standard error."""
+    texts = page.eval_on_selector_all(
+        "[data-mime-type='application/vnd.jupyter.stderr']", "found => found.map(e => e.innerText)"
     )
-
-
-def picture(page, selector):
-    """Hash of the picture that an image widget shows: its blob address changes even where the picture does not."""
-    page.wait_for_selector(f"{selector}[src^=blob]", timeout=60_000)
-    return hashlib.sha256(bytes(page.evaluate(IMAGE_HASH, selector))).hexdigest()
-
-
-def wait_for_another(page, selector, before):
-    for _ in range(100):
-        if (now := picture(page, selector)) != before:
-            return now
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{selector} still shows the same picture")
+    return [text for text in texts if "Traceback" in text]
 
 
 def test_the_server_wants_its_token(lab):
@@ -156,26 +143,107 @@ def test_run_all_leaves_no_failed_cell(name, opened, screenshot):
     screenshot(page, name)
 
 
-def test_sliders_by_keyboard_and_mouse_change_the_attention_maps(opened, screenshot):
-    name, shown = "06_attention_explorer", ".attention-picture"
-    page, last = opened(name)
+class ExplorerPage:
+    """The attention explorer as a hand and an eye have it; what is read waits until all that was asked is shown."""
+
+    def __init__(self, page):
+        self.page, self.picture = page, page.locator(".attention-explorer .picture").first
+        self.picture.scroll_into_view_if_needed()
+
+    def settle(self):
+        self.page.wait_for_function(SETTLED)
+
+    def maps(self):
+        """Name of each map, "network: title" -> its picture."""
+        self.settle()
+        return dict(self.page.evaluate(MAPS))
+
+    def pixel(self):
+        """(row, column) as told."""
+        self.settle()
+        told = self.page.inner_text(".attention-explorer .told")
+        return tuple(map(int, re.match(r"Row (\d+), column (\d+) ", told).groups()))
+
+    def size(self):
+        return tuple(int(self.page.get_attribute(f"[name={name}]", "max")) + 1 for name in ("row", "column"))
+
+    def place(self, down, right):
+        """Of shares of the image, on the screen."""
+        box = self.picture.bounding_box()
+        return box["x"] + right * box["width"], box["y"] + down * box["height"]
+
+    def drag(self, start, end):
+        self.page.mouse.move(*self.place(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.place(*end), steps=8)
+        self.page.mouse.up()
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+
+@pytest.fixture
+def explorer(opened, phantoms, tmp_path):
+    """Notebook 06 with a run of six steps, of which two were kept."""
+    data = open_folder(phantoms)
+    run = get_or_train(make_recipe("sadanet", "smoke", data.fingerprint), data, tmp_path / "results", snapshots=2)
+    page, last = opened("06_attention_explorer", run=str(run.folder))
     run_all(page, last)
-    page.locator(shown).scroll_into_view_if_needed()
-    first = picture(page, shown)
-    handles = page.locator(".widget-slider:visible .noUi-handle")
-    handles.nth(0).focus()
-    for _ in range(12):
-        page.keyboard.press("ArrowRight")
-    moved = wait_for_another(page, shown, first)
-    screenshot(page, "explorer_moved_by_keyboard")
-    box = page.locator(".widget-slider:visible .noUi-target").nth(1).bounding_box()
-    handle = handles.nth(1).bounding_box()
-    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=8)
-    page.mouse.up()
-    wait_for_another(page, shown, moved)
-    screenshot(page, "explorer_moved_by_mouse")
+    return ExplorerPage(page)
+
+
+def test_the_explorer_follows_clicks_drags_keys_tabs_and_plays_steps(explorer, screenshot):
+    page = explorer.page
+    size, begun = np.array(explorer.size()), explorer.maps()
+    assert list(begun) == ["shipped model: SCA, one pass", "shipped model: SCA, two passes"]
+
+    page.mouse.click(*explorer.place(0.25, 0.3))
+    clicked = explorer.maps()
+    assert explorer.pixel() == pytest.approx(size * (0.25, 0.3), abs=2)
+    assert all(clicked[name] != begun[name] for name in begun)
+
+    explorer.drag((0.25, 0.3), (0.8, 0.6))
+    dragged = explorer.maps()
+    assert explorer.pixel() == pytest.approx(size * (0.8, 0.6), abs=2)
+    assert all(dragged[name] != clicked[name] for name in begun)
+
+    row, column = explorer.pixel()
+    explorer.press("ArrowDown", "ArrowDown", "ArrowLeft")  # the click has given the picture the keys
+    down, left = explorer.pixel()
+    assert down > row
+    assert left < column
+    assert all(explorer.maps()[name] != dragged[name] for name in begun)
+    page.focus("[name=row]")
+    explorer.press("ArrowLeft")
+    assert explorer.pixel() == (down - 1, left)
+
+    page.select_option("[name=second]", "SADANet")
+    apart = explorer.maps()
+    assert list(apart) == [*begun, "SADANet: SCA, one pass", "SADANet: SCA, two passes"]
+    page.mouse.click(*explorer.place(0.4, 0.5))
+    together = explorer.maps()
+    assert all(together[name] != apart[name] for name in apart)
+    screenshot(page, "explorer_looks")
+
+    tabs = page.locator(".attention-explorer [role=tab]")  # JupyterLab has tabs too
+    tabs.first.focus()
+    for number, title in enumerate(["channel", "key 0", "classes", "whole network"], 1):
+        explorer.press("ArrowRight")
+        assert f"shipped model: {title}" in next(iter(explorer.maps()))
+        assert tabs.nth(number).get_attribute("aria-selected") == "true"
+        screenshot(page, f"explorer_{title.replace(' ', '_')}")
+
+    trained = page.locator("[name=network] option").nth(1).inner_text()
+    tabs.first.click()
+    page.select_option("[name=network]", trained)
+    ended = explorer.maps()
+    page.evaluate(KEEP_TITLES)
+    page.click(".attention-explorer .play")
+    page.wait_for_function("() => document.querySelector('.attention-explorer .play').textContent === 'Play'")
+    assert page.evaluate("window.titles") == [f"{trained}, step 2", f"{trained}, step 4", trained]
+    assert explorer.maps() == ended
+    screenshot(page, "explorer_played")
     assert failures(page) == []
 
 

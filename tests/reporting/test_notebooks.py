@@ -20,7 +20,6 @@ from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_parameters
 
 NOTEBOOKS = list_notebooks()
-NO_SENTENCES = {"06_attention_explorer"}
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
 
@@ -147,8 +146,6 @@ class TestPage:
                         assert len(re.findall(r"(?<!\\)\|", line)) <= 7 + 1
 
     def test_below_each_figure_stands_a_sentence(self, path, reproduced):
-        if path.stem in NO_SENTENCES:
-            pytest.skip("its sentences come with the new explorer")
         for cell in executed_cells(path, reproduced):
             figures = [i for i, o in enumerate(cell.outputs) if "<Figure" in o.get("data", {}).get("text/plain", "")]
             for place in figures:

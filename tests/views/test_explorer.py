@@ -1,40 +1,25 @@
-"""The attention explorer: its maps are the network's own; its widgets choose, draw, take a file and save."""
+"""The attention explorer: what is chosen changes what is shown; files come and go."""
 
-from datetime import UTC, datetime
-from types import SimpleNamespace
+import zlib
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+from stub_runs import IMAGE, stub_run
 
-from sadanet_core import record_attention
 from sadanet_core.attention import StructureAffinityAttention
 from sadanet_lab import methods as registry
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import png_bytes
 from sadanet_lab.images.vpi_folder import open_folder
-from sadanet_lab.inference.framing import network_input
-from sadanet_lab.inference.segmentation import as_tensor, labels_of
-from sadanet_lab.studies.attention_maps import attention_maps
+from sadanet_lab.inference.segmentation import labels_of
+from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
+from sadanet_lab.studies.attention_maps import attention_maps, labels_without
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
-from sadanet_lab.training.trainer import build_network
-from sadanet_lab.views.attention_panels import Panels, colour
-from sadanet_lab.views.explorer import LAST, NONE, Explorer, static_grid
-
-IMAGE = np.random.default_rng(0).integers(0, 256, (256, 96), np.uint8)
-
-
-def stub_run(method, profile="smoke", **changes):
-    """A run that was never trained: its recipe and its random network."""
-    recipe = make_recipe(method, profile, "none", **changes)
-    network = build_network(recipe).eval()
-    with torch.no_grad():
-        for module in network.modules():
-            if hasattr(module, "gamma"):
-                module.gamma.fill_(0.5)
-    return SimpleNamespace(recipe=recipe, network=lambda step=None: network, snapshots={})
+from sadanet_lab.views.attention_figures import MOST
+from sadanet_lab.views.attention_panels import ATTENTION, LABELS, SHADED, TABS, Choice, Seen, attention_indices
+from sadanet_lab.views.explorer import LAST, NONE, Explorer
 
 
 @pytest.fixture(scope="module")
@@ -52,71 +37,6 @@ def maps(sadanet):
     return attention_maps(sadanet.network(), sadanet.recipe, IMAGE)
 
 
-def full_matrix(cross):
-    """SCA's map (h, w, h + w) as the matrix (hw, hw) over all pairs of cells, cell by cell."""
-    h, w = cross.shape[:2]
-    matrix = np.zeros((h, w, h, w))
-    for row in range(h):
-        for column in range(w):
-            for i in range(h):
-                matrix[row, column, i, column] += cross[row, column, i]
-            for j in range(w):
-                matrix[row, column, row, j] += cross[row, column, h + j]
-    return matrix.reshape(h * w, h * w)
-
-
-def test_criss_cross_maps_are_rows_of_the_full_attention_matrix(maps):
-    h, w = maps.grid
-    assert (h, w) == (32, 8)  # 256 x 64 at stride 8
-    first, second = (full_matrix(cross.numpy()) for cross in maps.crosses)
-    both = second @ first
-    for row, column in ((0, 0), (13, 5), (h - 1, w - 1)):
-        one, two = (maps.criss_cross((row, column), passes) for passes in (1, 2))
-        np.testing.assert_allclose(one.ravel(), first[row * w + column], atol=1e-6)
-        np.testing.assert_allclose(two.ravel(), both[row * w + column], atol=1e-6)
-        assert one.sum() == pytest.approx(1, abs=1e-5)
-        assert two.sum() == pytest.approx(1, abs=1e-5)
-        assert (one > 0).sum() == h + w - 1
-        assert (two > 0).all()
-
-
-def test_position_attention_is_the_row_of_the_module_s_matrix_written_out(danet):
-    network = danet.network()
-    maps = attention_maps(network, danet.recipe, IMAGE)
-    picture = as_tensor(network_input(IMAGE, danet.recipe).picture)
-    with torch.no_grad():
-        f = network.position_in(network.backbone(picture)[1])
-        q, k = (layer(f).flatten(2)[0] for layer in (network.position_attention.query, network.position_attention.key))
-        matrix = (q.T @ k).softmax(-1)
-    row, column = 7, 3
-    expected = matrix[row * maps.grid[1] + column].reshape(maps.grid)
-    np.testing.assert_allclose(maps.position((row, column)), expected, rtol=1e-4)
-    assert maps.criss_cross((row, column), 1) is None
-
-
-def test_class_maps_affinity_and_channels_are_what_the_modules_gave(sadanet, maps):
-    network = sadanet.network()
-    picture = as_tensor(network_input(IMAGE, sadanet.recipe).picture)
-    with torch.inference_mode(), record_attention(network) as recorded:
-        network.auxiliary(network.backbone(picture)[0])
-        network(picture)
-    torch.testing.assert_close(maps.classes, recorded["auxiliary.attention.class_maps"][0][0])
-    torch.testing.assert_close(maps.affinity, recorded["auxiliary.attention.affinity"][0][0])
-    torch.testing.assert_close(maps.channels, recorded["head.channel_attention.attend"][0][0])
-    torch.testing.assert_close(maps.classes.sum(0), torch.ones(maps.grid))
-    (best, weight), (_, next_weight) = maps.partners(4, 2)
-    others = maps.channels[4].clone()
-    others[4] = -1
-    assert (best, weight) == (int(others.argmax()), pytest.approx(float(others.max())))
-    assert next_weight <= weight
-
-
-def test_prediction_and_confidence_are_those_of_the_network(sadanet, maps):
-    np.testing.assert_array_equal(maps.labels, labels_of(sadanet.network(), IMAGE, sadanet.recipe))
-    assert maps.confidence.shape == IMAGE.shape
-    assert maps.confidence.min() >= 0.25
-
-
 @pytest.mark.parametrize("method", registry.registry())
 def test_every_method_has_its_panels_or_is_refused_in_a_line(method):
     run = stub_run(method)
@@ -128,59 +48,95 @@ def test_every_method_has_its_panels_or_is_refused_in_a_line(method):
     np.testing.assert_array_equal(maps.labels, labels_of(run.network(), IMAGE, run.recipe))
     has_saa = any(isinstance(module, StructureAffinityAttention) for module in run.network().modules())
     assert (maps.classes is not None) == has_saa
-    assert Panels(maps, method).draw(200, 90).width > 2 * 200  # prediction and confidence at least
+    seen, choice = Seen(maps, lambda: labels_without(run.network(), run.recipe, IMAGE)), Choice((200, 90), 3, "SCA")
+    shown = {name: tab.shown(method, seen, choice) for name, tab in TABS.items()}
+    assert [panel["title"] for panel in shown["confidence"]["panels"]] == ["classes", "confidence"]
+    for group in shown.values():
+        assert bool(group["panels"]) != bool(group["missing"])
+    assert len(shown["keys"]["panels"]) == (4 if has_saa else 0)
 
 
-def test_black_beside_a_fitted_image_is_cut_off():
-    run = stub_run("sadanet", "shipped", image_height=128, patch_height=128)
-    image = IMAGE[:, :90]  # 45 pixels wide of 48
-    maps = attention_maps(run.network(), run.recipe, image)
-    assert maps.grid == (16, 6)
-    assert maps.criss_cross((15, 5), 2).shape == maps.classes.shape[1:] == maps.features.shape[1:] == (16, 6)
-
-
-def test_a_pixel_belongs_to_the_cell_that_it_lies_in(maps):
-    assert maps.cell(0, 0) == (0, 0)
-    assert maps.cell(7, 11) == (0, 0)
-    assert maps.cell(8, 12) == (1, 1)
-    assert maps.cell(255, 95) == (31, 7)
-
-
-def test_colours_run_from_dark_to_bright_with_the_largest_value_on_top():
-    rgb = colour(np.array([0.0, 0.25, 1.0])).sum(-1)
-    assert rgb[0] < rgb[1] < rgb[2]
-
-
-def test_opacity_0_shows_the_image_and_1_the_map(maps):
-    panels = Panels(maps, "x", height=256)
-    clear, covered = (np.asarray(panels.draw(100, 40, opacity)) for opacity in (0.0, 1.0))
-    assert (clear != covered).any()
-    cross = panels._over(maps.criss_cross((5, 5), 1), 0.0)
-    np.testing.assert_array_equal(cross, panels.grey.astype(np.uint8))
+def test_attention_below_an_even_share_is_shaded_and_above_it_a_logarithm():
+    values = np.array([[0.5, 1, np.sqrt(MOST), MOST, 2 * MOST, *[0.9] * 5]]) / 10
+    np.testing.assert_array_equal(attention_indices(values)[0, :5], [0, 1, 128, 255, 255])
+    assert tuple(ATTENTION[0]) == SHADED
+    brightness = ATTENTION[1:, :3].sum(1, dtype=int)
+    assert brightness[0] < brightness[127] < brightness[254]
 
 
 @pytest.fixture
 def explorer(sadanet, danet, tmp_path):
-    images = {"a": IMAGE, "b": IMAGE[:, ::-1].copy()}
+    images = {"a": IMAGE, "b": IMAGE[:, ::-1].copy(), "wide": np.tile(IMAGE, (1, 2))}
     return Explorer(images, {"SADANet": sadanet, "DANet": danet}, tmp_path / "shots")
 
 
-def test_every_control_changes_the_picture(explorer):
-    shown = explorer.picture.value
-    for control, value in (
-        (explorer.row, 17),
-        (explorer.column, 5),
-        (explorer.opacity, 0.2),
-        (explorer.channel, 7),
-        (explorer.image, "b"),
-        (explorer.second, "DANet"),
-        (explorer.network, "DANet"),
-    ):
-        control.value = value
-        assert explorer.picture.value != shown, control.description
-        shown = explorer.picture.value
-    assert explorer.second.options == (NONE, "SADANet", "DANet")
-    assert explorer.step.options == (LAST,)
+def ask(explorer, **chosen):
+    """What the browser sends; returns the panels that are shown then, as indices, by network and title."""
+    explorer.set_state({**chosen, "asked": explorer.asked + 1})
+    assert explorer.answered == explorer.asked
+    return {
+        (group["title"], panel["title"]): np.frombuffer(zlib.decompress(panel["indices"]), np.uint8).reshape(
+            panel["shape"]
+        )
+        for group in explorer.groups
+        for panel in group["panels"]
+    }
+
+
+def test_a_click_shows_where_the_pixel_looks_in_both_networks(explorer, sadanet, danet):
+    found = ask(explorer, row=17, column=5, second="DANet")
+    one, other = (attention_maps(run.network(), run.recipe, IMAGE) for run in (sadanet, danet))
+    cell = one.cell(17, 5)
+    expected = {
+        ("SADANet", "SCA, one pass"): one.criss_cross(cell, 1),
+        ("SADANet", "SCA, two passes"): one.criss_cross(cell, 2),
+        ("DANet", "PAM"): other.position(cell),
+    }
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], attention_indices(values))
+    for run, name in ((sadanet, "SADANet"), (danet, "DANet")):
+        label = labels_of(run.network(), IMAGE, run.recipe)[17, 5]
+        assert f"{name}: {CLASSES[label].replace('_', ' ')} (" in explorer.told
+
+
+def test_channels_begin_with_the_one_that_is_mixed_most_and_show_those_it_takes_from(explorer, maps):
+    found = ask(explorer, tab="channels")
+    channel, other, weight = maps.tied_channels()
+    assert explorer.channel == channel
+    titles = [title for _, title in found]
+    assert titles[0].startswith(f"channel {channel}, keeps ")
+    assert f"takes {100 * weight:.0f} % from {other}" in titles
+    assert explorer.channels == len(maps.channels)
+    ask(explorer, channel=7)
+    assert explorer.groups[0]["panels"][0]["title"].startswith("channel 7, keeps ")
+
+
+def test_keys_are_numbers_and_a_network_without_them_says_so(explorer, maps):
+    found = ask(explorer, tab="keys", second="DANet")
+    assert list(found) == [("SADANet", f"key {number}") for number in range(4)]
+    for values, indices in zip(maps.classes.numpy(), found.values(), strict=True):
+        np.testing.assert_allclose(indices / 255, values, atol=0.5 / 255 + 1e-6)
+    assert explorer.groups[1]["missing"] == "DANet has no SAA."
+
+
+def test_without_a_module_the_pixels_that_change_are_counted(explorer, sadanet, maps):
+    ask(explorer, tab="knock-out", second="DANet")
+    assert set(explorer.modules) == {"SCA", "GCA", "PAM"}
+    found = ask(explorer, module="SCA")
+    without = labels_without(sadanet.network(), sadanet.recipe, IMAGE)["SCA"]
+    share = f"{100 * (without != maps.labels).mean():.1f} % of pixels change"
+    assert list(found) == [("SADANet", title) for title in ("whole network", "without SCA", share)]
+    np.testing.assert_array_equal(found["SADANet", "without SCA"], without)
+    assert (found["SADANet", share][without != maps.labels] == 1).all()
+    assert explorer.groups[1]["missing"] == "DANet has no SCA to take out."
+
+
+def test_the_label_map_has_its_classes_colours_and_no_background(explorer, maps):
+    found = ask(explorer, tab="confidence")
+    np.testing.assert_array_equal(found["SADANet", "classes"], maps.labels)
+    assert LABELS[0, 3] == 0
+    np.testing.assert_array_equal(LABELS[1:, :3], COLOUR_BLIND_SAFE[1:])
 
 
 def test_features_are_computed_once_an_image_and_network(explorer, monkeypatch):
@@ -189,49 +145,74 @@ def test_features_are_computed_once_an_image_and_network(explorer, monkeypatch):
 
     monkeypatch.setattr("sadanet_lab.views.explorer.attention_maps", again)
     for row in range(0, 200, 20):
-        explorer.row.value = row
+        ask(explorer, row=row)
     with pytest.raises(AssertionError, match="computed again"):
-        explorer.image.value = "b"
+        ask(explorer, image="b")
 
 
-def test_save_writes_what_is_shown(explorer, tmp_path):
-    explorer._save()
+def test_what_a_move_does_not_change_is_not_sent_again(explorer):
+    ask(explorer, tab="keys")
+    changed = []
+    explorer.observe(lambda change: changed.append(change["name"]))
+    ask(explorer, row=explorer.row + 40)
+    assert {name for name in changed if name in explorer.keys} == {"answered", "asked", "row", "told"}
+
+
+def test_another_shape_keeps_the_pixel_s_place(explorer):
+    ask(explorer, row=64, column=24)
+    ask(explorer, image="wide")
+    assert (explorer.row, explorer.column) == (64, 48)
+    assert explorer.shape == [256, 192]
+
+
+def test_a_fault_is_told_and_the_explorer_goes_on(explorer, monkeypatch):
+    def refuse(*_):
+        raise BadInput("no such weights")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sadanet_lab.views.explorer.attention_maps", refuse)
+        ask(explorer, image="b")
+    assert explorer.message == "no such weights"
+    ask(explorer, image="a")
+    assert explorer.message == ""
+
+
+def test_save_writes_the_static_twin(explorer, tmp_path):
+    ask(explorer, second="DANet", row=3)
+    explorer._heard(explorer, {"save": True}, [])
     (path,) = (tmp_path / "shots").glob("*.png")
-    np.testing.assert_array_equal(np.asarray(Image.open(path)), np.asarray(explorer.sheet()))
-    assert str(path) in explorer.message.value
+    assert str(path) in explorer.message
+    with Image.open(path) as picture:
+        assert picture.width > 1000
 
 
-def upload(name, content):
-    told = {"name": name, "type": "image/png", "size": len(content), "last_modified": datetime.now(UTC)}
-    return ({**told, "content": memoryview(content)},)
+def test_a_brought_image_is_shown_and_a_bad_one_told(explorer):
+    content = png_bytes(np.tile(IMAGE, (1, 2)))
+    explorer._heard(explorer, {"file": "mine.png"}, [memoryview(content)])
+    assert explorer.image == "uploaded: mine.png"
+    assert explorer.images[-1] == explorer.image
+    assert explorer.shape == [256, 192]
+    explorer._heard(explorer, {"file": "bad.png"}, [memoryview(b"no picture")])
+    assert "bad.png: not a PNG image" in explorer.message
+    assert explorer.image == "uploaded: mine.png"
 
 
-def test_an_uploaded_image_is_shown_and_a_bad_one_told(explorer):
-    explorer.upload.value = upload("mine.png", png_bytes(np.tile(IMAGE, (1, 2))))
-    assert explorer.image.value == "uploaded: mine.png"
-    assert explorer.column.max == 191
-    explorer.upload.value = upload("bad.png", b"no picture")
-    assert "bad.png: not a PNG image" in explorer.message.value
-    assert explorer.image.value == "uploaded: mine.png"
-
-
-def test_static_grid_has_a_row_for_each_network_and_pixel(sadanet, danet):
-    runs = {"SADANet": sadanet, "DANet": danet}
-    one = static_grid(IMAGE, {"SADANet": sadanet}, [(0.2, 0.3)], height=200)
-    four = static_grid(IMAGE, runs, [(0.2, 0.3), (0.8, 0.5)], height=200)
-    assert four.height > 4 * 200
-    assert one.height < four.height / 3
-
-
-def test_training_keeps_snapshots_and_the_explorer_steps_through_them(phantoms, tmp_path, alike):
+def test_training_keeps_snapshots_and_the_explorer_steps_through_them(phantoms, tmp_path, alike, danet):
     data = open_folder(phantoms)
     recipe = make_recipe("sadanet", "smoke", data.fingerprint)
     run = get_or_train(recipe, data, tmp_path, snapshots=2)
     assert list(run.snapshots) == [2, 4]  # of 6 steps
     first, last = (run.network(step).state_dict() for step in (2, None))
     assert any((first[name] != last[name]).any() for name in first)
-    explorer = Explorer({"a": IMAGE}, {"SADANet": run}, tmp_path / "shots")
-    assert explorer.step.options == (2, 4, LAST)
-    shown = explorer.picture.value
-    explorer.step.value = 2
-    assert explorer.picture.value != shown
+    explorer = Explorer({"a": IMAGE}, {"DANet": danet, "SADANet": run}, tmp_path / "shots")
+    assert explorer.steps == [LAST]
+    ended = ask(explorer, second="SADANet")
+    assert explorer.steps == [2, 4, LAST]
+    assert explorer.step == 2
+    early = ask(explorer, step=0)
+    assert [group["title"] for group in explorer.groups] == ["DANet", "SADANet, step 2"]
+    name = "SCA, two passes"
+    assert (early["SADANet, step 2", name] != ended["SADANet", name]).any()
+    np.testing.assert_array_equal(early["DANet", "PAM"], ended["DANet", "PAM"])
+    ask(explorer, second=NONE)
+    assert (explorer.steps, explorer.step) == ([LAST], 0)

@@ -1,5 +1,7 @@
 """Figures hide nothing: what is off the axis is marked, what cannot be measured is counted, and all can be printed."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -259,5 +261,7 @@ def test_the_first_figure_shows_image_modules_mask_levels_and_the_angle_measured
     check_print(figure)
 
 
-def test_without_such_a_network_the_first_figure_says_so():
+def test_without_such_a_network_or_levels_the_first_figure_says_so(maps):
     assert "no network" in attention_figures.overview({}, (0.5, 0.5)).texts[0].get_text()
+    blank = replace(maps, labels=np.zeros_like(maps.labels))
+    assert "no two levels" in attention_figures.overview({"one": blank}, (0.5, 0.5)).texts[0].get_text()
