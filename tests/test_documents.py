@@ -1,5 +1,6 @@
 """README and docs/: short, no dead link, commands and options that exist, the numbers of committed results."""
 
+import json
 import re
 import shlex
 
@@ -15,6 +16,7 @@ from sadanet_lab.training.evaluation import ONE_HOT
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NUMBER = r"\d+(?:\.\d+)?"
 QUICK = ROOT / "results" / "reference" / "quick-cpu"
 
 
@@ -67,9 +69,12 @@ def test_targets_and_settings_of_make_exist():
                 assert name in settings if equals else re.search(rf"^{name}:", rules, re.MULTILINE), (page.name, line)
 
 
-def test_every_notebook_stands_in_its_table():
-    rows = re.findall(r"^\| (\d\d_\w+) \|", README, re.MULTILINE)
-    assert rows == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+def test_every_notebook_stands_in_its_table_with_the_numbers_of_its_committed_conclusions():
+    rows = dict(re.findall(r"^\| (\d\d_\w+) \| [^|]* \| ([^|]*) \|$", README, re.MULTILINE))
+    assert sorted(rows) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    for name, answer in rows.items():
+        said = " ".join(each["says"] for each in json.loads((QUICK / f"{name}.json").read_text())["conclusions"])
+        assert {*re.findall(NUMBER, answer)} <= {*re.findall(NUMBER, said)}, (name, answer)
 
 
 def test_the_findings_are_those_of_committed_results():
