@@ -54,7 +54,7 @@ def eaten(training_set: TrainingSet, device: torch.device, steps: int) -> float:
         if step == 1:
             start = time.perf_counter()
         logits = network(normalised(pictures.to(device), training_set.recipe.input_channels))
-        sum(part.float().mean() for part in (logits if isinstance(logits, tuple | list) else [logits])).backward()
+        sum(part.float().mean() for part in logits.values()).backward()
         next(network.parameters()).grad.sum().item()  # waits for a GPU
     return steps * len(pictures) / (time.perf_counter() - start)
 
