@@ -69,15 +69,21 @@ def build_site(references: Path, out: Path) -> list[str]:
         shutil.copyfile(PAGES / "style.css", site / "style.css")
         page = environment.get_template("index.html").render(
             books={folder.name: articles for folder, articles in books.items()},
-            overview=next(
-                (path.relative_to(site) for path in sorted(site.glob("*/overview.webp"), reverse=True)), None
-            ),
+            overview=_overview(references, site),
             render=lambda text: Markup(_inline(text)),
         )
         (site / "index.html").write_text(page)
         shutil.rmtree(out, ignore_errors=True)
         site.replace(out)
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*.html"))
+
+
+def _overview(references: Path, site: Path) -> Path | None:
+    """The figure that explains the whole, from the site's folder: the one chosen for the record, or any article's."""
+    chosen = references / "overview.png"
+    if chosen.is_file() and light_figure(chosen, site / "overview.webp"):
+        return Path("overview.webp")
+    return next((path.relative_to(site) for path in sorted(site.glob("*/overview.webp"), reverse=True)), None)
 
 
 def read_articles(folder: Path) -> list[Article]:
