@@ -11,9 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 from filelock import FileLock
+from stub_runs import IMAGE, stub_run
 
 from sadanet_lab.paths import ROOT
 from sadanet_lab.phantom import write_folder
+from sadanet_lab.studies.attention_maps import attention_maps
 
 
 def pytest_addoption(parser):
@@ -38,6 +40,22 @@ def copy_of_phantoms(phantoms, tmp_path):
 def alike():
     """One seed."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def sadanet():
+    """SADANet, never trained, as ``stub_runs`` makes it; ``danet`` and ``maps``, SADANet's, likewise."""
+    return stub_run("sadanet")
+
+
+@pytest.fixture(scope="module")
+def danet():
+    return stub_run("danet")
+
+
+@pytest.fixture(scope="module")
+def maps(sadanet):
+    return attention_maps(sadanet.network(), sadanet.recipe, IMAGE)
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,7 @@ def test_binder_and_dev_containers_are_told_what_is_here():
     assert {*installed.split()} <= {*extras["notebooks"]}
 
 
-def test_no_picture_outside_results_reference_and_no_patient_data_in_git():
+def test_no_picture_outside_results_reference_no_notebook_outside_notebooks_and_no_patient_data_in_git():
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a git checkout, or no git")
     files = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True).stdout
@@ -126,6 +126,8 @@ def test_no_picture_outside_results_reference_and_no_patient_data_in_git():
             assert name == "data/README.md" or name.startswith("data/published/"), name
         if Path(name).suffix.lower() in {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".bmp", ".pdf"}:
             assert name.startswith("results/reference/"), name
+        if Path(name).suffix == ".ipynb":
+            assert name.startswith("notebooks/"), name
 
 
 def count_trainings(seeds):

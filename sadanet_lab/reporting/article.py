@@ -1,5 +1,6 @@
 """An executed notebook as it is kept for the record: all that it says, and no picture, for patients' could hide there.
 
+It is kept as ``articles/<notebook>.json``: a notebook's JSON, but no notebook to work in, which is in notebooks/.
 A figure is named, and lies beside it: an output with ``{"sadanet": {"figure": "fig6"}}`` in its metadata stands for
 ``fig6.png``. One with ``{"sadanet": {"table": "table1"}}`` shows a table, whose every number is in ``table1.csv``.
 """
@@ -41,6 +42,11 @@ def results_of_phantoms(folder: Path) -> dict[Path, dict[str, Any]]:
         if image and not re.fullmatch(r"phantom_\d+", image):
             raise BadInput(f"{path}: shows {image}; expected a phantom, not a patient's image")
     return contents
+
+
+def article_file(result: Path) -> Path:
+    """Where the article of a notebook's result file in a reference is kept."""
+    return result.parent / "articles" / result.name
 
 
 def light_copy(executed: Path, result: Path) -> str:

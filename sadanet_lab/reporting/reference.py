@@ -2,7 +2,7 @@
 
 <folder>/
     *.csv, *.md, *.png, *.json     as the notebooks left them
-    *.ipynb                        the executed notebooks, no picture in them: see ``article``; `make site` reads them
+    articles/<notebook>.json       the executed notebooks, no picture in them: see ``article``; `make site` reads them
     runs/<method>-<digest>/        recipe, counts and the other tables, history, environment; no weights
 
 A run kept so opens like any other (``runs.open_run``), all but its network.
@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.files import write_atomically
+from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import ROOT, STANDARD
-from sadanet_lab.reporting.article import light_copy, results_of_phantoms, without_paths
+from sadanet_lab.reporting.article import article_file, light_copy, results_of_phantoms, without_paths
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.run_files import complete
@@ -33,7 +33,7 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     """
     contents = results_of_phantoms(results)
     executed = Path(results).parent / "executed" / Path(results).name
-    articles = {path.stem: light_copy(executed / f"{path.stem}.ipynb", path) for path in contents}
+    articles = {path: light_copy(executed / f"{path.stem}.ipynb", path) for path in contents}
     names = sorted({name for content in contents.values() for name in content["findings"].get("runs", [])})
     kept = [open_run(Path(runs) / name) for name in names]
     if Path(out).exists():
@@ -43,7 +43,8 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
             _copy(path.parent / name, out / name)
         told = without_paths(path.read_text(), content["parameters"]["results"])
         write_atomically(out / path.name, told)
-        write_atomically(out / f"{path.stem}.ipynb", articles[path.stem])
+        article = article_file(out / path.name)
+        write_atomically(writable_folder(article.parent) / article.name, articles[path])
     for run in kept:
         for name in record_files():
             target = out / "runs" / run.folder.name / name

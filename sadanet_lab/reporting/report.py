@@ -60,23 +60,13 @@ class Report:
         caption: str,
         conclusion: str = "",
         footnote: str | None = None,
+        shown: bool = True,
     ) -> None:
-        """Show a table, with what it shows below it, and write it: see ``write_table``."""
-        _show(self.write_table(name, long, markdown, caption, conclusion, footnote))
-
-    def write_table(
-        self,
-        name: str,
-        long: pd.DataFrame,
-        markdown: str,
-        caption: str,
-        conclusion: str = "",
-        footnote: str | None = None,
-    ) -> str:
         """Write ``<name>.csv`` (every number, long form), ``<name>.md`` (for the page: a wide table is folded) and
-        ``<name>.tex`` (for print: every column); returns what the page shows.
+        ``<name>.tex`` (for print: every column), and show the page's, with what it shows below it.
 
-        footnote: by default what the dataset is; something else, or "", where the numbers do not come from it.
+        footnote: by default what the dataset is; something else, or "", where the numbers do not come from it. shown:
+        False where the page has shown it already, in parts.
         """
         if footnote is None:
             footnote = self._footnote()
@@ -86,7 +76,8 @@ class Report:
         self._write(f"{name}.md", text)
         self._write(f"{name}.tex", latex(markdown, caption))
         self.conclude({name: conclusion})
-        return text
+        if shown:
+            _show(text)
 
     def figure(self, name: str, figure: Figure, conclusion: str = "", dots: int | None = None) -> None:
         """Show a figure, with what it shows below it; write ``<name>.png`` and, for print, ``<name>.pdf``, whose

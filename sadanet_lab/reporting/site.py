@@ -26,7 +26,7 @@ from pygments.lexers.python import PythonLexer
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder
-from sadanet_lab.reporting.article import pictures_in, results_of_phantoms
+from sadanet_lab.reporting.article import article_file, pictures_in, results_of_phantoms
 from sadanet_lab.reporting.parameters import read_notebook
 
 PAGES = Path(__file__).with_name("site_pages")
@@ -88,13 +88,14 @@ def _overview(references: Path, site: Path) -> Path | None:
 
 def read_articles(folder: Path) -> list[Article]:
     """The articles that a reference's folder holds, in order; none of one that was made before articles were kept."""
-    if not list(folder.glob("*.ipynb")):
+    if not list(folder.glob("articles/*.json")):
         return []
     found = []
     for path, told in results_of_phantoms(folder).items():
-        notebook = read_notebook(path.with_suffix(".ipynb"))
+        kept = article_file(path)
+        notebook = read_notebook(kept)
         if pictures := pictures_in(notebook):
-            raise BadInput(f"{path.with_suffix('.ipynb')}: {pictures[0]}; expected none, for it could be a patient's")
+            raise BadInput(f"{kept}: {pictures[0]}; expected none, for it could be a patient's")
         head = notebook.cells[0].source
         title = head.splitlines()[0].lstrip("# ")
         question = re.search(r"\*\*(?:Question|Claim)\.\*\*\s+(.+?)(?=\n\s*\n|\Z)", head, re.DOTALL)

@@ -12,7 +12,7 @@ import pytest
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT
-from sadanet_lab.reporting.article import pictures_in
+from sadanet_lab.reporting.article import article_file, pictures_in
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of
 from sadanet_lab.reporting.reference import freeze, judged_runs, reference_runs
 from sadanet_lab.reporting.report import latex
@@ -226,7 +226,7 @@ def test_what_is_frozen_opens_and_gives_the_same_table(reproduced, frozen):
 def test_every_executed_notebook_is_kept_with_all_its_figures_and_tables_and_no_path_of_this_machine(frozen):
     for path in list_notebooks():
         told = content(frozen, path.stem)
-        text = (frozen / path.name).read_text()
+        text = article_file(frozen / f"{path.stem}.json").read_text()
         kept = nbformat.reads(text, as_version=4)
         assert pictures_in(kept) == []
         outputs = [output for cell in kept.cells for output in cell.get("outputs", [])]

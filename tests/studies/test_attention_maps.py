@@ -13,21 +13,6 @@ from sadanet_lab.inference.segmentation import as_tensor, labels_of
 from sadanet_lab.studies.attention_maps import attention_maps, labels_without
 
 
-@pytest.fixture(scope="module")
-def sadanet():
-    return stub_run("sadanet")
-
-
-@pytest.fixture(scope="module")
-def danet():
-    return stub_run("danet")
-
-
-@pytest.fixture(scope="module")
-def maps(sadanet):
-    return attention_maps(sadanet.network(), sadanet.recipe, IMAGE)
-
-
 def full_matrix(cross):
     """SCA's map (h, w, h + w) as the matrix (hw, hw) over all pairs of cells, cell by cell."""
     h, w = cross.shape[:2]

@@ -22,21 +22,6 @@ from sadanet_lab.views.attention_panels import ATTENTION, LABELS, SHADED, TABS, 
 from sadanet_lab.views.explorer import LAST, NONE, Explorer
 
 
-@pytest.fixture(scope="module")
-def sadanet():
-    return stub_run("sadanet")
-
-
-@pytest.fixture(scope="module")
-def danet():
-    return stub_run("danet")
-
-
-@pytest.fixture(scope="module")
-def maps(sadanet):
-    return attention_maps(sadanet.network(), sadanet.recipe, IMAGE)
-
-
 @pytest.mark.parametrize("method", registry.registry())
 def test_every_method_has_its_panels_or_is_refused_in_a_line(method):
     run = stub_run(method)
