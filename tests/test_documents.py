@@ -11,8 +11,10 @@ import torch
 
 from sadanet_core import Backbone, SADANet
 from sadanet_lab.cli import main
+from sadanet_lab.methods import find_method
 from sadanet_lab.paths import ROOT
 from sadanet_lab.training.evaluation import ONE_HOT
+from sadanet_lab.training.runs import open_run
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -103,6 +105,21 @@ def test_the_table_of_quick_results_is_the_committed_one():
     for method, row in table.iterrows():
         shown = " | ".join(f"{row[each]:.1f}" for each in ("rib", "thoracic_process", "lump", "average_3_bones"))
         assert f"| {method} | {shown} |\n" in page
+
+
+def test_the_times_of_training_are_those_of_committed_runs():
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    shown = re.findall(r"^\| ([^|]+) \| (\d+) \| (\d+\.\d) \| (\d+\.\d) \|$", page, re.MULTILINE)
+    tables = [
+        json.loads((QUICK / f"{name}.json").read_text()) for name in ("01_table1_comparison", "02_table2_ablation")
+    ]
+    measured = []
+    for name in {name for told in tables for name in told["findings"]["runs"]}:
+        run = open_run(QUICK / "runs" / name)
+        seconds = [run.environment[f"{what}_seconds"] for what in ("training", "testing")]
+        step = 1000 * seconds[0] / run.recipe.iterations
+        measured.append((find_method(run.recipe.method).title, f"{step:.0f}", *map(str, seconds)))
+    assert sorted(shown) == sorted(measured)
 
 
 def test_of_the_shipped_model_it_says_what_its_card_says():
