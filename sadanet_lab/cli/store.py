@@ -110,6 +110,24 @@ def freeze(folder: Path, out: Path, results: Path | None) -> None:
 
 
 @main.command()
+@click.argument("profile")
+@click.argument("out", type=FOLDER)
+@RESULTS
+def keep(profile: str, out: Path, results: Path | None) -> None:
+    """Copy the runs of PROFILE on phantoms that are complete to OUT/runs for the record, without their weights.
+
+    For a training that takes days, on machines that come and go: what is kept is committed as it gets ready. On the
+    next machine `cp -r OUT/runs results/` goes on where it was: what needs tables alone trains none of these again.
+
+    Example: sadanet keep standard results/reference/standard-cpu
+    """
+    from sadanet_lab.reporting import reference
+
+    names = reference.keep_runs(profile, results_folder(results), out)
+    click.echo("\n".join([*names, f"{out}: {len(names)} more runs"]))
+
+
+@main.command()
 @click.argument("out", type=FOLDER)
 @click.option(
     "--reference", type=FOLDER, help="Folder of what freeze keeps.  [default: the project's results/reference]"

@@ -5,22 +5,23 @@
     articles/<notebook>.json       the executed notebooks, no picture in them: see ``article``; `make site` reads them
     runs/<method>-<digest>/        recipe, counts and the other tables, history, environment; no weights
 
-A run kept so opens like any other (``runs.open_run``), all but its network.
+A run kept so opens like any other (``runs.open_run``), all but its network. Where training takes days, runs are kept
+as they get ready (``keep_runs``); copied into a results folder they need not be trained there.
 """
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder, write_atomically
-from sadanet_lab.paths import ROOT, STANDARD
+from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
 from sadanet_lab.reporting.article import article_file, light_copy, results_of_phantoms, without_paths
 from sadanet_lab.reporting.report import NO_CLAIM
+from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.run_files import complete
-from sadanet_lab.training.runs import Run, open_run, record_files
+from sadanet_lab.training.runs import Run, is_complete, list_runs, open_run, record_files
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:
@@ -40,18 +41,33 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
         raise BadInput(f"{out}: already exists; expected a new folder")
     for path, content in contents.items():
         for name in content["files"]:
-            _copy(path.parent / name, out / name)
+            _write(out / name, (path.parent / name).read_bytes())
         told = without_paths(path.read_text(), content["parameters"]["results"])
-        write_atomically(out / path.name, told)
-        article = article_file(out / path.name)
-        write_atomically(writable_folder(article.parent) / article.name, articles[path])
+        _write(out / path.name, told)
+        _write(article_file(out / path.name), articles[path])
     for run in kept:
-        for name in record_files():
-            target = out / "runs" / run.folder.name / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(run.files.read(name))
-        complete(out / "runs" / run.folder.name, run.files.record["recipe"], record_files())
+        _keep_run(run, out)
     return names
+
+
+def keep_runs(profile: str, results: Path, out: Path) -> list[str]:
+    """Copy the complete runs of a profile on its own phantoms to ``out``, all but those there; returns their names.
+
+    results: the folder that ``runs`` is in. Runs on other data, which may be patients', are left out.
+    """
+    phantoms = open_data(PHANTOM, profile).fingerprint
+    runs = [open_run(folder) for folder in list_runs(results) if not is_complete(out / "runs" / folder.name)]
+    kept = [run for run in runs if run.recipe.profile == profile and run.recipe.data == phantoms]
+    for run in kept:
+        _keep_run(run, out)
+    return [run.folder.name for run in kept]
+
+
+def _keep_run(run: Run, out: Path) -> None:
+    folder = out / "runs" / run.folder.name
+    for name in record_files():
+        _write(folder / name, run.files.read(name))
+    complete(folder, run.files.record["recipe"], record_files())
 
 
 def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:
@@ -79,6 +95,5 @@ def about_verdicts(profile: str, runs: Sequence[Run], reference: Path = STANDARD
     return f"{why} What follows is of the committed results `{reference.relative_to(ROOT)}` ({of}). {NO_CLAIM}"
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+def _write(path: Path, content: str | bytes) -> None:
+    write_atomically(writable_folder(path.parent) / path.name, content)

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -14,13 +15,16 @@ from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.article import article_file, pictures_in
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of
-from sadanet_lab.reporting.reference import freeze, judged_runs, reference_runs
+from sadanet_lab.reporting.reference import freeze, judged_runs, keep_runs, reference_runs
 from sadanet_lab.reporting.report import latex
 from sadanet_lab.studies import audit, audit_networks, choices, convergence, hidden_bones, knockouts, run_scores, table3
 from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
 from sadanet_lab.studies.published import published_scores
+from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.profiles import gives_verdicts
-from sadanet_lab.training.runs import open_run
+from sadanet_lab.training.run_files import complete
+from sadanet_lab.training.run_store import get_or_train
+from sadanet_lab.training.runs import open_run, record_files, verify_run
 from sadanet_lab.views import attention_effects as effects
 from sadanet_lab.views import convergence as convergence_views
 from sadanet_lab.views import tables
@@ -28,7 +32,9 @@ from sadanet_lab.views.angle_figures import agreement_markdown, curve_agreement_
 from sadanet_lab.views.folding import fold
 
 HEIGHTS = parameters_of(ROOT / "notebooks" / "03_table3_complexity.ipynb")["heights"]
-REFERENCES = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
+KEPT = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
+REFERENCES = [path for path in KEPT if list(path.glob("[0-9]*.json"))]
+"""Those whose trainings are all done."""
 
 
 def content(folder, notebook):
@@ -58,6 +64,14 @@ def assert_same_csv(folder, name, table):
         return
     again = pd.read_csv(io.StringIO(table.to_csv(index=False, float_format="%.6g")))
     pd.testing.assert_frame_equal(again, pd.read_csv(folder / f"{name}.csv"), check_exact=True)
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
+def test_every_kept_run_is_whole_and_measured_as_runs_are_now(path):
+    runs = sorted((path / "runs").iterdir())
+    assert runs
+    assert [problem for run in runs for problem in verify_run(run)[0]] == []
+    assert [run.name for run in runs if not open_run(run).evaluation_is_current] == []
 
 
 @pytest.fixture(scope="module", params=REFERENCES, ids=lambda path: path.name)
@@ -220,6 +234,35 @@ def test_what_is_frozen_opens_and_gives_the_same_table(reproduced, frozen):
     assert not list(frozen.rglob("*.safetensors"))
     with pytest.raises(BadInput, match="already exists"):
         freeze(results / "phantom-smoke", results / "runs", frozen)
+
+
+@pytest.mark.notebook
+def test_runs_kept_as_they_get_ready_are_those_frozen_and_are_not_trained_where_they_are_copied_to(
+    reproduced, frozen, tmp_path
+):
+    results, _ = reproduced
+    names = keep_runs("smoke", results, tmp_path)
+    assert names == sorted(path.name for path in (frozen / "runs").iterdir())
+    assert keep_runs("smoke", results, tmp_path) == []
+    for path in (frozen / "runs").glob("*/*"):
+        assert path.read_bytes() == (tmp_path / path.relative_to(frozen)).read_bytes(), path
+    run = open_run(tmp_path / "runs" / names[0])
+    again = get_or_train(run.recipe, open_data("phantom", "smoke"), tmp_path)
+    pd.testing.assert_frame_equal(again.counts, run.counts)
+    with pytest.raises(BadInput, match="kept for the record has no weights"):
+        again.network()
+
+
+@pytest.mark.notebook
+def test_runs_on_other_data_are_not_kept(frozen, tmp_path):
+    run = open_run(next((frozen / "runs").iterdir()))
+    recipe = run.recipe.model_copy(update={"data": "0123456789abcdef"})
+    folder = tmp_path / "runs" / recipe.name
+    shutil.copytree(run.folder, folder)
+    (folder / "recipe.json").write_text(recipe.model_dump_json())
+    complete(folder, recipe.digest, record_files())
+    assert keep_runs("smoke", tmp_path, tmp_path / "kept") == []
+    assert not (tmp_path / "kept").exists()
 
 
 @pytest.mark.notebook
