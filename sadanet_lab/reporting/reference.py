@@ -20,8 +20,8 @@ from sadanet_lab.reporting.article import article_file, light_copy, results_of_p
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
-from sadanet_lab.training.run_files import complete
-from sadanet_lab.training.runs import Run, is_complete, list_runs, open_run, record_files
+from sadanet_lab.training.run_files import RunFiles, complete
+from sadanet_lab.training.runs import Run, is_complete, list_runs, open_run, small_files
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:
@@ -51,23 +51,30 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
 
 
 def keep_runs(profile: str, results: Path, out: Path) -> list[str]:
-    """Copy the complete runs of a profile on its own phantoms to ``out``, all but those there; returns their names.
+    """Copy the complete runs of a profile on its own phantoms to ``out``, all but those that are there as they are now;
+    returns their names.
 
     results: the folder that ``runs`` is in. Runs on other data, which may be patients', are left out.
     """
     phantoms = open_data(PHANTOM, profile).fingerprint
-    runs = [open_run(folder) for folder in list_runs(results) if not is_complete(out / "runs" / folder.name)]
-    kept = [run for run in runs if run.recipe.profile == profile and run.recipe.data == phantoms]
+    runs = [open_run(folder) for folder in list_runs(results)]
+    runs = [run for run in runs if run.recipe.profile == profile and run.recipe.data == phantoms]
+    kept = [run for run in runs if not _is_kept(run, out)]
     for run in kept:
         _keep_run(run, out)
     return [run.folder.name for run in kept]
 
 
+def _is_kept(run: Run, out: Path) -> bool:
+    folder = out / "runs" / run.folder.name
+    return is_complete(folder) and RunFiles(folder).sums == {name: run.files.sums[name] for name in small_files(run)}
+
+
 def _keep_run(run: Run, out: Path) -> None:
     folder = out / "runs" / run.folder.name
-    for name in record_files():
+    for name in small_files(run):
         _write(folder / name, run.files.read(name))
-    complete(folder, run.files.record["recipe"], record_files())
+    complete(folder, run.files.record["recipe"], small_files(run))
 
 
 def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:

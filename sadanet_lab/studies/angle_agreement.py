@@ -39,18 +39,29 @@ class Source:
     """By stem."""
 
 
-def measure_sources(data: VpiFolder, runs: Iterable[Run], shipped: Run | None = None) -> list[Source]:
-    """The test images as measured in the masks, in each run's predictions, in the shipped model's."""
+def measure_sources(data: VpiFolder, shipped: Run | None = None) -> list[Source]:
+    """The test images as measured in the masks and in the shipped model's predictions."""
     sources = [Source(MASK, 0, _measured(data.test, Sample.mask, MASK))]
-    for run in runs:
-        title = methods.find_method(run.recipe.method).title
-        measured = _measured(data.test, lambda sample, run=run: run.prediction(sample.stem), title)
-        sources.append(Source(title, run.recipe.seed, measured))
     if shipped is not None:
         network = shipped.network()
         measured = _measured(data.test, lambda sample: labels_of(network, sample.image(), shipped.recipe), SHIPPED)
         sources.append(Source(SHIPPED, shipped.recipe.seed, measured))
     return sources
+
+
+def measure_run(data: VpiFolder, run: Run) -> Source:
+    """The test images as measured in a run's stored predictions."""
+    title = title_of(run)
+    return Source(title, run.recipe.seed, _measured(data.test, lambda sample: run.prediction(sample.stem), title))
+
+
+def title_of(run: Run) -> str:
+    return methods.find_method(run.recipe.method).title
+
+
+def in_order(of_sources: Sequence[pd.DataFrame], of_runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of ``measure_sources`` and of runs as they are shown: the masks', the runs', the shipped model's."""
+    return pd.concat([*of_sources[:1], *of_runs, *of_sources[1:]], ignore_index=True)
 
 
 def _measured(
@@ -64,18 +75,18 @@ def _measured(
     return found
 
 
-def angles(sources: Sequence[Source], data: VpiFolder) -> pd.DataFrame:
-    """The angles of all sources, a row each.
+def angles(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> pd.DataFrame:
+    """The angles of all sources, and those stored with the runs, a row each.
 
     Columns source, seed, stem, measured (degrees, NaN if not measurable), raw, flagged, confidence, reason (see
     ``measures.angle_of``), true: known of phantoms; of real images the angle in the expert's mask stands for it.
     """
-    tables = [
-        angle_of(found, stem).assign(source=source.title, seed=source.seed)
-        for source in sources
-        for stem, found in source.measured.items()
-    ]
-    return compare_with_truth(pd.concat(tables, ignore_index=True), data)
+    of_runs = [run.table("angles").assign(source=title_of(run), seed=run.recipe.seed) for run in runs]
+    of_sources = []
+    for source in sources:
+        table = pd.concat([angle_of(found, stem) for stem, found in source.measured.items()])
+        of_sources.append(table.assign(source=source.title, seed=source.seed))
+    return compare_with_truth(in_order(of_sources, of_runs), data)
 
 
 def compare_with_truth(table: pd.DataFrame, data: VpiFolder) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Agreement curve for curve, not of the largest angle alone: which curves are found, which are false, how far off."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,11 +12,14 @@ from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.metrics.agreement import intraclass_correlation, limits_of_agreement
 from sadanet_lab.spine.levels import Curve, Level, curves_of
 from sadanet_lab.spine.names import USUAL, name_spine
-from sadanet_lab.studies.angle_agreement import Source
+from sadanet_lab.studies.angle_agreement import Source, in_order, measure_run, title_of
+from sadanet_lab.training.run_store import kept_table
+from sadanet_lab.training.runs import Run
 
 COUNTED = USUAL.severities[0]
 """Degrees from which a curve counts as missed or false: below that there is no scoliosis."""
 COLUMNS = ("source", "seed", "stem", "side", "true", "measured", "raw", "true_apex", "apex", "true_region", "region")
+NAMES = ("true_apex", "apex", "true_region", "region")
 AGREEMENT_COLUMNS = ("source", "curves", "missed", "false", "mae", "bias", "low", "high", "icc", "icc_low", "icc_high")
 AGREEMENT_COLUMNS += ("share_apex", "share_region")
 
@@ -79,19 +82,30 @@ def _heights(spine: CurvedSpine, curve: Curve) -> tuple[float, float]:
     return spine.levels[curve.upper_end].centre[1], spine.levels[curve.lower_end].centre[1]
 
 
-def curves(sources: Sequence[Source], data: VpiFolder) -> pd.DataFrame:
+def curves(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> pd.DataFrame:
     """Every true and every measured curve of the test images, matched by ``match_curves``: one row each.
 
-    sources: the first is the masks. Columns ``COLUMNS``: side (the image's) of the convexity; true, measured
-    and raw angle in degrees, NaN where there is no such curve; names of the apex and of its region, "" where there is
-    none. Of real images the curves in the expert's mask stand for the true ones, as in ``angle_agreement.angles``.
+    sources: the first is the masks; what is measured in the runs' predictions is kept with each. Columns ``COLUMNS``:
+    side (the image's) of the convexity; true, measured and raw angle in degrees, NaN where there is no such curve;
+    names of the apex and of its region, "" where there is none. Of real images the curves in the expert's mask stand
+    for the true ones, as in ``angle_agreement.angles``.
     """
     truth = true_spines(data) or sources[0].measured
-    rows = []
-    for source in sources:
-        for stem, found in source.measured.items():
-            rows += [(source.title, source.seed, stem, *row) for row in _rows(truth[stem], found)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    of_sources = [_of(_matched(source, truth), source.title, source.seed) for source in sources]
+    of_runs = []
+    for run in runs:
+        table = kept_table(run, "curves", lambda run=run: _matched(measure_run(data, run), truth))
+        of_runs.append(_of(table.fillna(dict.fromkeys(NAMES, "")), title_of(run), run.recipe.seed))
+    return in_order(of_sources, of_runs)
+
+
+def _of(table: pd.DataFrame, title: str, seed: int) -> pd.DataFrame:
+    return table.assign(source=title, seed=seed)[list(COLUMNS)]
+
+
+def _matched(source: Source, truth: Mapping[str, CurvedSpine]) -> pd.DataFrame:
+    rows = [(stem, *row) for stem, found in source.measured.items() for row in _rows(truth[stem], found)]
+    return pd.DataFrame(rows, columns=list(COLUMNS[2:]))
 
 
 def _rows(true: CurvedSpine, found: CurvedSpine) -> list[tuple]:

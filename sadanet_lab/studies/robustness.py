@@ -1,6 +1,9 @@
 """How trained networks fare where it gets hard: on test images made worse on purpose, and on bones hardly seen."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,38 +17,50 @@ from sadanet_lab.progress import progress
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import BONES, CLASSES
 from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.training.run_store import kept_table
 from sadanet_lab.training.runs import Run
 from sadanet_lab.training.trainer import find_device
 
+VERSION = 1
+"""Raised whenever the same networks and images would give other tables here: what is kept with runs is made again."""
+COLUMNS = ("degradation", "strength", "stem", "dice", "angle_error")
 RING = 0.006
 """Width of the ring of tissue around a bone, as a share of the picture's height."""
 
 
 def robustness(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample], seed: int = 0) -> pd.DataFrame:
-    """Every network on every image under every degradation and strength.
+    """Every network on every image under every degradation and strength; kept with each run, for it takes long.
 
     runs: title -> the runs of each seed. Columns network (title), seed, degradation, strength, stem, dice (mean of the
     bones, see ``scores``), angle_error (degrees against the angle of the degraded mask, NaN where one of the two is not
     measurable). The same random stream serves all networks.
     """
-    device = find_device("auto")
-    networks = [(title, run.network().to(device), run.recipe) for title, each in runs.items() for run in each]
+    strengths = {name: one.strengths for name, one in DEGRADATIONS.items()}
+    kept_as = f"degraded-{_digest(VERSION, seed, strengths, [sample.stem for sample in samples])}"
+    tables = []
+    for title, each in runs.items():
+        for run in each:
+            table = kept_table(run, kept_as, partial(_degraded, run, samples, seed))
+            tables.append(table.assign(network=title, seed=run.recipe.seed))
+    return pd.concat(tables, ignore_index=True)[["network", "seed", *COLUMNS]]
+
+
+def _degraded(run: Run, samples: Sequence[Sample], seed: int) -> pd.DataFrame:
+    network = run.network().to(find_device("auto"))
     cases = [(name, strength) for name, one in DEGRADATIONS.items() for strength in one.strengths]
     rows, mean_dice = [], score_of(BONE_AVERAGE, "dice")
-    with progress(len(cases) * len(samples), "degraded images", "images") as bar:
+    with progress(len(cases) * len(samples), f"{run.recipe.name} on degraded images", "images") as bar:
         for name, strength in cases:
             for number, sample in enumerate(samples):
                 rng = np.random.default_rng([seed, list(DEGRADATIONS).index(name), number])
                 image, mask = DEGRADATIONS[name].apply(sample.image(), sample.mask(), strength, rng)
-                true = measure_curves(mask).largest_angle_degrees
-                for title, network, recipe in networks:
-                    labels = labels_of(network, image, recipe)
-                    found = measure_curves(labels).largest_angle_degrees
-                    error = np.nan if found is None or true is None else abs(found - true)
-                    dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
-                    rows.append((title, recipe.seed, name, strength, sample.stem, dice, error))
+                labels = labels_of(network, image, run.recipe)
+                true, found = (measure_curves(each).largest_angle_degrees for each in (mask, labels))
+                error = np.nan if found is None or true is None else abs(found - true)
+                dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
+                rows.append((name, strength, sample.stem, dice, error))
                 bar.update()
-    return pd.DataFrame(rows, columns=["network", "seed", "degradation", "strength", "stem", "dice", "angle_error"])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -61,26 +76,44 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 def bone_contrasts(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample]) -> pd.DataFrame:
     """How much of each single bone the runs' stored predictions find, and how far the bone stands out.
 
-    A bone is what it is in ``spine.bones.connected_bones``. runs: title -> the runs of each seed. Columns bone (class),
-    contrast (mean grey of a ring of tissue around the bone minus its own: 0 for a bone that cannot be seen), network,
-    recall (share of its pixels found, mean over seeds), stem.
+    A bone is what it is in ``spine.bones.connected_bones``. runs: title -> the runs of each seed, with each of which
+    its recalls are kept. Columns bone (class), contrast (mean grey of a ring of tissue around the bone minus its own: 0
+    for a bone that cannot be seen), network, recall (share of its pixels found, mean over seeds), stem.
     """
+    kept_as = f"single_bones-{_digest(VERSION, [sample.stem for sample in samples])}"
+    recalls = {
+        title: np.mean([kept_table(run, kept_as, partial(_recalls, run, samples)).recall for run in each], axis=0)
+        for title, each in runs.items()
+    }
     rows = []
     for sample in samples:
         image, mask = sample.image(), sample.mask()
-        found = {title: [run.prediction(sample.stem) for run in each] for title, each in runs.items()}
-        for name in BONES:
-            pieces, bones = connected_bones(mask == CLASSES.index(name))
-            boxes = find_objects(pieces)
-            for number in bones:
-                contrast, inside = _contrast(image, mask, pieces, number, boxes[number - 1])
-                recalls = {
-                    title: np.mean([labels[inside] == CLASSES.index(name) for labels in seeds])
-                    for title, seeds in found.items()
-                }
-                rows += [(name, contrast, title, recall, sample.stem) for title, recall in recalls.items()]
-    table = pd.DataFrame(rows, columns=["bone", "contrast", "network", "recall", "stem"])
-    return table.dropna(subset="contrast")
+        for name, pieces, number, box in _single_bones(mask):
+            rows.append((name, _contrast(image, mask, pieces, number, box), sample.stem))
+    bones = pd.DataFrame(rows, columns=["bone", "contrast", "stem"])
+    tables = [bones.assign(network=title, recall=recall) for title, recall in recalls.items()]
+    table = pd.concat(tables).sort_index(kind="stable").dropna(subset="contrast")
+    return table[["bone", "contrast", "network", "recall", "stem"]]
+
+
+def _recalls(run: Run, samples: Sequence[Sample]) -> pd.DataFrame:
+    """Columns stem and recall of every bone of the masks, in the order of ``_single_bones``."""
+    rows = []
+    for sample in samples:
+        labels = run.prediction(sample.stem)
+        for name, pieces, number, box in _single_bones(sample.mask()):
+            found = labels[box][pieces[box] == number] == CLASSES.index(name)
+            rows.append((sample.stem, found.mean()))
+    return pd.DataFrame(rows, columns=["stem", "recall"])
+
+
+def _single_bones(mask: np.ndarray) -> Iterator[tuple[str, np.ndarray, int, tuple[slice, slice]]]:
+    """(class, map of the class's pieces, the bone's number there, its box) of each bone in a mask."""
+    for name in BONES:
+        pieces, bones = connected_bones(mask == CLASSES.index(name))
+        boxes = find_objects(pieces)
+        for number in bones:
+            yield name, pieces, number, boxes[number - 1]
 
 
 def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -115,17 +148,17 @@ def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, se
     )
 
 
-def _contrast(
-    image: np.ndarray, mask: np.ndarray, pieces: np.ndarray, number: int, box: tuple[slice, slice]
-) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
-    """(contrast of a bone, NaN if no tissue is around it; the indices of its pixels)."""
+def _contrast(image: np.ndarray, mask: np.ndarray, pieces: np.ndarray, number: int, box: tuple[slice, slice]) -> float:
+    """NaN if no tissue is around the bone."""
     width = max(1, round(RING * image.shape[0]))
     wider = tuple(slice(max(0, side.start - width), side.stop + width) for side in box)
     bone = pieces[wider] == number
     ring = binary_dilation(bone, iterations=width) & (mask[wider] == 0) & (image[wider] > 0)
-    rows, columns = np.nonzero(bone)
-    contrast = image[wider][ring].mean() - image[wider][bone].mean() if ring.any() else np.nan
-    return contrast, (rows + wider[0].start, columns + wider[1].start)
+    return image[wider][ring].mean() - image[wider][bone].mean() if ring.any() else np.nan
+
+
+def _digest(*looked_at: object) -> str:
+    return hashlib.sha256(json.dumps(looked_at).encode()).hexdigest()[:8]
 
 
 def worst_dice(table: pd.DataFrame) -> pd.DataFrame:

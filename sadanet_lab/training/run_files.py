@@ -76,10 +76,21 @@ def is_measured(name: str) -> bool:
     )
 
 
+def add(files: RunFiles, name: str, content: str) -> None:
+    """Write one file more of a complete run; it is the run's from when its sum is written, last."""
+    write_atomically(files.folder / name, content)
+    sums = files.sums | {name: sum_of(content.encode())}
+    write_atomically(files.folder / COMPLETE, _record(files.record["recipe"], sums))
+
+
 def complete(folder: Path, recipe: str, names: Iterable[str]) -> None:
     """Declare a run complete, last of all: write the sums of its files, of those of ``names`` that are there.
 
     recipe: digest of its recipe.
     """
     sums = {name: sum_of((folder / name).read_bytes()) for name in names if (folder / name).is_file()}
-    write_atomically(folder / COMPLETE, json.dumps({"recipe": recipe, "sums": sums}, indent=0) + "\n")
+    write_atomically(folder / COMPLETE, _record(recipe, sums))
+
+
+def _record(recipe: str, sums: dict[str, str]) -> str:
+    return json.dumps({"recipe": recipe, "sums": sums}, indent=0) + "\n"

@@ -2,9 +2,11 @@
 
 import json
 import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 from torch import nn
 
 from sadanet_core.blocks import SegmentationNetwork
@@ -18,7 +20,7 @@ from sadanet_lab.training.checkpoints import remove_checkpoints
 from sadanet_lab.training.environment import environment
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.recipe import Recipe, make_recipe
-from sadanet_lab.training.run_files import WEIGHTS, complete
+from sadanet_lab.training.run_files import WEIGHTS, add, complete
 from sadanet_lab.training.runs import Run, evaluation_record, is_complete, open_run, record_files, run_folder
 
 
@@ -66,6 +68,21 @@ def update_evaluation(run: Run, data: VpiFolder, device: str = "auto") -> bool:
         _evaluate(network, run.recipe, data, run.folder)
         _complete(run.recipe, run.folder)
     return True
+
+
+def kept_table(run: Run, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """What a study measures of a run at length: made once, kept with it as ``<name>.csv`` until it is evaluated anew.
+
+    name: another one wherever ``make`` looks at something else than the run and the images it was tested on. A run
+    outside of a results folder, such as the shipped one, keeps nothing.
+    """
+    if run.folder.parent.name != "runs":
+        return make()
+    if f"{name}.csv" not in run.files.sums:
+        with _lock_run(run.folder):
+            if f"{name}.csv" not in run.files.sums:
+                add(run.files, f"{name}.csv", make().to_csv(index=False, float_format="%.6g"))
+    return run.table(name)
 
 
 def _check_data(recipe: Recipe, data: VpiFolder) -> None:

@@ -7,7 +7,8 @@ results/runs/<method>-<digest of the recipe>/
     model.safetensors    the weights
     snapshots/*          weights on the way there, where training was asked to keep some
     predictions/*.png    label maps of the test images, ids 0..3, at their own resolution
-    <table>.csv          what was measured of the test images, each of ``evaluation.table_names``
+    <table>.csv          what was measured of the test images, each of ``evaluation.table_names``; and what studies
+                         measured of the run at length, see ``run_store.kept_table``
     evaluation.json      version and tables of that evaluation; another version, and it is made again from the weights
     environment.json     versions, device, threads, commit, seconds
     complete.json        written last, with the sums of all others: without it the run is not done
@@ -68,7 +69,7 @@ class Run:
         return self.table("counts")
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables of ``evaluation.table_names``, or history."""
+        """One of the tables of ``evaluation.table_names``, or history, or one kept by a study."""
         content = io.BytesIO(self.files.read(f"{name}.csv"))
         try:  # a stem may be called NA; a number that is missing is written as nothing
             return pd.read_csv(content, dtype={"stem": str}, keep_default_na=False, na_values=[""])
@@ -159,8 +160,14 @@ def list_runs(results: Path) -> list[Path]:
     return [path.parent for path in sorted((Path(results) / "runs").glob("*/complete.json"))]
 
 
+def small_files(run: Run) -> list[str]:
+    """``record_files`` and the tables kept by studies: every table of notebooks is computed from them."""
+    names = record_files()
+    return names + sorted(name for name in run.files.sums if name.endswith(".csv") and name not in names)
+
+
 def record_files() -> list[str]:
-    """The small files of a complete run, all but its weights and predictions: every table is computed from them.
+    """The small files of a complete run, all but its weights and predictions.
 
     Beside them ``complete.json``, which tells which of the run's files there are.
     """

@@ -143,8 +143,8 @@ def test_true_curves_are_those_that_the_phantoms_came_with(spines):
 
 def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     data = open_folder(spines)
-    sources = measure_sources(data, [])
-    table = curves(sources, data)
+    sources = measure_sources(data)
+    table = curves(sources, [], data)
     assert list(table.columns) == list(COLUMNS)
     written = pd.read_csv(spines / "curves.csv")
     tested = written[written.stem.isin([sample.stem for sample in data.test])]
@@ -155,7 +155,7 @@ def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     assert found["missed"] == found["false"] == 0
     assert found["mae"] < 1.5
     assert found["icc"] > 0.95
-    largest = angles(sources, data)
+    largest = angles(sources, [], data)
     assert agreement(largest).measurable.tolist() == [8]
     of_image = table.groupby("stem").measured.max()
     assert of_image.dropna().round(2).to_dict().items() <= largest.set_index("stem").measured.to_dict().items()
@@ -167,7 +167,7 @@ def test_of_real_images_the_curves_in_the_expert_s_mask_stand_for_the_true_ones(
     (real / "truth.csv").unlink()
     data = open_folder(real)
     assert true_spines(data) is None
-    table = curves(measure_sources(data, []), data)
+    table = curves(measure_sources(data), [], data)
     assert (table.true == table.measured).all()
     (found,) = curve_agreement(table).to_dict("records")
     assert (found["missed"], found["false"], found["mae"], found["icc"]) == (0, 0, 0, 1)
