@@ -101,6 +101,8 @@ def ship(run: Path, results: Path | None) -> None:
 def freeze(folder: Path, out: Path, results: Path | None) -> None:
     """Copy FOLDER, results of phantoms, to OUT for the record, with what its tables can be computed from again.
 
+    OUT may hold results of other notebooks, and runs that `sadanet keep` put there.
+
     Example: sadanet freeze results/phantom-quick results/reference/quick-cpu
     """
     from sadanet_lab.reporting import reference

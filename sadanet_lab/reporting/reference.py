@@ -25,20 +25,20 @@ from sadanet_lab.training.runs import Run, is_complete, list_runs, open_run, sma
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:
-    """Copy a results folder to ``out``, a new folder, with the runs that its notebooks used; returns their names.
+    """Copy a results folder to ``out``, with the runs that its notebooks used; returns their names.
 
     results: ``results/<data>-<profile>``, with the executed notebooks in ``results/executed/<data>-<profile>``; runs:
-    the folder of runs. Raises ``BadInput`` before anything is written: for a folder without a notebook's results, for
-    runs and executed notebooks that are missing, and for results that are not of phantoms, whose images must not leave
-    the machine.
+    the folder of runs. ``out`` may hold other notebooks' results already. Raises ``BadInput`` before anything is
+    written: if it holds these, for a folder without a notebook's results, for runs and executed notebooks that are
+    missing, and for results that are not of phantoms, whose images must not leave the machine.
     """
     contents = results_of_phantoms(results)
     executed = Path(results).parent / "executed" / Path(results).name
     articles = {path: light_copy(executed / f"{path.stem}.ipynb", path) for path in contents}
     names = sorted({name for content in contents.values() for name in content["findings"].get("runs", [])})
     kept = [open_run(Path(runs) / name) for name in names]
-    if Path(out).exists():
-        raise BadInput(f"{out}: already exists; expected a new folder")
+    if there := [out / path.name for path in contents if (out / path.name).exists()]:
+        raise BadInput(f"{there[0]}: already exists; delete the folder, or freeze to a new one")
     for path, content in contents.items():
         for name in content["files"]:
             _write(out / name, (path.parent / name).read_bytes())

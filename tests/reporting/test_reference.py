@@ -33,8 +33,8 @@ from sadanet_lab.views.folding import fold
 
 HEIGHTS = parameters_of(ROOT / "notebooks" / "03_table3_complexity.ipynb")["heights"]
 KEPT = sorted(path for path in (ROOT / "results" / "reference").iterdir() if path.is_dir())
-REFERENCES = [path for path in KEPT if list(path.glob("[0-9]*.json"))]
-"""Those whose trainings are all done."""
+REFERENCES = [path for path in KEPT if all((path / f"{each.stem}.json").is_file() for each in list_notebooks())]
+"""Those of every notebook; others are still in training."""
 
 
 def content(folder, notebook):
@@ -244,8 +244,11 @@ def test_runs_kept_as_they_get_ready_are_those_frozen_and_are_not_trained_where_
     names = keep_runs("smoke", results, tmp_path)
     assert names == sorted(path.name for path in (frozen / "runs").iterdir())
     assert keep_runs("smoke", results, tmp_path) == []
-    for path in (frozen / "runs").glob("*/*"):
+    freeze(results.with_name("as_reproduced") / "phantom-smoke", results / "runs", tmp_path)
+    files = [path for path in frozen.rglob("*") if path.is_file()]
+    for path in files:
         assert path.read_bytes() == (tmp_path / path.relative_to(frozen)).read_bytes(), path
+    assert len(files) == sum(path.is_file() for path in tmp_path.rglob("*"))
     run = open_run(tmp_path / "runs" / names[0])
     again = get_or_train(run.recipe, open_data("phantom", "smoke"), tmp_path)
     pd.testing.assert_frame_equal(again.counts, run.counts)
