@@ -2,6 +2,7 @@
 by the result file that the notebook writes last, never by the executed notebook (a killed kernel leaves that looking
 complete)."""
 
+import logging
 import os
 import shutil
 import sys
@@ -30,6 +31,8 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
+    # Its own reader of parameters, by which nothing goes here, warns of a literal that holds two signs "=".
+    logging.getLogger("papermill.translators").setLevel(logging.ERROR)
     notebook = Path(notebook)
     if not notebook.is_file():
         raise BadInput(f"{notebook}: no such notebook")

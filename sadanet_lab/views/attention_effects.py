@@ -117,12 +117,12 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
         axis.set_axis_off()
     figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=6)
     for axis in axes[-1]:
-        axis.set_xlabel("bones hidden (% of the spine's)")
+        axis.set_xlabel("bones hidden (%)")
     figure.supylabel("recall of hidden bones (% of pixels)")
     style.note(
         figure,
-        "Points: bins of the share that is hidden, each at its mean. Recall is the mean over the kinds of "
-        f"hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest.",
+        "Points: bins of the share of the spine's bones that is hidden, each at its mean. Recall is the mean over the "
+        f"kinds of hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest.",
     )
     return figure
 

@@ -183,10 +183,10 @@ def test_plain_papermill_from_another_folder(phantoms, tmp_path, monkeypatch):
     assert (tmp_path / "results" / f"{phantoms.name}-smoke" / f"{notebook.stem}.json").exists()
 
 
-def small_notebook(path, *cells):
+def small_notebook(path, *cells, parameter="number = 1"):
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    parameters = f'results = "{path.parent}"\ndata = "d"\nprofile = "smoke"\nnumber = 1\nseeds = [0]'
+    parameters = f'results = "{path.parent}"\ndata = "d"\nprofile = "smoke"\n{parameter}\nseeds = [0]'
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, *cells)]
     notebook.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(notebook, path)
@@ -213,6 +213,13 @@ def test_a_notebook_that_does_not_reach_its_end_has_failed(cell, said, tmp_path)
     run_notebook(good, {})
     with pytest.raises(Failed, match=said):
         run_notebook(small_notebook(tmp_path / "n.ipynb", cell, WRITE_RESULT), {})
+
+
+def test_of_a_success_no_warning_is_told(tmp_path, caplog, capfd):
+    choices = 'choices = [\n    "sadanet gamma=0", "unet margin=0",\n]'
+    run_notebook(small_notebook(tmp_path / "n.ipynb", WRITE_RESULT, parameter=choices), {})
+    assert capfd.readouterr().err == "n: started\n"
+    assert not caplog.records
 
 
 def test_several_notebooks_at_once_from_one_folder(tmp_path):
