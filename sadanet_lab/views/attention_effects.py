@@ -122,7 +122,8 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
     style.note(
         figure,
         "Points: bins of the share of the spine's bones that is hidden, each at its mean. Recall is the mean over the "
-        f"kinds of hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest.",
+        f"kinds of hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to "
+        "highest.",
     )
     return figure
 
