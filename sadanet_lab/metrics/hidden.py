@@ -1,8 +1,9 @@
 """How much of the bones that cannot be seen is found: phantoms of demanding cases know which these are.
 
-A table of hidden bones has one row per image and kind ("seen", or one of ``phantom.hiding.KINDS``), with the columns
+A table of hidden bones has one row per image, class and kind ("seen", or one of ``phantom.hiding.KINDS``), with the
+columns
 
-    stem, kind
+    stem, class, kind
     bones, found              bones of that kind, and those of which at least half the pixels got their class
     pixels, found_pixels      the same of pixels
 """
@@ -13,7 +14,7 @@ import pandas as pd
 from sadanet_lab.spine.classes import CLASSES
 
 SEEN = "seen"
-COLUMNS = ("stem", "kind", "bones", "found", "pixels", "found_pixels")
+COLUMNS = ("stem", "class", "kind", "bones", "found", "pixels", "found_pixels")
 
 
 def found_bones(bones: pd.DataFrame, numbers: np.ndarray, labels: np.ndarray, stem: str) -> pd.DataFrame:
@@ -27,10 +28,9 @@ def found_bones(bones: pd.DataFrame, numbers: np.ndarray, labels: np.ndarray, st
     class_ids[bones.bone] = bones["class"].map(CLASSES.index)
     pixels = np.bincount(numbers.ravel(), minlength=last + 1)
     right = np.bincount(numbers[class_ids[numbers] == labels], minlength=last + 1)
-    each = pd.DataFrame(
-        {"kind": bones.hidden.replace("", SEEN), "pixels": pixels[bones.bone], "found_pixels": right[bones.bone]}
-    )
-    each = each[each.pixels > 0].assign(bones=1)
+    each = bones[["class"]].assign(kind=bones.hidden.replace("", SEEN), bones=1)
+    each = each.assign(pixels=pixels[bones.bone], found_pixels=right[bones.bone])
+    each = each[each.pixels > 0]
     each["found"] = (2 * each.found_pixels >= each.pixels).astype(int)
-    totals = each.groupby("kind", sort=True)[list(COLUMNS[2:])].sum().reset_index()
+    totals = each.groupby(["class", "kind"], sort=True)[list(COLUMNS[3:])].sum().reset_index()
     return totals.assign(stem=stem)[list(COLUMNS)]

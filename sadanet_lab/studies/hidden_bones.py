@@ -2,6 +2,10 @@
 
 Where structure helps, hidden bones are found from those around them: recall should fall with the share that is hidden
 (the dose), less so with a module that knows the structure than without it (the response).
+
+All is said of ribs and thoracic processes, of which each kind hides as many of one as of the other. Lumps have no other
+side, so that no lump is one of a pair, and they are found more easily: mixed in, they would pass for an effect of kind
+and share. ``recall_by_kind`` has them in rows of their own.
 """
 
 from collections.abc import Iterable
@@ -14,16 +18,17 @@ from sadanet_lab.training.runs import Run
 
 SHARES = (0.0, 0.15, 0.3, 0.45, 1.0)
 """Bounds of the bins of the share of a spine's bones that are hidden."""
-COLUMNS = ("method", "seed", "without", "stem", "kind", "bones", "found", "pixels", "found_pixels", "share")
+COLUMNS = ("method", "seed", "without", "stem", "class", "kind", "bones", "found", "pixels", "found_pixels", "share")
+THORACIC, LUMPS = "ribs and processes", "lumps"
 WHOLE = ""
 """What ``without`` is of the whole network."""
 
 
 def hidden_rows(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
-    """One row per run, image, kind and knocked-out module.
+    """One row per run, image, class, kind and knocked-out module.
 
-    Columns method, seed, without (``WHOLE`` of the whole network, else a module), stem, kind ("seen" or a kind of
-    hidden bone), bones, found, pixels, found_pixels (see ``metrics.hidden``), share (of the image's bones hidden).
+    Columns method, seed, without (``WHOLE`` of the whole network, else a module), stem, class, kind ("seen" or a kind
+    of hidden bone), bones, found, pixels, found_pixels (see ``metrics.hidden``), share (of the image's bones hidden).
     """
     tables = [pd.DataFrame(columns=list(COLUMNS))]
     for run in runs:
@@ -38,17 +43,25 @@ def hidden_rows(runs: Iterable[Run], label: Label = method_label) -> pd.DataFram
 
 
 def recall_by_kind(rows: pd.DataFrame) -> pd.DataFrame:
-    """Recall of bones in percent: method, without, kind, seed, bones, recall (pixels), found (bones)."""
-    return _recall(rows, ["method", "without", "kind", "seed"])
+    """Recall of bones in percent: method, without, of (``THORACIC`` or ``LUMPS``), kind, seed, bones, recall (pixels),
+    found (bones)."""
+    of = rows["class"].map(lambda name: LUMPS if name == "lump" else THORACIC)
+    return _recall(rows.assign(of=of), ["method", "without", "of", "kind", "seed"])
+
+
+def thoracic(recall: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``recall_by_kind`` that are of ribs and thoracic processes."""
+    return recall[recall.of == THORACIC]
 
 
 def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
-    """Recall of hidden bones by the share of a spine's bones that is hidden: method, without, share, seed, recall.
+    """Recall of hidden ribs and processes by the share of a spine's bones that is hidden: method, without, share, seed,
+    recall.
 
     share: the mean over the images of a bin of ``SHARES``. The recall is the mean over the kinds of each kind's own,
     since large shares hold more runs of levels: what follows from the mix of kinds is not put down to the share.
     """
-    hidden = rows[rows.kind != SEEN]
+    hidden = rows[(rows.kind != SEEN) & (rows["class"] != "lump")]
     bins = pd.cut(hidden.share, list(SHARES), include_lowest=True)
     of_image = hidden.drop_duplicates("stem").set_index("stem").share
     middle = bins.map(of_image.groupby(pd.cut(of_image, list(SHARES), include_lowest=True), observed=True).mean())
@@ -65,12 +78,12 @@ def _recall(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def modules_response(rows: pd.DataFrame) -> pd.DataFrame:
-    """What each module adds to the recall of hidden and of seen bones, in points, paired by seed.
+    """What each module adds to the recall of hidden and of seen ribs and processes, in points, paired by seed.
 
     Columns method, module, kind, added (mean over seeds: recall of pixels of the whole network minus that without the
     module), sd (NaN of one seed), seeds.
     """
-    recall = recall_by_kind(rows)
+    recall = thoracic(recall_by_kind(rows))
     keys = ["method", "kind", "seed"]
     whole = recall[recall["without"] == WHOLE][[*keys, "recall"]]
     without = recall[recall["without"] != WHOLE].rename(columns={"without": "module"})

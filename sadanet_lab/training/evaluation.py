@@ -25,7 +25,7 @@ from sadanet_lab.progress import progress
 from sadanet_lab.training.datasets import read_bones
 from sadanet_lab.training.recipe import Recipe
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same weights would give other tables or predictions; stored runs are then evaluated again from
 their weights. A new entry of ``MEASURES`` needs no new version: a run without its table is evaluated again too."""
 

@@ -17,15 +17,19 @@ def bones_of(*rows):
 
 def test_a_bone_is_found_from_half_its_pixels_of_its_own_class():
     numbers = np.zeros((4, 10), np.uint8)
-    for row, number in enumerate((1, 2, 3)):
+    for row, number in enumerate((1, 2, 3, 5)):
         numbers[row] = number
     labels = np.zeros((4, 10), np.uint8)
-    labels[0, :5], labels[1, :4], labels[2] = RIB, RIB, PROCESS
-    bones = bones_of((1, "rib", "level"), (2, "rib", "level"), (3, "lump", ""), (4, "rib", "pair"))
-    found = found_bones(bones, numbers, labels, "x").set_index("kind")
-    assert found.loc["level", ["bones", "found", "pixels", "found_pixels"]].tolist() == [2, 1, 20, 9]
-    assert found.loc["seen", ["bones", "found", "pixels", "found_pixels"]].tolist() == [1, 0, 10, 0]
-    assert "pair" not in found.index  # a bone without a pixel is outside the strip
+    labels[0, :5], labels[1, :4], labels[2], labels[3] = RIB, RIB, PROCESS, LUMP
+    bones = bones_of(
+        (1, "rib", "level"), (2, "rib", "level"), (3, "lump", ""), (4, "rib", "pair"), (5, "lump", "level")
+    )
+    found = found_bones(bones, numbers, labels, "x")
+    assert found.to_dict("split")["data"] == [  # none of a bone without a pixel: it is outside the strip
+        ["x", "lump", "level", 1, 1, 10, 10],
+        ["x", "lump", "seen", 1, 0, 10, 0],
+        ["x", "rib", "level", 2, 1, 20, 9],
+    ]
 
 
 def prediction(image, truth, labels, **others):
