@@ -21,7 +21,7 @@ from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS, Comparison, compar
 COUNTED = ("dice", "recall")
 """The paper's metrics but for IoU."""
 IDLE = 0.1
-"""Points of Dice. A module whose removal moves a network's Dice by less does nothing that is worth a verdict."""
+"""Points of mean bone Dice, over the seeds. Of a module whose removal moves it by less there is no verdict."""
 MODULES = {
     frozenset(("SADANet", "SADANet w/o SCA")): (("SADANet", "SCA"), ("SADANet w/o SCA", "PAM")),
     frozenset(("SADANet", "DANet")): (("SADANet", "SCA"), ("DANet", "PAM")),
@@ -144,7 +144,7 @@ def check(
     over all rows of the table that are there, whether a claim names them or not.
 
     Returns (comparisons: of ``statistics.compare`` with said, at_least, paper (the printed difference), margin, and
-    told, a line; claims: said, a verdict in a line).
+    told, a line, and asked, how many comparisons the claim stands for; claims: said, a verdict in a line).
     """
     asked = [(claim, c) for claim in CLAIMS if claim.table == table for c in claim.comparisons]
     asked = [(claim, c) for claim, c in asked if c.method in counts and c.other in counts]
@@ -158,6 +158,7 @@ def check(
     printed = published.set_index(["method", "region", "metric"])["mean"]
     found["paper"] = [printed[c.method, c.region, c.metric] - printed[c.other, c.region, c.metric] for _, c in asked]
     found["said"] = [claim.said for claim, _ in asked]
+    found["asked"] = [len(claim.comparisons) for claim, _ in asked]
     found["at_least"] = [claim.at_least for claim, _ in asked]
     found = withhold_idle(found, lost or {})
     found["margin"] = [_margin(row) for row in found.itertuples()]
@@ -167,7 +168,7 @@ def check(
 
 
 def withhold_idle(table: pd.DataFrame, lost: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """``statistics.compare`` with a sentence in the place of each verdict about a module that does nothing.
+    """``statistics.compare`` with a sentence in the place of each verdict about a module that Dice hardly needs.
 
     lost: (method, module) -> points of mean bone Dice that the method's trained networks lose without that attention
     module. What a comparison is about stands in ``MODULES``; one that is not named there keeps its verdict.
@@ -175,10 +176,10 @@ def withhold_idle(table: pd.DataFrame, lost: Mapping[tuple[str, str], float]) ->
 
     def verdict(row) -> str:
         about = MODULES.get(frozenset((row.method, row.other)), ())
-        idle = [f"{m[0]} loses {lost[m]:+.2f} without {m[1]}" for m in about if m in lost and abs(lost[m]) < IDLE]
-        if row.role != PRIMARY or not idle:
+        small = [f"{m[0]} loses {lost[m]:+.2f} without {m[1]}" for m in about if m in lost and abs(lost[m]) < IDLE]
+        if row.role != PRIMARY or not small:
             return row.verdict
-        return f"no verdict: {' and '.join(idle)}, less than {IDLE:g} Dice"
+        return f"no verdict: {' and '.join(small)}, less than {IDLE:g} Dice"
 
     return table.assign(verdict=[verdict(row) for row in table.itertuples()])
 
@@ -205,10 +206,15 @@ def _told(row) -> str:
     span = f"{row.low:+.2f} to {row.high:+.2f}" if not np.isnan(row.low) else f"no interval: {_why_none(row)}"
     parts = [row.verdict or "exploratory", f"{row.difference:+.2f} ({span})"]
     if row.seeds > 1 and not np.isnan(row.p):
-        corrected = [f"corrected p {row.p_corrected:.3f}"] if row.role == PRIMARY else []
+        corrected = [f"corrected p {p_told(row.p_corrected)}"] if row.role == PRIMARY else []
         parts += [*corrected, f"{row.smallest:.2f} could have been found"]
     parts += [row.margin] * bool(row.margin) + ["one seed"] * (row.seeds == 1)
     return f"{what}: {', '.join(parts)}"
+
+
+def p_told(p: float) -> str:
+    """ "0.031", "< 0.001"; "n/a" of NaN."""
+    return "n/a" if np.isnan(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def _why_none(row) -> str:
@@ -220,7 +226,7 @@ def _summary(rows: pd.DataFrame) -> str:
     primary = rows[rows.role == PRIMARY]
     verdicts = [f"{n} {word}" for word in VERDICTS if (n := int((primary.verdict == word).sum()))]
     if withheld := int((~primary.verdict.isin(VERDICTS)).sum()):
-        verdicts.append(f"{withheld} without a verdict (idle attention)")
+        verdicts.append(f"{withheld} without a verdict (attention that hardly moves Dice)")
     margins = [f"{n} {word}" for word, n in primary.margin[primary.margin != ""].value_counts().sort_index().items()]
     parts = [f"of {_counted(len(primary), 'primary comparisons')} {', '.join(verdicts)}"] if len(primary) else []
     parts += [", ".join(margins)] if margins else []

@@ -8,8 +8,8 @@ A table of counts has the columns stem, class, tp, fp, fn, tn. The scores, as fr
     accuracy  (TP + TN) / (TP + TN + FP + FN)      Eq. (10), what the paper's text calls "Acc"
 
 **Absent classes.** A class that is in no mask has no score (NaN), whatever is predicted: there is nothing to find. One
-that is in some masks, but not in this image's, scores NaN in this image if it isn't predicted either; if it is, its
-dice and iou are 0. NaN is left out of every mean, never counted as 0 or 1.
+that is in some masks, but not in this image's, has no recall in this image; its dice and iou are NaN if it is not
+predicted either, and 0 if it is. NaN is left out of every mean, never counted as 0 or 1.
 """
 
 from collections.abc import Callable, Iterable

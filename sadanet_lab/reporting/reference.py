@@ -18,6 +18,7 @@ from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
 from sadanet_lab.reporting.article import article_file, light_copy, results_of_phantoms, without_paths
 from sadanet_lab.reporting.report import NO_CLAIM
+from sadanet_lab.studies.finding import counted
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.run_files import RunFiles, complete
@@ -97,9 +98,16 @@ def about_verdicts(profile: str, runs: Sequence[Run], reference: Path = STANDARD
     why = f"Runs of profile `{profile}` are not judged by: {find_profile(profile)['no_verdicts']}."
     if not runs:
         return f"{why} No results of a longer training are kept in `{reference.relative_to(ROOT)}` yet."
-    seeds = len({run.recipe.seed for run in runs})
-    of = f"profile `{runs[0].recipe.profile}`, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    return f"{why} What follows is of the committed results `{reference.relative_to(ROOT)}` ({of}). {NO_CLAIM}"
+    of = f"`{reference.relative_to(ROOT)}` ({committed(profile, runs)})"
+    return f"{why} What follows is of the committed results {of}. {NO_CLAIM}"
+
+
+def committed(profile: str, runs: Sequence[Run]) -> str:
+    """Whose results are shown where a profile gives no verdicts: "profile `standard`, 5 seeds"; "" where they are its
+    own, or where there are none."""
+    if gives_verdicts(profile) or not runs:
+        return ""
+    return f"profile `{runs[0].recipe.profile}`, {counted(len({run.recipe.seed for run in runs}), 'seed')}"
 
 
 def _write(path: Path, content: str | bytes) -> None:

@@ -61,34 +61,37 @@ class Report:
         conclusion: str = "",
         footnote: str | None = None,
         shown: bool = True,
+        committed: str = "",
     ) -> None:
         """Write ``<name>.csv`` (every number, long form), ``<name>.md`` (for the page: a wide table is folded) and
         ``<name>.tex`` (for print: every column), and show the page's, with what it shows below it.
 
         footnote: by default what the dataset is; something else, or "", where the numbers do not come from it. shown:
-        False where the page has shown it already, in parts.
+        False where the page has shown it already, in parts. committed: see ``figure``.
         """
         if footnote is None:
             footnote = self._footnote()
-        parts = [f"**{caption}**", fold(markdown), _led(conclusion), footnote]
+        parts = [f"**{caption}**", fold(markdown), _led(conclusion, committed), footnote]
         text = "\n\n".join(part for part in parts if part) + "\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
         self._write(f"{name}.tex", latex(markdown, caption))
-        self.conclude({name: conclusion})
+        self.conclude({name: conclusion}, committed)
         if shown:
             _show(text)
 
-    def figure(self, name: str, figure: Figure, conclusion: str = "", dots: int | None = None) -> None:
+    def figure(
+        self, name: str, figure: Figure, conclusion: str = "", dots: int | None = None, committed: str = ""
+    ) -> None:
         """Show a figure, with what it shows below it; write ``<name>.png`` and, for print, ``<name>.pdf``, whose
         letters and lines are no pixels.
 
-        dots: per inch; by default the style's.
+        dots: per inch; by default the style's. committed: what is shown, if not this run: see ``reference.committed``.
         """
         for kind in ("png", "pdf"):
             self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
-        self.conclude({name: conclusion})
-        _show(figure, _led(conclusion))
+        self.conclude({name: conclusion}, committed)
+        _show(figure, _led(conclusion, committed))
         plt.close(figure)  # or the notebook shows it once more when the cell ends
 
     def picture(self, name: str, content: Image.Image | bytes, conclusion: str = "") -> None:
@@ -100,9 +103,10 @@ class Report:
         self.conclude({name: conclusion})
         _show(_led(conclusion))
 
-    def conclude(self, conclusions: Mapping[str, str]) -> None:
+    def conclude(self, conclusions: Mapping[str, str], committed: str = "") -> None:
         """Keep sentences for the end, by what each is of; an empty one is none."""
-        self.conclusions += [{"of": name, "says": said} for name, said in conclusions.items() if said]
+        whose = f"Committed results ({committed}): " if committed else ""
+        self.conclusions += [{"of": name, "says": f"{whose}{said}"} for name, said in conclusions.items() if said]
 
     def finish(self, **findings: Any) -> None:
         """Show what the run shows, all conclusions, and write ``<notebook>.json``: parameters, files, findings (plain
@@ -135,8 +139,9 @@ class Report:
         return f"{NO_CLAIM} {where}" if self.dataset.is_phantom else where
 
 
-def _led(conclusion: str) -> str:
-    return f"**This run:** {conclusion}" if conclusion else ""
+def _led(conclusion: str, committed: str = "") -> str:
+    whose = f"Committed results ({committed})" if committed else "This run"
+    return f"**{whose}:** {conclusion}" if conclusion else ""
 
 
 def _show(*shown: Figure | str) -> None:

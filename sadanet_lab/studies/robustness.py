@@ -23,7 +23,8 @@ from sadanet_lab.training.trainer import find_device
 
 VERSION = 1
 """Raised whenever the same networks and images would give other tables here: what is kept with runs is made again."""
-COLUMNS = ("degradation", "strength", "stem", "dice", "angle_error")
+COLUMNS = ("degradation", "strength", "stem", "dice", "angle_error", "measurable")
+UNDEGRADED = "Undegraded"
 RING = 0.006
 """Width of the ring of tissue around a bone, as a share of the picture's height."""
 
@@ -33,7 +34,8 @@ def robustness(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample], see
 
     runs: title -> the runs of each seed. Columns network (title), seed, degradation, strength, stem, dice (mean of the
     bones, see ``scores``), angle_error (degrees against the angle of the degraded mask, NaN where one of the two is not
-    measurable). The same random stream serves all networks.
+    measurable), measurable (1 or 0: whether the network's is; NaN where the mask's is not). The same random stream
+    serves all networks.
     """
     strengths = {name: one.strengths for name, one in DEGRADATIONS.items()}
     kept_as = f"degraded-{_digest(VERSION, seed, strengths, [sample.stem for sample in samples])}"
@@ -57,8 +59,9 @@ def _degraded(run: Run, samples: Sequence[Sample], seed: int) -> pd.DataFrame:
                 labels = labels_of(network, image, run.recipe)
                 true, found = (measure_curves(each).largest_angle_degrees for each in (mask, labels))
                 error = np.nan if found is None or true is None else abs(found - true)
+                measurable = np.nan if true is None else float(found is not None)
                 dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
-                rows.append((name, strength, sample.stem, dice, error))
+                rows.append((name, strength, sample.stem, dice, error, measurable))
                 bar.update()
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -66,10 +69,10 @@ def _degraded(run: Run, samples: Sequence[Sample], seed: int) -> pd.DataFrame:
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """``robustness`` with the mean over seeds of each image: seeds of a network are no further images.
 
-    angle_error: the mean over the seeds whose angle is measurable; measurable: their share.
+    angle_error: the mean over the seeds whose angle is measurable; measurable: their share, NaN where the mask's
+    is not.
     """
     keys = ["network", "degradation", "strength", "stem"]
-    table = table.assign(measurable=table.angle_error.notna())
     return table.groupby(keys, sort=False)[["dice", "angle_error", "measurable"]].mean().reset_index()
 
 
@@ -162,16 +165,14 @@ def _digest(*looked_at: object) -> str:
 
 
 def worst_dice(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean Dice of the undegraded image and at each degradation's strongest; one row per network.
+    """Mean Dice of the images as they are, and under each degradation at the strength that costs most.
 
-    table: of ``robustness``.
+    table: of ``robustness``. Columns network, degradation (``UNDEGRADED``, or its title), strength, dice; the networks
+    in their order.
     """
-    rows = {}
-    for network, part in table.groupby("network", sort=False):
-        cells = {"Undegraded": part[(part.degradation == "noise") & (part.strength == 0)].dice.mean()}
-        for name, one in part.groupby("degradation", sort=False):
-            strengths = DEGRADATIONS[str(name)].strengths
-            strongest = max((strengths[0], strengths[-1]), key=abs)
-            cells[f"{DEGRADATIONS[str(name)].title} {strongest:g}"] = one[one.strength == strongest].dice.mean()
-        rows[network] = cells
-    return pd.DataFrame(rows).T
+    means = table.groupby(["network", "degradation", "strength"], sort=False).dice.mean().reset_index()
+    as_they_are = means[means.strength == 0].drop_duplicates("network").assign(degradation=UNDEGRADED)
+    degraded = means[means.strength != 0].dropna(subset="dice")
+    worst = degraded.loc[degraded.groupby(["network", "degradation"], sort=False).dice.idxmin()]
+    worst = worst.assign(degradation=worst.degradation.map({name: one.title for name, one in DEGRADATIONS.items()}))
+    return pd.concat([as_they_are, worst], ignore_index=True)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sadanet_lab.metrics.claims import IDLE
-from sadanet_lab.studies.hidden_bones import WHOLE
+from sadanet_lab.studies.hidden_bones import WHOLE, thoracic
+from sadanet_lab.studies.knockouts import LOST, are_idle
 from sadanet_lab.views import style
 
 KINDS = {"seen": "seen", "pair": "one of a pair", "level": "a whole level", "run": "a run of levels"}
@@ -21,33 +22,31 @@ def knockouts_markdown(table: pd.DataFrame) -> str:
     if table.empty:
         return "n/a: no network among these has attention that runs in testing."
     lost = table.lost.map("{:+.2f}".format) + table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.2f}")
+    remarks = np.where(are_idle(table), " (idle)", np.where(table.lost <= -IDLE, " (better without)", ""))
+    of_bones = table[list(LOST)].map("{:+.2f}".format).agg(" / ".join, axis=1)
     shown = pd.DataFrame(
         {
             "Method": table.method,
             "Module": table.module,
-            "Dice lost without it": lost + table.lost.map(_what_it_does),
+            "Mean bone Dice lost without it": lost + remarks,
+            "Rib / process / lump": of_bones,
             "gamma": table.gamma.map(lambda gamma: "none" if np.isnan(gamma) else f"{gamma:+.3f}"),
             "One-hot rows": table.one_hot_percent.map("{:.0f} %".format),
         }
     )
-    note = f'"Idle": less than {IDLE:g} points either way; what a table says of such a module is not due to it.'
+    note = f'"Idle": less than {IDLE:g} points either way, of the mean and of each single bone.'
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
 
 
-def _what_it_does(lost: float) -> str:
-    if abs(lost) < IDLE:
-        return " (idle)"
-    return " (better without)" if lost < 0 else ""
-
-
 def recall_of_kinds(recall: pd.DataFrame) -> Figure:
-    """Recall of seen and hidden bones, a panel a kind, a row a method; of ``hidden_bones.recall_by_kind``.
+    """Recall of seen and hidden ribs and processes, a panel a kind, a row a method; of ``hidden_bones.recall_by_kind``.
 
     The method's own marker: the whole network, mean over seeds, which are small points. Hollow, as the module is drawn:
     without that module.
     """
     if recall.empty:
         return style.empty("Nothing to draw: no runs whose hidden bones are known.")
+    recall = thoracic(recall)
     kinds = [kind for kind in KINDS if kind in set(recall.kind)]
     names = list(recall.method.unique())
     figure, axes = style.panels(1, len(kinds), 0.19 * len(names) + 1.15, sharey=True)
@@ -76,7 +75,7 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     figure.legend(handles=marks, loc="outside upper right", ncols=5, handlelength=1)
     style.note(
         figure,
-        "Share of the bones' pixels that get their class; all test images, "
+        "Share of the pixels of ribs and thoracic processes that get their class; all test images, "
         f"{style.counted(recall.seed.nunique(), 'seed')}. Filled: whole networks (mean over seeds); hollow: the same "
         "without one attention module. Each panel has an axis of its own, none begins at 0.",
     )
@@ -90,9 +89,10 @@ def modules_of(recall: pd.DataFrame) -> dict[str, style.Look]:
 
 
 def dose_and_response(recall: pd.DataFrame) -> Figure:
-    """Recall of hidden bones against the share that is hidden; one panel per method, whole and without each module.
+    """Recall of hidden ribs and processes against the share of bones that is hidden; a panel a method.
 
-    recall: of ``hidden_bones.recall_by_share``. The band is the range of the seeds.
+    Whole networks, and those without each module. recall: of ``hidden_bones.recall_by_share``. The band is the range of
+    the seeds.
     """
     if recall.empty:
         return style.empty("Nothing to draw: no runs whose hidden bones are known.")
@@ -118,7 +118,7 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
     figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=6)
     for axis in axes[-1]:
         axis.set_xlabel("bones hidden (%)")
-    figure.supylabel("recall of hidden bones (% of pixels)")
+    figure.supylabel("recall of hidden ribs and processes (%)")
     style.note(
         figure,
         "Points: bins of the share of the spine's bones that is hidden, each at its mean. Recall is the mean over the "

@@ -2,13 +2,13 @@
 
 import textwrap
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.spine.classes import BONES
+from sadanet_lab.studies.robustness import UNDEGRADED
 from sadanet_lab.views import style
 
 QUANTITIES = {
@@ -82,8 +82,11 @@ def _draw(axis, part: pd.DataFrame, quantity: str, network: str, images: int) ->
 
 def losses_markdown(table: pd.DataFrame) -> str:
     """``studies.robustness.worst_dice`` as Markdown, in percent: a row per degradation, a column per network."""
-    shown = (100 * table.T).map(lambda dice: "n/a" if np.isnan(dice) else f"{dice:.1f}")
-    return shown.rename_axis("Dice (%)").to_markdown(disable_numparse=True)
+    at = table.strength.map(" (at {:g})".format).where(table.degradation != UNDEGRADED, "")
+    cells = table.assign(cell=(100 * table.dice).map("{:.1f}".format) + at)
+    wide = cells.pivot(index="degradation", columns="network", values="cell")
+    wide = wide.loc[list(table.degradation.unique()), list(table.network.unique())].fillna("n/a")
+    return wide.rename_axis("Dice (%)").rename_axis(columns=None).to_markdown(disable_numparse=True)
 
 
 def recall_against_contrast(table: pd.DataFrame) -> Figure:

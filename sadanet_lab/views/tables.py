@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab import methods
+from sadanet_lab.metrics.claims import p_told
 from sadanet_lab.metrics.scores import METRICS, PAPER_METRICS, REGIONS
 from sadanet_lab.metrics.statistics import PRIMARY
 
@@ -65,9 +66,9 @@ def differences_markdown(table: pd.DataFrame) -> str:
                 first, "difference", "+.2f"
             ),
             "95 % interval": _spans(first),
-            "p (Holm)": _told(first, "p_corrected", ".3f"),
+            "p (Holm)": first.p_corrected.map(p_told),
             "Smallest to be found": _told(first, "smallest", ".2f"),
-            "p of equivalence (Holm)": _told(first, "p_equivalent_corrected", ".3f"),
+            "p of equivalence (Holm)": first.p_equivalent_corrected.map(p_told),
             "Verdict": first.verdict,
         }
     )

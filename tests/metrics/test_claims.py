@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sadanet_lab import methods
-from sadanet_lab.metrics.claims import CLAIMS, IDLE, REFERENCES, check, withhold_idle
+from sadanet_lab.metrics.claims import CLAIMS, IDLE, REFERENCES, check, p_told, withhold_idle
 from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of
 from sadanet_lab.metrics.statistics import VERDICTS, Comparison, compare, differences_to, holm
 from sadanet_lab.spine.classes import CLASSES
@@ -104,7 +104,7 @@ def test_pooled_iou_is_a_function_of_dice(region):
 def test_a_planted_gain_gets_its_verdict_and_margin(gain, noise, verdict, margin):
     row, summary = gain_claim(gain, noise=noise)
     assert (row.verdict, row.margin) == (verdict, margin)
-    told = f"{row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f}), corrected p {row.p_corrected:.3f}"
+    told = f"{row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f}), corrected p {p_told(row.p_corrected)}"
     assert row.told.startswith(f"SADANet > SEAM on average 3 bones dice: {verdict}, {told}, ")
     assert row.told.endswith(f"{row.smallest:.2f} could have been found, {margin}")
     assert summary == f"of 1 primary comparison 1 {verdict}; 1 {margin}; 1 exploratory (3 seeds, 29 images)"
@@ -164,7 +164,9 @@ def test_of_modules_that_cost_nothing_to_remove_this_is_said_in_place_of_a_verdi
         "SADANet w/o SCA": "above",  # GCA, which does nothing, stands in both
         "SADANet w/o SAA": "above",  # is about SAA, which runs in training only
     }
-    assert summary.startswith("of 3 primary comparisons 2 above, 1 without a verdict (idle attention)")
+    assert summary.startswith(
+        "of 3 primary comparisons 2 above, 1 without a verdict (attention that hardly moves Dice)"
+    )
     rows, summary = about(said, "II", counts, lost=lost | {("SADANet", "SCA"): -0.05})
     assert "SADANet loses -0.05 without SCA and DANet loses +0.02 without PAM" in rows.told.iloc[0]
     assert rows[rows.role == "primary"].set_index("other").verdict["SADANet w/o SAA"] == "above"

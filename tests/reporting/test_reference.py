@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -15,7 +16,7 @@ from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.article import article_file, pictures_in
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of
-from sadanet_lab.reporting.reference import freeze, judged_runs, keep_runs, reference_runs
+from sadanet_lab.reporting.reference import committed, freeze, judged_runs, keep_runs, reference_runs
 from sadanet_lab.reporting.report import latex
 from sadanet_lab.studies import audit, audit_networks, choices, convergence, hidden_bones, knockouts, run_scores, table3
 from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
@@ -220,6 +221,12 @@ def test_it_has_the_seeds_that_it_needs_and_says_where_and_how_it_was_made(folde
             assert re.fullmatch(r"[0-9a-f]{7,40}", run.environment["commit"])  # one that can be checked out
             assert run.environment["training_seconds"] > 0
         assert content(folder, notebook)["environment"]["packages"]["torch"]
+
+
+def test_committed_results_are_named_where_a_profile_gives_no_verdicts_and_only_there():
+    runs = [SimpleNamespace(recipe=SimpleNamespace(profile="standard", seed=seed)) for seed in (0, 0, 3)]
+    assert committed("quick", runs) == "profile `standard`, 2 seeds"
+    assert committed("standard", runs) == committed("quick", []) == ""
 
 
 # --- making one ---

@@ -46,6 +46,18 @@ def test_a_figure_is_shown_once_with_its_sentence_below(report, shown):
     assert {"f.png", "f.pdf"} <= {path.name for path in report.folder.iterdir()}
 
 
+def test_of_committed_results_no_sentence_passes_for_one_of_this_run(report, shown):
+    whose = "profile `standard`, 5 seeds"
+    figure = plt.figure()
+    report.figure("f", figure, "A is above B.", committed=whose)
+    report.table("t", WIDE, WIDE.to_markdown(index=False), "Caption", "It is so.", committed=whose)
+    report.finish()
+    assert shown[1] == f"**Committed results ({whose}):** A is above B."
+    assert f"**Committed results ({whose}):** It is so." in shown[2]
+    for said in ("A is above B.", "It is so."):
+        assert f"- Committed results ({whose}): {said}" in shown[-1].splitlines()
+
+
 def test_what_says_nothing_adds_nothing(report, shown):
     figure = plt.figure()
     report.figure("f", figure)

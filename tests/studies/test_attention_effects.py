@@ -11,7 +11,7 @@ from sadanet_lab.views import attention_effects as views
 from sadanet_lab.views import convergence as convergence_views
 
 BONES = ("rib", "thoracic_process", "lump")
-HIDDEN_COLUMNS = ["stem", "kind", "bones", "found", "pixels", "found_pixels"]
+HIDDEN_COLUMNS = ["stem", "class", "kind", "bones", "found", "pixels", "found_pixels"]
 
 
 def counts(tp, fp, fn):
@@ -119,15 +119,20 @@ class TestConvergence:
 class TestHiddenBones:
     @pytest.fixture
     def rows(self):
-        """Image a: 4 of 10 bones hidden, image b: none. Without GCA fewer pixels of the hidden are found."""
+        """Image a: 4 of 10 ribs and 2 of 5 lumps hidden, image b: none. Without GCA fewer pixels of hidden ribs are
+        found. All hidden lumps are found, which must not show where ribs and processes are told."""
         whole = pd.DataFrame(
-            [("a", "seen", 6, 6, 600, 540), ("a", "run", 3, 1, 300, 150), ("a", "pair", 1, 1, 100, 90),
-             ("b", "seen", 10, 9, 1000, 900)], columns=HIDDEN_COLUMNS)  # fmt: skip
-        without = whole.assign(found_pixels=[540, 30, 70, 900], without="GCA")
+            [("a", "rib", "seen", 6, 6, 600, 540), ("a", "rib", "run", 3, 1, 300, 150),
+             ("a", "rib", "pair", 1, 1, 100, 90), ("a", "lump", "seen", 3, 3, 300, 300),
+             ("a", "lump", "run", 2, 2, 900, 900), ("b", "rib", "seen", 10, 9, 1000, 900)],
+            columns=HIDDEN_COLUMNS)  # fmt: skip
+        without = whole.assign(found_pixels=[540, 30, 70, 300, 900, 900], without="GCA")
         return hidden_bones.hidden_rows([StoredRun("A", hidden=whole, hidden_without=without)], label)
 
     def test_recall_by_kind_pools_the_pixels(self, rows):
-        recall = hidden_bones.recall_by_kind(rows).set_index(["without", "kind"])
+        every = hidden_bones.recall_by_kind(rows)
+        assert every[every.of == hidden_bones.LUMPS].recall.tolist() == [100, 100, 100, 100]
+        recall = hidden_bones.thoracic(every).set_index(["without", "kind"])
         assert recall.recall["", "seen"] == pytest.approx(90)
         assert recall.recall["", "run"] == pytest.approx(50)
         assert recall.found["", "run"] == pytest.approx(100 / 3)

@@ -7,6 +7,7 @@ import pytest
 from sadanet_lab.metrics.claims import CLAIMS
 from sadanet_lab.metrics.statistics import EXPLORATORY, PRIMARY
 from sadanet_lab.studies.conclusions import data, scores
+from sadanet_lab.studies.conclusions.scores import WITHHELD
 from sadanet_lab.studies.conclusions.wording import caution, extremes, sentence, span
 
 NO_RUNS = " nothing can be said: there are no runs that methods may be judged by."
@@ -101,8 +102,9 @@ def test_differences_are_told_by_their_verdicts_and_by_nothing_else():
     assert told == "In mean bone Dice SADANet is above A and B, below C, equivalent to D (5 seeds, 300 test images)."
     told = scores.differences(differences({"A": "undecided", "B": "no verdict: idle"}))
     assert told == (
-        "In mean bone Dice SADANet is undecided against A, without a verdict against B, for the attention between them "
-        "is idle (5 seeds, 300 test images); where undecided, differences below 0.80 points were likely to be missed."
+        "In mean bone Dice SADANet is undecided against A, without a verdict against B, for an attention module in "
+        "which they differ moves Dice by less than 0.1 points (5 seeds, 300 test images); where undecided, "
+        "0.80 points (A) would have been found with 80 % power."
     )
 
 
@@ -117,7 +119,11 @@ def test_one_seed_gives_numbers_and_no_verdict():
 
 def claimed(said, verdicts, margins=None, at_least=0.0, role=PRIMARY):
     margins = margins or [""] * len(verdicts)
-    return pd.DataFrame({"said": said, "verdict": verdicts, "margin": margins, "at_least": at_least, "role": role})
+    rows = pd.DataFrame({"said": said, "verdict": verdicts, "margin": margins, "at_least": at_least, "role": role})
+    return rows.assign(asked=len(rows), p_corrected=0.5, difference=0.3, high=0.7)
+
+
+SURELY = {"p_corrected": 0.001}
 
 
 @pytest.mark.parametrize(
@@ -126,18 +132,22 @@ def claimed(said, verdicts, margins=None, at_least=0.0, role=PRIMARY):
         (claimed("x", ["above", "above"]), "borne out"),
         (claimed("x", ["above", "undecided"]), "left undecided"),
         (claimed("x", ["above", "below"]), "contradicted"),
-        (claimed("x", ["equivalent"]), "contradicted"),
+        (claimed("x", ["above", "equivalent"]), "of differences within half a point"),
+        (claimed("x", ["above", "equivalent"]).assign(**SURELY), "borne out"),
+        (claimed("x", ["equivalent"]).assign(**SURELY, difference=-0.3), "of differences within half a point"),
+        (claimed("x", ["undecided", "equivalent"]), "of differences within half a point"),
+        (claimed("x", ["above"]).assign(asked=2), "borne out in part, for a method is missing"),
         (claimed("x", ["above"], ["holds by the margin"], 4.0), "borne out"),
         (claimed("x", ["above"], ["margin not assured"], 4.0), "left undecided"),
         (claimed("x", ["above"], ["margin excluded"], 4.0), "contradicted"),
-        (claimed("x", ["no verdict: SADANet loses +0.01 without SCA, less than 0.1 Dice"]), "left undecided"),
+        (claimed("x", ["no verdict: SADANet loses +0.01 without SCA, less than 0.1 Dice"]), WITHHELD),
         (claimed("x", [""], role=EXPLORATORY), "exploratory, without a verdict"),
     ],
 )
 def test_a_claim_stands_by_its_primary_comparisons_and_its_margin(rows, standing):
     verdicts = pd.DataFrame({"said": ["x"], "verdict": [""]})
     told = scores.claims(verdicts, rows.assign(seeds=5, images=300))
-    assert told == f"Of 1 claim 1 is {standing} (5 seeds, 300 test images)."
+    assert told == f"Of 1 claim, in mean bone Dice, 1 is {standing} (5 seeds, 300 test images)."
 
 
 def test_claims_of_one_seed_and_of_none():
@@ -145,6 +155,16 @@ def test_claims_of_one_seed_and_of_none():
     verdicts = pd.DataFrame({"said": [c.said for c in CLAIMS[:2]], "verdict": ""})
     assert scores.claims(verdicts, rows) == "One seed gives no verdict on any of 2 claims."
     assert scores.claims(verdicts[:0], pd.DataFrame()).endswith(NO_RUNS)
+
+
+def test_exploratory_intervals_that_speak_against_a_claim_that_is_borne_out_are_counted():
+    primary, others = claimed("x", ["above"]), claimed("x", ["", "", ""], role=EXPLORATORY)
+    rows = pd.concat([primary, others.assign(high=[-0.1, 0.2, -4.0])]).assign(seeds=5, images=300, asked=4)
+    told = scores.claims(pd.DataFrame({"said": ["x"], "verdict": [""]}), rows)
+    assert told == (
+        "Of 1 claim, in mean bone Dice, 1 is borne out (5 seeds, 300 test images); against those borne out speak "
+        "2 exploratory intervals."
+    )
 
 
 # --- beside overlap ---
@@ -164,8 +184,8 @@ def test_the_frame():
     table = pd.DataFrame({"method": ["A", "B"], "dice": [70.0, 60.0], "dice_in_strip": [71.0, 60.5]})
     told = scores.frame(table.assign(false_in_frame_percent=[20.0, 5.0]))
     assert told == (
-        "Of the false bone pixels 5 % (B) to 20 % (A) lie in the black frame; without it mean bone Dice is "
-        "higher by 0.5 to 1.0 points."
+        "Of the false bone pixels 5 % (B) to 20 % (A) lie in the black frame; inside the strip alone mean bone Dice "
+        "differs by +0.5 to +1.0 points."
     )
     assert scores.frame(table.assign(false_in_frame_percent=np.nan)) == "No bone pixel is invented."
 

@@ -8,6 +8,7 @@ from sadanet_lab.studies import table3
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions import angles, attention, costs, training
 from sadanet_lab.studies.curve_agreement import COLUMNS
+from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC
 from sadanet_lab.studies.robustness import over_seeds
 
 NO_RUNS = " nothing can be said: there are no runs that methods may be judged by."
@@ -17,30 +18,38 @@ NOTHING_MEASURED = " nothing can be said: nothing could be measured."
 
 
 def lost(*rows):
-    table = pd.DataFrame(rows, columns=["method", "module", "lost"])
-    return table.assign(seed=0, gamma=1.0, one_hot_percent=0.0)
+    table = pd.DataFrame(rows, columns=["method", "module", "lost_rib", "lost_thoracic_process", "lost_lump"])
+    of_bones = table[["lost_rib", "lost_thoracic_process", "lost_lump"]]
+    return table.assign(lost=of_bones.mean(axis=1), seed=0, gamma=1.0, one_hot_percent=0.0)
 
 
-def test_knockouts_count_idle_modules_and_those_that_do_harm():
-    table = lost(("A", "GCA", 0.05), ("A", "SCA", 1.5), ("B", "SCA", -0.3), ("B", "PAM", -0.09))
+def test_knockouts_count_modules_that_dice_hardly_needs_and_those_that_do_harm():
+    cancel = ("B", "PAM", 0.5, -0.2, -0.57)  # -0.09 on average, and no bone is left alone
+    table = lost(("A", "GCA", 0.05, 0.05, 0.05), ("A", "SCA", 1.5, 2, 1), ("B", "SCA", -0.3, -0.4, -0.2), cancel)
     assert attention.knockouts(table) == (
-        "Of 4 attention modules 2 are idle (less than 0.1 points of Dice) and without 1 Dice is higher; most is lost "
-        "without A's SCA (+1.50, 1 seed)."
+        "Taken out of the trained networks, 2 of 4 attention modules move mean bone Dice by less than 0.1 points (1 of "
+        "them every single bone); without 1 it is higher by 0.1 points or more; most is lost without A's SCA (+1.50, 1 "
+        "seed)."
     )
-    assert attention.knockouts(table[:1]).endswith("; none is worth more.")
+    assert attention.knockouts(table[:1]) == (
+        "Taken out of the trained networks, 1 of 1 attention module moves mean bone Dice by less than 0.1 points (1 of "
+        "them every single bone); none is worth more."
+    )
     assert attention.knockouts(table[:0]) == "None of these networks has attention that runs in testing."
 
 
 def hidden():
     rows = [("A", "", "seen", 90.0), ("A", "", "pair", 60.0), ("B", "", "seen", 80.0), ("B", "", "pair", 65.0)]
     rows += [("A", "SCA", "pair", 1.0)]  # without a module: no recall of a whole network
-    return pd.DataFrame(rows, columns=["method", "without", "kind", "recall"]).assign(seed=0)
+    table = pd.DataFrame(rows, columns=["method", "without", "kind", "recall"]).assign(of=THORACIC, seed=0)
+    lumps = [("A", "", "level", 75.0), ("B", "", "level", 71.0)]
+    return pd.concat([table, pd.DataFrame(lumps, columns=table.columns[:4]).assign(of=LUMPS, seed=0)])
 
 
 def test_hidden_bones_by_kind():
     assert attention.kinds(hidden()) == (
-        "Recall of whole networks is of seen bones 80 % (B) to 90 % (A), of one of a pair 60 % (A) to 65 % "
-        "(B) (1 seed)."
+        "Recall of whole networks (1 seed) of ribs and processes: seen 80 % (B) to 90 % (A), one of a pair hidden "
+        "60 % (A) to 65 % (B); of lumps: whole levels hidden 71 % (B) to 75 % (A)."
     )
     assert attention.kinds(hidden()[:0]).endswith(NO_RUNS)
 
@@ -49,7 +58,8 @@ def test_hidden_bones_by_dose():
     rows = [("A", 0.1, 60.0), ("A", 0.4, 40.0), ("B", 0.1, 50.0), ("B", 0.4, 55.0)]
     table = pd.DataFrame(rows, columns=["method", "share", "recall"]).assign(without="", seed=0)
     assert attention.doses(table) == (
-        "From 10 % of the bones hidden to 40 % recall falls in 1 of 2 methods, by -5.0 (B) to 20.0 (A) points (1 seed)."
+        "From 10 % of the bones hidden to 40 % the recall of hidden ribs and processes changes by -20.0 (A) to +5.0 "
+        "(B) points; it falls in 1 of 2 methods (1 seed)."
     )
     assert attention.doses(table[:1]).startswith("One share alone is hidden")
     assert attention.doses(table[:0]).endswith(NO_RUNS)
@@ -59,8 +69,12 @@ def test_what_modules_add_to_hidden_bones():
     rows = [("A", "SCA", "pair", 3.0), ("A", "SCA", "run", 1.0), ("A", "SCA", "seen", 0.5), ("A", "GCA", "pair", -1.0)]
     table = pd.DataFrame(rows, columns=["method", "module", "kind", "added"]).assign(seeds=1)
     assert attention.responses(table) == (
-        "Of 2 modules 1 add to the recall of hidden bones, most A's SCA: +2.0 points, and +0.5 of seen ones; one seed "
-        "gives no verdict."
+        "Of 2 modules 1 adds 0.1 points or more to the recall of hidden ribs and processes, most A's SCA: +2.0 points, "
+        "and +0.5 of seen ones; one seed gives no verdict."
+    )
+    none = attention.responses(table.assign(added=0.04))
+    assert none == (
+        "Of 2 modules 0 add 0.1 points or more to the recall of hidden ribs and processes; one seed gives no verdict."
     )
     assert attention.responses(table.assign(seeds=5)).endswith("; means of 5 seeds.")
     assert attention.responses(table[table.kind == "seen"]).endswith(NO_RUNS)
@@ -174,7 +188,9 @@ def test_bias_severity_and_the_worst():
         f"are widest for A (± {1.96 * 2**0.5:.1f}°)."
     )
     told = angles.severity(MEASURED, ["mask", "B", "C"])
-    assert told == "In their true severity band are 100 % (mask, 2 images) and 0 % (B, 2 images)."
+    assert told == "In their true severity band are 100 % (mask) and 0 % (B) (2 test images, 1 seed)."
+    again = pd.concat([MEASURED, MEASURED[MEASURED.source == "B"].assign(seed=1)])
+    assert angles.severity(again, ["B"]).endswith("0 % (B) (2 test images, 2 seeds).")
     assert angles.worst(MEASURED, "A", 0) == (
         "A is furthest off in p1: 24.0° for 20.0°; half of the 2 measured images are off by 3.0° or less."
     )
@@ -222,7 +238,7 @@ def test_convergence():
     rows = [("A", 100, 60.0), ("A", 400, 70.0), ("B", 100, 65.0), ("B", 400, 66.5)]
     dice = pd.DataFrame(rows, columns=["method", "iterations", "dice"]).assign(seed=0)
     assert training.lengths(dice) == (
-        "From 100 to 400 steps mean bone Dice gains +1.50 (B) to +10.00 (A) points (1 seed)."
+        "From 100 to 400 steps mean bone Dice changes by +1.50 (B) to +10.00 (A) points (1 seed)."
     )
     assert training.lengths(dice[dice.iterations == 100]).startswith("Trainings of one length, 100 steps")
     assert training.lengths(dice[:0]).endswith(NO_RUNS)
@@ -256,7 +272,7 @@ def test_few_images():
 def degraded(dice_at_worst, angle_at_worst):
     rows = [("A", "noise", 0, 0.8, 1.0), ("A", "noise", 80, dice_at_worst, angle_at_worst), ("A", "gain", -2, 0.7, 1.0)]
     table = pd.DataFrame(rows, columns=["network", "degradation", "strength", "dice", "angle_error"])
-    return table.assign(stem="p1", seed=0)
+    return table.assign(stem="p1", seed=0, measurable=table.angle_error.notna().astype(float))
 
 
 def test_bad_images():
@@ -266,7 +282,12 @@ def test_bad_images():
         "Angles that are measurable, where it is worst: A 0 % (noise 80) (1 image)."
     )
     assert training.measurable(over_seeds(degraded(0.5, 1.0))).endswith(": A 100 % (1 image).")
+    weaker = degraded(0.75, 1.0).replace({"strength": {-2: 1}})  # what costs most is not the strongest that is tested
+    assert training.degradations(weaker) == "Most mean bone Dice is lost by: A 10 points by gain 1 (1 image)."
+    assert training.degradations(degraded(0.9, 1.0)[:2]) == "Most mean bone Dice is lost by: A nothing (1 image)."
     assert training.degradations(degraded(np.nan, 1.0).assign(dice=np.nan)).endswith(NOTHING_MEASURED)
+    unknown = degraded(0.5, np.nan).assign(measurable=np.nan)  # of such images the mask's angle is not measurable
+    assert training.measurable(over_seeds(unknown)).endswith(NOTHING_MEASURED)
 
 
 def test_faint_bones_are_a_quarter():

@@ -18,6 +18,7 @@ from sadanet_lab.spine.names import SEVERITIES
 from sadanet_lab.studies import robustness
 from sadanet_lab.studies.angle_agreement import MASK
 from sadanet_lab.studies.attention_maps import attention_maps
+from sadanet_lab.studies.hidden_bones import THORACIC
 from sadanet_lab.studies.selection import phantom_truth, pick_samples
 from sadanet_lab.training.shipped import shipped_run
 from sadanet_lab.views import (
@@ -86,7 +87,7 @@ def degraded(images, lost=False):
         for image in range(images)
     ]
     table = pd.DataFrame(rows, columns=["network", "degradation", "strength", "stem", "dice", "angle_error"])
-    return robustness.over_seeds(table.assign(seed=0))
+    return robustness.over_seeds(table.assign(seed=0, measurable=table.angle_error.notna().astype(float)))
 
 
 def test_of_few_images_the_images_are_drawn_and_no_interval():
@@ -191,7 +192,7 @@ def test_hidden_bones_of_all_methods_and_modules_can_be_printed():
     rows = [(title, without, kind, seed, 60.0 + place + seed, 10 + place)
             for place, title in enumerate(TITLES) for without in ("", "SCA", "GCA", "SAA", "a new module")
             for kind in attention_effects.KINDS for seed in (0, 1)]  # fmt: skip
-    recall = pd.DataFrame(rows, columns=["method", "without", "kind", "seed", "recall", "bones"])
+    recall = pd.DataFrame(rows, columns=["method", "without", "kind", "seed", "recall", "bones"]).assign(of=THORACIC)
     figure = attention_effects.recall_of_kinds(recall)
     assert "without a new module" in [text.get_text() for text in figure.legends[0].get_texts()]
     check_print(figure)

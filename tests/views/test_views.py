@@ -151,11 +151,12 @@ def test_differences_show_interval_p_smallest_and_verdict_and_single_bones_witho
         "UNet",
         f"{first.difference:+.2f}",
         f"{first.low:+.2f} to {first.high:+.2f}",
-        f"{first.p_corrected:.3f}",
+        claims.p_told(first.p_corrected),
         f"{first.smallest:.2f}",
-        f"{first.p_equivalent_corrected:.3f}",
+        claims.p_told(first.p_equivalent_corrected),
         verdict,
     ]
+    assert ("< 0.001" in shown) == (min(first.p_corrected, first.p_equivalent_corrected) < 0.001)
     assert header[-1] == "Verdict"
     assert bones == ["SADANet minus", "Rib", "Thoracic process", "Lump"]
     assert not {*statistics.VERDICTS} & set(" ".join(of_bones).split())

@@ -78,8 +78,10 @@ def severity(table: pd.DataFrame, sources: list[str]) -> str:
     if rows.empty:
         return not_measured("severity")
     rows = rows.set_index("source").reindex(sources).dropna(subset="images")
-    told = [f"{100 * row.share_same_severity:.0f} % ({name}, {row.images:.0f} images)" for name, row in rows.iterrows()]
-    return sentence(f"in their true severity band are {join(told)}")
+    told = [f"{100 * row.share_same_severity:.0f} % ({name})" for name, row in rows.iterrows()]
+    part = table[table.source.isin(rows.index)].dropna(subset="true")
+    of = f"{counted(part.stem.nunique(), 'test image')}, {counted(part.seed.nunique(), 'seed')}"
+    return sentence(f"in their true severity band are {join(told)} ({of})")
 
 
 def curves(table: pd.DataFrame) -> str:

@@ -10,22 +10,27 @@ from sadanet_lab.studies import knockouts as study
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted
-from sadanet_lab.studies.hidden_bones import WHOLE
+from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC, WHOLE
 from sadanet_lab.training.evaluation import ONE_HOT
 
-KINDS = {"seen": "seen bones", "pair": "one of a pair", "level": "whole levels", "run": "runs of levels"}
+KINDS = {"seen": "seen", "pair": "one of a pair hidden", "level": "whole levels hidden", "run": "runs of levels hidden"}
+LEAST = 0.1
+"""Points of recall: what adds less adds nothing that could be read off a table."""
 
 
 def knockouts(lost: pd.DataFrame) -> str:
-    """Of ``knockouts.dice_lost``: how many modules do something, and which the most."""
+    """Of ``knockouts.dice_lost``: how many modules Dice hardly depends on, how many it is better without, and which it
+    needs most."""
     if lost.empty:
         return "None of these networks has attention that runs in testing."
     table = study.summarise(lost)
-    idle, harm = (table.lost.abs() < IDLE).sum(), (table.lost <= -IDLE).sum()
+    small, idle, harm = study.are_small(table).sum(), study.are_idle(table).sum(), (table.lost <= -IDLE).sum()
     most = table.sort_values("lost", kind="stable").iloc[-1]
     return sentence(
-        f"of {counted(len(table), 'attention module')} {idle} {'is' if idle == 1 else 'are'} idle (less than {IDLE:g} "
-        f"points of Dice) and without {harm} Dice is higher",
+        f"taken out of the trained networks, {small} of {counted(len(table), 'attention module')} "
+        f"{'moves' if small == 1 else 'move'} mean bone Dice by less than {IDLE:g} points"
+        + (f" ({idle} of them every single bone)" if small else ""),
+        f"without {harm} it is higher by {IDLE:g} points or more" if harm else "",
         f"most is lost without {most.method}'s {most.module} ({most.lost:+.2f}, {counted(int(most.seeds), 'seed')})"
         if most.lost >= IDLE
         else "none is worth more",
@@ -37,11 +42,13 @@ def kinds(recall: pd.DataFrame) -> str:
     whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
     if whole.empty:
         return no_runs("hidden bones")
-    means = whole.groupby(["kind", "method"], sort=False).recall.mean()
-    told = [
-        f"of {title} {extremes(means[kind], '{:.0f} %')}" for kind, title in KINDS.items() if kind in set(whole.kind)
-    ]
-    return sentence(f"recall of whole networks is {', '.join(told)} ({counted(whole.seed.nunique(), 'seed')})")
+    told = {}
+    for of, part in whole.groupby("of", sort=False):
+        means = part.groupby(["kind", "method"], sort=False).recall.mean()
+        known = [kind for kind in KINDS if kind in set(part.kind)]
+        told[of] = ", ".join(f"{KINDS[kind]} {extremes(means[kind], '{:.0f} %')}" for kind in known)
+    each = [f"of {of}: {told[of]}" for of in (THORACIC, LUMPS) if of in told]
+    return sentence(f"recall of whole networks ({counted(whole.seed.nunique(), 'seed')}) {'; '.join(each)}")
 
 
 def doses(recall: pd.DataFrame) -> str:
@@ -55,12 +62,12 @@ def doses(recall: pd.DataFrame) -> str:
         )
     low, high = whole.share.min(), whole.share.max()
     means = whole.groupby(["method", "share"]).recall.mean().unstack()
-    lost = (means[low] - means[high]).dropna()
-    fewer = (lost > 0).sum()
+    changes = (means[high] - means[low]).dropna()
     seeds = counted(whole.seed.nunique(), "seed")
     return sentence(
-        f"from {100 * low:.0f} % of the bones hidden to {100 * high:.0f} % recall falls in {fewer} of "
-        f"{counted(len(lost), 'method')}, by {extremes(lost, '{:.1f}')} points ({seeds})"
+        f"from {100 * low:.0f} % of the bones hidden to {100 * high:.0f} % the recall of hidden ribs and processes "
+        f"changes by {extremes(changes, '{:+.1f}')} points; it falls in {(changes < 0).sum()} of "
+        f"{counted(len(changes), 'method')} ({seeds})"
     )
 
 
@@ -73,9 +80,11 @@ def responses(table: pd.DataFrame) -> str:
     most = means.reset_index().sort_values("added", kind="stable").iloc[-1]
     seen = table[(table.kind == "seen") & (table.method == most.method) & (table.module == most.module)].added
     seeds, beside = int(hidden.seeds.min()), f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""
+    adding = (means >= LEAST).sum()
     return sentence(
-        f"of {counted(len(means), 'module')} {(means > 0).sum()} add to the recall of hidden bones, most "
-        f"{most.method}'s {most.module}: {most.added:+.1f} points{beside}",
+        f"of {counted(len(means), 'module')} {adding} {'adds' if adding == 1 else 'add'} {LEAST:g} points or more to "
+        "the recall of hidden ribs and processes"
+        + (f", most {most.method}'s {most.module}: {most.added:+.1f} points{beside}" if adding else ""),
         "one seed gives no verdict" if seeds == 1 else f"means of {seeds} seeds",
     )
 

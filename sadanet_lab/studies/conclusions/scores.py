@@ -5,11 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from sadanet_lab.metrics.claims import IDLE
 from sadanet_lab.metrics.scores import BONE_AVERAGE, REGIONS
-from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS
+from sadanet_lab.metrics.statistics import ALPHA, PRIMARY, VERDICTS
 from sadanet_lab.studies.conclusions.wording import caution, extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted, join
 
+STANDINGS = BORNE_OUT, IN_PART, CONTRADICTED, EQUIVALENT, UNDECIDED, WITHHELD, EXPLORED = (
+    "borne out", "borne out in part, for a method is missing", "contradicted", "of differences within half a point",
+    "left undecided", "without a verdict, for attention hardly moves Dice", "exploratory, without a verdict",
+)  # fmt: skip
+"""Of a claim, from the best on."""
 END = 0.2
 """The last share of a training, in which its loss is looked at."""
 
@@ -55,6 +61,8 @@ def differences(table: pd.DataFrame) -> str:
     primary = table[table.role == PRIMARY]
     method, seeds = primary.method.iloc[0], int(primary.seeds.min())
     of = f"{counted(seeds, 'seed')}, {counted(int(primary.images.max()), 'test image')}"
+    if primary.difference.isna().all():
+        return not_measured("differences to other methods")
     if seeds == 1:
         values = primary.set_index("other").difference
         return sentence(
@@ -66,40 +74,60 @@ def differences(table: pd.DataFrame) -> str:
             if (primary.verdict == word).any()]  # fmt: skip
     withheld = primary[~primary.verdict.isin(VERDICTS)]
     if len(withheld):
-        told.append(f"without a verdict against {join(withheld.other)}, for the attention between them is idle")
-    missed = primary.smallest[primary.verdict == "undecided"].dropna()
+        told.append(
+            f"without a verdict against {join(withheld.other)}, for an attention module in which they differ moves "
+            f"Dice by less than {IDLE:g} points"
+        )
+    missed = primary[primary.verdict == "undecided"].set_index("other").smallest.dropna()
     return sentence(
         f"in mean bone Dice {method} is {', '.join(told)} ({of})",
-        f"where undecided, differences below {missed.max():.2f} points were likely to be missed" if len(missed) else "",
+        f"where undecided, {extremes(missed, '{:.2f} points')} would have been found with 80 % power"
+        if len(missed)
+        else "",
     )
 
 
 def claims(verdicts: pd.DataFrame, compared: pd.DataFrame) -> str:
-    """Of ``claims.check``: how many claims their primary comparisons bear out.
+    """Of ``claims.check``: how many claims their primary comparisons, of mean bone Dice, bear out.
 
-    A claim is borne out if all of them are above, by the margin where one is claimed; it is contradicted if one of them
-    is below, equivalent, or excludes the margin.
+    A claim is borne out if all of them are surely above, by the margin where one is claimed, be it by less than half a
+    point; it is contradicted if one is below or excludes the margin.
     """
     if verdicts.empty:
         return no_runs("the paper's claims")
     if compared.seeds.min() == 1:
         return f"One seed gives no verdict on any of {counted(len(verdicts), 'claim')}."
-    counts = {"borne out": 0, "contradicted": 0, "left undecided": 0, "exploratory, without a verdict": 0}
-    for said in verdicts.said:
-        counts[_standing(compared[(compared.said == said) & (compared.role == PRIMARY)])] += 1
-    told = [f"{number} {'is' if number == 1 else 'are'} {word}" for word, number in counts.items() if number]
+    standings = {said: _standing(compared[compared.said == said]) for said in verdicts.said}
+    numbers = pd.Series(standings).value_counts().reindex(STANDINGS, fill_value=0)
+    told = [f"{number} {'is' if number == 1 else 'are'} {word}" for word, number in numbers.items() if number]
     images = counted(int(compared.images.max()), "test image")
     of = f"{counted(int(compared.seeds.min()), 'seed')}, {images}"
-    return sentence(f"of {counted(len(verdicts), 'claim')} {join(told)} ({of})")
+    borne_out = compared[compared.said.map(standings) == BORNE_OUT]
+    against = int(((borne_out.role != PRIMARY) & (borne_out.high < 0)).sum())
+    return sentence(
+        f"of {counted(len(verdicts), 'claim')}, in mean bone Dice, {join(told)} ({of})",
+        f"against those borne out {'speaks' if against == 1 else 'speak'} {counted(against, 'exploratory interval')}"
+        if against
+        else "",
+    )
 
 
-def _standing(primary: pd.DataFrame) -> str:
-    if primary.empty:
-        return "exploratory, without a verdict"
-    if primary.verdict.isin(["below", "equivalent"]).any() or (primary.margin == "margin excluded").any():
-        return "contradicted"
+def _standing(rows: pd.DataFrame) -> str:
+    """Of the comparisons of one claim that could be made."""
+    primary = rows[rows.role == PRIMARY]
+    above = (primary.verdict == "above") | (
+        (primary.verdict == "equivalent") & (primary.p_corrected < ALPHA) & (primary.difference > 0)
+    )
     reached = (primary.at_least == 0) | (primary.margin == "holds by the margin")
-    return "borne out" if ((primary.verdict == "above") & reached).all() else "left undecided"
+    if primary.empty:
+        return EXPLORED
+    if (primary.verdict == "below").any() or (primary.margin == "margin excluded").any():
+        return CONTRADICTED
+    if not primary.verdict.isin(VERDICTS).all():
+        return WITHHELD
+    if not (above & reached).all():
+        return UNDECIDED if (above | (primary.verdict == "undecided")).all() else EQUIVALENT
+    return BORNE_OUT if len(rows) == rows.asked.max() else IN_PART
 
 
 def of_forms(scores: pd.DataFrame, profile: str) -> str:
@@ -130,7 +158,7 @@ def frame(table: pd.DataFrame) -> str:
     gains = (table.dice_in_strip - table.dice).dropna()
     return sentence(
         f"of the false bone pixels {extremes(shares, '{:.0f} %')} lie in the black frame",
-        f"without it mean bone Dice is higher by {span(gains, '{:.1f} points')}" if len(gains) else "",
+        f"inside the strip alone mean bone Dice differs by {span(gains, '{:+.1f} points')}" if len(gains) else "",
     )
 
 

@@ -7,7 +7,7 @@ from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measu
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.few_images import SHIPPED
 from sadanet_lab.studies.finding import counted, join
-from sadanet_lab.studies.robustness import worst_dice
+from sadanet_lab.studies.robustness import UNDEGRADED, worst_dice
 
 FAINT = 0.25
 """Share of the bones that are called faint: those of the lowest contrast."""
@@ -23,7 +23,7 @@ def lengths(dice: pd.DataFrame) -> str:
         return f"Trainings of one length, {last:,} steps: what more bring is not known."
     gained = (means[last] - means[first]).dropna()
     return sentence(
-        f"from {first:,} to {last:,} steps mean bone Dice gains {extremes(gained, '{:+.2f}')} points "
+        f"from {first:,} to {last:,} steps mean bone Dice changes by {extremes(gained, '{:+.2f}')} points "
         f"({counted(dice.seed.nunique(), 'seed')})"
     )
 
@@ -71,13 +71,15 @@ def few_images(table: pd.DataFrame) -> str:
 
 
 def degradations(table: pd.DataFrame) -> str:
-    """Of ``robustness.robustness``: what costs each network most Dice at its strongest."""
-    worst = 100 * worst_dice(table)
+    """Of ``robustness.robustness``: what costs each network most Dice."""
     told = []
-    for name, row in worst.iterrows():
-        lost = (row["Undegraded"] - row.drop("Undegraded")).dropna()
-        if len(lost):
-            told.append(f"{name} {lost.max():.0f} points by {str(lost.idxmax()).lower()}")
+    for name, rows in worst_dice(table).groupby("network", sort=False):
+        whole, worst = (rows[is_one] for is_one in (rows.degradation == UNDEGRADED, rows.degradation != UNDEGRADED))
+        if len(worst):
+            most = worst.sort_values("dice", kind="stable").iloc[0]
+            lost = 100 * (whole.dice.item() - most.dice)
+            by = f"{lost:.0f} points by {most.degradation.lower()} {most.strength:g}"
+            told.append(f"{name} {by if lost > 0 else 'nothing'}")
     images = counted(table.stem.nunique(), "image")
     return (
         sentence(f"most mean bone Dice is lost by: {', '.join(told)} ({images})")
@@ -87,9 +89,9 @@ def degradations(table: pd.DataFrame) -> str:
 
 
 def measurable(table: pd.DataFrame) -> str:
-    """Of ``robustness.over_seeds``: where angles stop being measurable, over all networks."""
+    """Of ``robustness.over_seeds``: where angles that the mask gives stop being measurable, for each network."""
     shares = 100 * table.groupby(["network", "degradation", "strength"], sort=False).measurable.mean()
-    if not len(shares):
+    if shares.isna().all():
         return not_measured("angles of degraded images")
     worst = shares.groupby(level=0, sort=False).idxmin()
     told = [
