@@ -75,8 +75,9 @@ def test_every_notebook_stands_in_its_table_with_the_numbers_of_its_committed_co
     rows = dict(re.findall(r"^\| (\d\d_\w+) \| [^|]* \| ([^|]*) \|$", README, re.MULTILINE))
     assert sorted(rows) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
     for name, answer in rows.items():
-        said = " ".join(each["says"] for each in json.loads((QUICK / f"{name}.json").read_text())["conclusions"])
-        assert {*re.findall(NUMBER, answer)} <= {*re.findall(NUMBER, said)}, (name, answer)
+        said = [each["says"] for each in json.loads((QUICK / f"{name}.json").read_text())["conclusions"]]
+        asked = {*re.findall(NUMBER, answer)}
+        assert any(asked <= {*re.findall(NUMBER, one)} for one in said), (name, answer)
 
 
 def test_the_findings_are_those_of_committed_results():
