@@ -31,7 +31,7 @@ def ending_of(error: BaseException) -> tuple[str, int] | None:
         what, number = (
             ("terminated", signal.SIGTERM) if isinstance(error, Terminated) else ("interrupted", signal.SIGINT)
         )
-        return f"{what}; the same command goes on from what is kept", 128 + int(number)
+        return f"{what}; give the same command again", 128 + int(number)
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.filename}: {error.strerror}"), 2
     if isinstance(error, OSError) and error.errno in NO_ROOM:

@@ -12,7 +12,7 @@ from sadanet_lab.images.picture import check_size
 if TYPE_CHECKING:
     from sadanet_lab.phantom import Cases, Spread
 
-IMAGES = click.IntRange(0, 1_000_000)
+IMAGES, MAY_BE_NONE = click.IntRange(1, 100_000), click.IntRange(0, 100_000)
 
 
 @main.command()
@@ -21,18 +21,18 @@ IMAGES = click.IntRange(0, 1_000_000)
 @click.option("--test", type=IMAGES, default=29, help="Test images.")
 @click.option("--seed", type=SEED, default=0, help="Seed of all draws.")
 @click.option("--size", type=Size(), default="512x2048", help="Width x height in pixels.")
-@click.option("--val", type=IMAGES, default=0, help="Validation images.")
+@click.option("--val", type=MAY_BE_NONE, default=0, help="Validation images.")
 @click.option(
     "--spread",
     type=click.Choice(["usual", "wide", "varied", "scanner2"]),
     default="usual",
-    help="How far the training images spread, the others being usual; or of all, another scanner than any trained on.",
+    help="How much the training images vary (the others stay usual); scanner2: all images are another scanner's.",
 )
 @click.option(
     "--cases",
     type=click.Choice(["usual", "demanding"]),
     default="usual",
-    help="Spines as a clinic sees them, or of every severity, with bones that cannot be seen.",
+    help="usual: spines as a clinic sees them; demanding: every severity, and bones that cannot be seen.",
 )
 def phantom(
     out: Path, train: int, test: int, seed: int, size: tuple[int, int], val: int, spread: "Spread", cases: "Cases"

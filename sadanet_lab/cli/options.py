@@ -143,7 +143,7 @@ def naming(command: Callable) -> Callable:
         "--viewed-from",
         type=click.Choice(VIEWS),
         default=USUAL.viewed_from,
-        help="Whence the image shows the patient: from the back, its left is the patient's left.",
+        help="Side from which the image shows the patient: from the back, its left is the patient's left.",
     )
     @click.option(
         "--severity",
@@ -169,6 +169,15 @@ def results_folder(results: Path | None) -> Path:
     from sadanet_lab.paths import resolve
 
     return resolve("results") if results is None else results
+
+
+def existing_results(results: Path | None) -> Path:
+    """The same for a command that only reads: raises ``BadInput`` for a folder that was named and is not there."""
+    from sadanet_lab.errors import BadInput
+
+    if results is not None and not results.is_dir():
+        raise BadInput(f"{results}: no such folder; expected a results folder")
+    return results_folder(results)
 
 
 def named_run(run: Path, results: Path | None):

@@ -46,11 +46,13 @@ if TYPE_CHECKING:
 )
 @click.option("--first-weights", help="released (by each method's authors) or pytorch.  [default: the profile's]")
 @click.option(
-    "--margin", type=click.IntRange(0, 4096), help="Black rows above and below every image.  [default: the profile's]"
+    "--margin",
+    type=click.IntRange(0, 4096),
+    help="Black rows above and below, a multiple of 16.  [default: the profile's]",
 )
 @click.option("--augmentation", help="paper, upright, rescaled (SA2Net's) or randomised.  [default: the profile's]")
 @click.option(
-    "--test-scale", "test_scales", type=Number(0.1, 10), multiple=True, help="Test at this scale; several are averaged."
+    "--test-scale", "test_scales", type=Number(0.25, 4), multiple=True, help="Test at this scale; several are averaged."
 )
 @click.option("--length", type=Number(0, 1000, min_open=True), help="Share of the profile's iterations.")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")

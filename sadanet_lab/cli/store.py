@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, JOBS, RESULTS, check_onnx_name, main, named_run, results_folder
+from sadanet_lab.cli.options import (
+    FOLDER,
+    JOBS,
+    RESULTS,
+    check_onnx_name,
+    existing_results,
+    main,
+    named_run,
+    results_folder,
+)
 
 
 @main.command()
@@ -55,16 +64,17 @@ def calibrate(run: Path, phantoms: int, jobs: int, results: Path | None) -> None
 @click.argument("runs", type=FOLDER, nargs=-1)
 @RESULTS
 def verify(runs: tuple[Path, ...], results: Path | None) -> None:
-    """Check that the files of RUNS are what was written; of none named, of every run in results/runs/.
+    """Check that the files of RUNS are what was written; without RUNS, check every run in results/runs/.
 
     Whatever is damaged, missing or not complete is listed with what to do, one line each; damage ends with exit code 2.
 
     Example: sadanet verify sadanet-0123456789ab
     """
+    from sadanet_lab.studies.finding import counted
     from sadanet_lab.training.runs import verify_run
     from sadanet_lab.training.shipped import find_folder
 
-    store = results_folder(results)
+    store = existing_results(results)
     every = sorted(path for path in (store / "runs").glob("[!.]*") if path.is_dir())
     folders = [find_folder(run, store, start=Path()) for run in runs] or every
     damaged = 0
@@ -75,7 +85,7 @@ def verify(runs: tuple[Path, ...], results: Path | None) -> None:
         for remark in remarks:
             click.echo(remark)
         damaged += bool(problems)
-    click.echo(f"{len(folders)} runs: {damaged} damaged")
+    click.echo(f"{counted(len(folders), 'run')}: {damaged} damaged")
     if damaged:
         raise SystemExit(2)
 
@@ -125,7 +135,7 @@ def keep(profile: str, out: Path, results: Path | None) -> None:
     """
     from sadanet_lab.reporting import reference
 
-    names = reference.keep_runs(profile, results_folder(results), out)
+    names = reference.keep_runs(profile, existing_results(results), out)
     click.echo("\n".join([*names, f"{out}: {len(names)} more runs"]))
 
 

@@ -139,7 +139,7 @@ def segment_all(entries: list[Entry], settings: Settings, out: Path, jobs: int) 
     worker = _Worker(settings, out)  # here too: a model that is not there is told before processes start
     told = _one_by_one(entries, worker) if jobs == 1 else _side_by_side(entries, settings, out, jobs)
     failed: dict[str, str] = {}
-    shown = progress(len(entries), "segmented", "pictures") if len(entries) > 1 else nullcontext()
+    shown = progress(len(entries), "done", "pictures") if len(entries) > 1 else nullcontext()
     with closing(told), shown as bar:
         for entry, reason in told:
             if reason is not None:

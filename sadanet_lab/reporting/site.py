@@ -1,7 +1,7 @@
 """The committed articles as a small static site: HTML and one style sheet, no script, nothing from elsewhere.
 
 <folder>/
-    index.html, style.css
+    index.html, style.css, .sadanet-site
     <reference>/<notebook>.html    an article, of results/reference/<reference>; its code folded away
     <reference>/*.webp, *.csv      its figures, and every number of its tables
 """
@@ -29,6 +29,8 @@ from sadanet_lab.files import writable_folder
 from sadanet_lab.reporting.article import article_file, pictures_in, results_of_phantoms
 from sadanet_lab.reporting.parameters import read_notebook
 
+MARKER = ".sadanet-site"
+"""File that says of a folder that we wrote it, and may replace it."""
 PAGES = Path(__file__).with_name("site_pages")
 SCREEN = 120
 """Pixels of a page for an inch of a printed figure, so that its letters of 7 pt are as large as 9 pt there."""
@@ -57,7 +59,7 @@ def build_site(references: Path, out: Path) -> list[str]:
     books = {folder: articles for folder, articles in books.items() if articles}
     if not books:
         raise BadInput(f"{references}: no executed notebooks; expected a folder with what `sadanet freeze` keeps")
-    if out.exists() and not (out / "index.html").is_file():
+    if out.exists() and not (out / MARKER).is_file():
         raise BadInput(f"{out}: already exists and is no site; expected a new folder, or that of an earlier site")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGES), autoescape=True, undefined=jinja2.StrictUndefined
@@ -73,6 +75,7 @@ def build_site(references: Path, out: Path) -> list[str]:
             render=lambda text: Markup(_inline(text)),
         )
         (site / "index.html").write_text(page)
+        (site / MARKER).touch()
         shutil.rmtree(out, ignore_errors=True)
         site.replace(out)
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*.html"))

@@ -98,7 +98,7 @@ def as_table(entries: Iterable[dict[str, Any]]) -> str:
             lines.append(f"{file}: not measurable: {found['reason']}")
             continue
         lines.append(
-            f"{file}: {angle_in_words(found)} {found['severity']}{UNKNOWN * bool(found['strange'])}, "
+            f"{file}: {angle_in_words(found)}, severity {found['severity']}{UNKNOWN * bool(found['strange'])}, "
             f"confidence {found['confidence']:.2f}, raw {found['raw_angle_degrees']:.1f}°{FLAG * found['flagged']}; "
             f"{_told(found)}"
         )

@@ -15,9 +15,10 @@ MEASURES = ("dice", "validation", "frame")
 def compare_choices(runs: Iterable[Run]) -> pd.DataFrame:
     """Each run with a changed setting beside the run that keeps it, seed by seed; one row per change.
 
-    Columns method, iterations, change (such as "gamma 0.0 (1.0)", its own in brackets), seeds, and for each of ``MEASURES``, of
-    the test images' mean bone Dice, the validation images' (NaN without such) and the share of false bone pixels that
-    lie in the frame, all in percent: its value as the profile has it, ``<measure>_changed``, and their difference.
+    Columns method, iterations, change (such as "gamma 0.0 (1.0)", its own in brackets), seeds, and for each of
+    ``MEASURES``, of the test images' mean bone Dice, the validation images' (NaN without such) and the share of false
+    bone pixels that lie in the frame, all in percent: its value as the profile has it, ``<measure>_changed``, and their
+    difference.
     """
     by_digest = {run.recipe.digest: run for run in runs}
     rows = []

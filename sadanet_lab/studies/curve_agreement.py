@@ -16,6 +16,8 @@ from sadanet_lab.studies.angle_agreement import Source, in_order, measure_run, t
 from sadanet_lab.training.run_store import kept_table
 from sadanet_lab.training.runs import Run
 
+VERSION = 1
+"""Raised whenever the same predictions would give other rows of ``curves``: what is kept with runs is made again."""
 COUNTED = USUAL.severities[0]
 """Degrees from which a curve counts as missed or false: below that there is no scoliosis."""
 COLUMNS = ("source", "seed", "stem", "side", "true", "measured", "raw", "true_apex", "apex", "true_region", "region")
@@ -94,7 +96,7 @@ def curves(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> p
     of_sources = [_of(_matched(source, truth), source.title, source.seed) for source in sources]
     of_runs = []
     for run in runs:
-        table = kept_table(run, "curves", lambda run=run: _matched(measure_run(data, run), truth))
+        table = kept_table(run, f"curves-{VERSION}", lambda run=run: _matched(measure_run(data, run), truth))
         of_runs.append(_of(table.fillna(dict.fromkeys(NAMES, "")), title_of(run), run.recipe.seed))
     return in_order(of_sources, of_runs)
 

@@ -160,6 +160,9 @@ def ratios(table: PrintedTable) -> tuple[list[str], list[str], np.ndarray, np.nd
     that their average holds more.
     """
     pooled_rows = [row for row in table.rows if row not in _rows_off_pooled(table)]
+    if not pooled_rows:
+        none = np.empty((0, len(table.classes)))
+        return [], table.classes, none, none, none
     table = table.only(pooled_rows)
     table = table if BACKGROUND in table.classes else with_unprinted(table)
     low, high = table.bounds()

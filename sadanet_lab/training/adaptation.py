@@ -1,4 +1,4 @@
-"""A trained network made used to another scanner by pictures without masks."""
+"""A trained network, adapted to another scanner by pictures without masks."""
 
 import copy
 from collections.abc import Iterable

@@ -120,7 +120,10 @@ class Run:
     def weights(self, name: str | Path = WEIGHTS) -> bytes:
         """Content of its file of weights; raises ``BadInput`` if there is none, or if it is damaged."""
         if not (self.folder / name).is_file():
-            raise BadInput(f"{self.folder / name}: no such file; a run that is kept for the record has no weights")
+            raise BadInput(
+                f"{self.folder / name}: no such file; a run that is kept for the record has no weights: where they are "
+                "needed, or what is measured has changed since, delete its folder and it is trained again"
+            )
         return self.files.read(Path(name).as_posix())
 
 

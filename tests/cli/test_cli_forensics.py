@@ -37,6 +37,28 @@ def test_several_tables_are_one_test_set_and_json_has_the_numbers():
     assert len(balance["evidence"]) == 13
 
 
+PER_IMAGE = """method,class,dice,iou,recall
+A,rib,77.37,66.46,76.37
+A,lump,85.00,77.00,84.00
+B,rib,70.10,58.90,71.00
+B,lump,80.20,70.90,79.00
+"""
+
+
+def test_a_table_whose_rows_are_all_averages_over_images_has_no_pixel_balance_and_no_trace(tmp_path):
+    (tmp_path / "t.csv").write_text(PER_IMAGE)
+    result = forensics(tmp_path / "t.csv")
+    assert result.exit_code == 0
+    assert "Do the rows predict each pixel once?" not in result.output.split("not asked")[0]
+
+
+def test_the_lines_of_the_help_are_a_table(tmp_path):
+    lines = forensics("--help").output.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.strip() == "method,class,dice,iou,recall")
+    (tmp_path / "t.csv").write_text("\n".join(line.strip() for line in lines[first : first + 3]))
+    assert forensics(tmp_path / "t.csv").exit_code == 0
+
+
 def test_a_clean_table_has_no_mark(tmp_path):
     (tmp_path / "t.csv").write_text("method,class,dice,iou\nA,rib,80.00,66.67\nA,average,80.00,66.67\n")
     result = forensics(tmp_path / "t.csv")

@@ -175,7 +175,7 @@ def test_a_cohort_that_is_stopped_says_so_and_leaves_no_process_and_no_part(
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     _, told = process.communicate(timeout=60)
     lines = [line for line in told.splitlines() if not line.startswith("segmented: ")]
-    assert lines == [f"error: {said}; the same command goes on from what is kept"]
+    assert lines == [f"error: {said}; give the same command again"]
     assert process.returncode == code
     assert sessions_left(process.pid) == []
     assert list(out.glob(".*")) == []
@@ -218,6 +218,6 @@ def test_what_works_in_processes_of_its_own_ends_with_them_and_one_line(command,
     _, told = process.communicate(timeout=90)
     assert process.returncode == 130
     assert [line for line in told.splitlines() if not line.startswith("phantoms: ")] == [
-        "error: interrupted; the same command goes on from what is kept"
+        "error: interrupted; give the same command again"
     ]
     assert sessions_left(process.pid) == []

@@ -15,7 +15,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.article import pictures_in
 from sadanet_lab.reporting.parameters import read_notebook
-from sadanet_lab.reporting.site import SCREEN, build_site, light_figure
+from sadanet_lab.reporting.site import MARKER, SCREEN, build_site, light_figure
 
 COMMITTED = sorted((ROOT / "results" / "reference").glob("*/articles/*.json"))
 FORMULA = r"$$\text{SCA: } P\,(H + W)\tfrac{C}{8}$$"
@@ -119,7 +119,8 @@ def test_it_has_no_script_and_is_the_same_each_time(references, tmp_path):
         content = (tmp_path / "one" / name).read_bytes()
         assert content == (tmp_path / "two" / name).read_bytes()
         assert b"<script" not in content
-    assert {path.suffix for path in files} == {".html", ".css", ".webp", ".csv"}
+    assert {path.suffix for path in files} == {".html", ".css", ".webp", ".csv", ""}
+    assert [path.name for path in files if not path.suffix] == [MARKER]
 
 
 def test_a_site_is_replaced_and_a_folder_of_something_else_is_not(references, tmp_path):
@@ -129,10 +130,14 @@ def test_a_site_is_replaced_and_a_folder_of_something_else_is_not(references, tm
     build_site(references, site)
     assert not (site / "old.html").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reference", "site"]
-    other = tmp_path / "reference"
+    other = tmp_path / "a stranger's site"
+    other.mkdir()
+    (other / "index.html").write_text("my lab")
+    (other / "thesis.txt").touch()
     with pytest.raises(BadInput, match="is no site"):
         build_site(references, other)
-    assert (other / "tiny-cpu" / "lines.png").exists()
+    assert (other / "index.html").read_text() == "my lab"
+    assert (other / "thesis.txt").exists()
 
 
 def test_a_planted_picture_and_other_data_are_refused_and_nothing_is_written(references, tmp_path):

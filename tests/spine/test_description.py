@@ -71,7 +71,9 @@ def test_the_table_has_a_line_a_file():
     maps = {"a": painted(spine_of(*DOUBLE)), "b": NOT_MEASURABLE["empty"], "c": painted(spine_of([0.0] * 17, 11))}
     entries = [description.describe(f"{name}.png", measure_curves(labels)) for name, labels in maps.items()]
     lines = description.as_table(entries).split("\n")
-    assert lines[0].startswith(f"a.png: {entries[0]['largest_angle_degrees']:.1f}° mild, confidence 1.00, raw ")
+    assert lines[0].startswith(
+        f"a.png: {entries[0]['largest_angle_degrees']:.1f}°, severity mild, confidence 1.00, raw "
+    )
     assert f", raw {entries[0]['raw_angle_degrees']:.1f}°; " in lines[0]
     upper, lower = (f"{c['angle_degrees']:.1f}°" for c in entries[0]["curves"])
     raw, lower_raw = (f"(raw {c['raw_angle_degrees']:.1f}°)" for c in entries[0]["curves"])
@@ -83,7 +85,7 @@ def test_the_table_has_a_line_a_file():
         "names doubtful: 4 lumps, while L1 to L5 are 5",
     ]
     assert lines[1] == "b.png: not measurable: no thoracic process and no lump in the mask"
-    assert lines[2] == "c.png: 0.0° none, confidence 1.00, raw 0.0°; no curve of 3° or more"
+    assert lines[2] == "c.png: 0.0°, severity none, confidence 1.00, raw 0.0°; no curve of 3° or more"
 
 
 def test_masks_of_ids_and_of_colours_are_told_alike(tmp_path):

@@ -115,7 +115,7 @@ def read_all(run, stem):
 def test_a_sound_run_is_read_and_verified(run, data):
     read_all(run, data.test[0].stem)
     told = CliRunner().invoke(main, ["verify", str(run.folder)])
-    assert (told.exit_code, told.output) == (0, "1 runs: 0 damaged\n")
+    assert (told.exit_code, told.output) == (0, "1 run: 0 damaged\n")
 
 
 @pytest.mark.parametrize(("name", "damage"), DAMAGE, ids=IDS)
@@ -172,6 +172,14 @@ def test_a_run_of_before_sums_is_told_and_gets_them(run, data):
     assert told.exit_code == 0
     assert "without sums" in told.stdout
     assert get_or_train(run.recipe, data, run.folder.parents[1]).files.sums[WEIGHTS]
+
+
+def test_a_mistyped_results_folder_does_not_pass_for_an_empty_one(tmp_path):
+    for command in (["verify"], ["keep", "smoke", str(tmp_path / "out")]):
+        told = CliRunner().invoke(main, [*command, "--results", str(tmp_path / "nowhere")])
+        assert isinstance(told.exception, SystemExit)
+        assert told.exit_code == 2
+        assert "nowhere: no such folder" in told.output
 
 
 def test_a_run_that_is_not_complete_is_no_damage(run):
