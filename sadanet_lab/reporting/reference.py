@@ -1,7 +1,7 @@
 """Results for the record: tables and figures, and of each run the small files that every table is computed from.
 
 <folder>/
-    *.csv, *.md, *.png, *.json     as the notebooks left them
+    <notebook>.json, *.csv, ...    as the notebooks left them: results, tables, figures
     articles/<notebook>.json       the executed notebooks, no picture in them: see ``article``; `make site` reads them
     runs/<method>-<digest>/        recipe, counts and the other tables, history, environment; no weights
 
