@@ -47,6 +47,9 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
         with _kept_as(executed, draft), tempfile.TemporaryDirectory(prefix=f"sadanet-{os.getpid()}-") as sockets:
             # Socket files, no unencrypted port; in a folder of their own, or two notebooks at once take the same ones.
             manager = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+            # Before a kernel is asked to stop it is interrupted; one that is slow to finish the last cell calls that an
+            # error. What cells raise comes by message, not by its log.
+            client = {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
             papermill.execute_notebook(
                 _without_fields(notebook),
                 _without_fields(draft),
@@ -55,7 +58,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
                 progress_bar=watcher() is not None,
                 stdout_file=sys.stdout,
                 stderr_file=sys.stderr,
-                config=Config({"KernelManager": manager}),
+                config=Config({"KernelManager": manager, "NotebookClient": client}),
             )
     except papermill.exceptions.PapermillExecutionError as error:
         if error.ename == BadInput.__name__:

@@ -215,9 +215,20 @@ def test_a_notebook_that_does_not_reach_its_end_has_failed(cell, said, tmp_path)
         run_notebook(small_notebook(tmp_path / "n.ipynb", cell, WRITE_RESULT), {})
 
 
-def test_of_a_success_no_warning_is_told(tmp_path, caplog, capfd):
+# A kernel on a busy machine: it has answered the last question, and is not done with it when it is interrupted to stop.
+SLOW_TO_END = """import time
+kernel = get_ipython().kernel
+answer = kernel.shell_handlers["kernel_info_request"]
+async def answer_and_linger(*message):
+    await answer(*message)
+    time.sleep(1)
+kernel.shell_handlers["kernel_info_request"] = answer_and_linger"""
+
+
+@pytest.mark.parametrize("cells", [(), (SLOW_TO_END,)], ids=["usual", "slow to end"])
+def test_of_a_success_no_warning_is_told(cells, tmp_path, caplog, capfd):
     choices = 'choices = [\n    "sadanet gamma=0", "unet margin=0",\n]'
-    run_notebook(small_notebook(tmp_path / "n.ipynb", WRITE_RESULT, parameter=choices), {})
+    run_notebook(small_notebook(tmp_path / "n.ipynb", WRITE_RESULT, *cells, parameter=choices), {})
     assert capfd.readouterr().err == "n: started\n"
     assert not caplog.records
 
