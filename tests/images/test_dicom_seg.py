@@ -1,11 +1,15 @@
 """A DICOM segmentation belongs to its picture, patient and study; nothing of these is in any other file."""
 
 import io
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import highdicom
 import numpy as np
 import pytest
+import SimpleITK
 from dicom_files import PATIENT, dataset, dicom, region
 from pydicom import dcmread
 from pydicom.sr.codedict import codes
@@ -102,6 +106,22 @@ def test_patient_study_spacing_and_labels_come_back(image, labels, case, tmp_pat
         orientation = shared.PlaneOrientationSequence[0].ImageOrientationPatient
         assert orientation == source.ImageOrientationPatient
     np.testing.assert_array_equal(labels_of(tmp_path / "seg.dcm"), labels)
+
+
+@pytest.mark.parametrize("case", ["ultrasound in the patient", "secondary capture in the patient"])
+def test_dcmqi_which_3d_slicer_reads_them_by_finds_labels_and_place(image, labels, case, tmp_path):
+    """It refuses any segmentation of a picture that has no place in the patient, as docs/predict.md says."""
+    picture = decode_picture(dicom(image, **SOURCES[case]), "x.dcm")
+    (tmp_path / "seg.dcm").write_bytes(segmented(labels, picture)["_seg.dcm"])
+    reader, files = Path(sys.executable).with_name("segimage2itkimage"), ["--inputDICOM", "seg.dcm"]
+    options = ["--outputDirectory", ".", "--mergeSegments"]
+    subprocess.run([reader, *files, *options], cwd=tmp_path, check=True, capture_output=True)
+    volume = SimpleITK.ReadImage(tmp_path / "1.nrrd")
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(volume).reshape(labels.shape), labels)
+    np.testing.assert_allclose(volume.GetSpacing()[:2], (0.2, 0.3))
+    np.testing.assert_allclose(volume.GetOrigin(), IN_THE_PATIENT["ImagePositionPatient"])
+    across, down = np.reshape(volume.GetDirection(), (3, 3)).T[:2]
+    np.testing.assert_allclose([*across, *down], IN_THE_PATIENT["ImageOrientationPatient"])
 
 
 def test_segments_say_what_they_are_and_who_made_them(image, labels):

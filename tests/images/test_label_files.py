@@ -7,6 +7,7 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK
+import slicerio
 from damage import assert_read_or_refused, damaged
 from PIL import Image
 
@@ -73,6 +74,21 @@ def test_an_independent_reader_finds_names_colours_geometry_and_labels(labels, t
     for field in ("MasterRepresentation", "SourceRepresentation", "ContainedRepresentationNames"):
         assert said["Segmentation_" + field].rstrip("|") == "Binary labelmap"
     assert said["Segmentation_ReferenceImageExtentOffset"] == "0 0 0"
+
+
+def test_the_reader_of_slicers_makers_finds_them_and_what_it_changes_is_read_back(labels, tmp_path):
+    """slicerio is written by the 3D Slicer team for its files; here it keeps two bones and gives them other values."""
+    found = slicerio.read_segmentation(str(written(tmp_path / "x.seg.nrrd", seg_nrrd(labels, (0.2, 0.2)))))
+    np.testing.assert_array_equal(found["voxels"][:, :, 0], labels.T)
+    for class_id, said in enumerate(found["segments"], start=1):
+        assert (said["name"], said["labelValue"], said["layer"]) == (CLASSES[class_id], class_id, 0)
+        np.testing.assert_allclose(said["color"], COLOUR_BLIND_SAFE[class_id] / 255, atol=1e-6)
+        assert said["terminology"]["category"] == ["SCT", "123037004", "Anatomical Structure"]
+        assert said["terminology"]["type"][0] == "SCT"
+    changed = slicerio.extract_segments(found, [("lump", 5), ("rib", 9)])
+    slicerio.write_segmentation(str(tmp_path / "y.seg.nrrd"), changed)
+    expected = np.where(labels == CLASSES.index("thoracic_process"), 0, labels)
+    np.testing.assert_array_equal(read_labels(tmp_path / "y.seg.nrrd"), expected)
 
 
 def test_without_a_spacing_the_file_says_that_pixels_stand_for_millimetres(labels, tmp_path):

@@ -138,6 +138,8 @@ class TestEveryNetwork:
     @pytest.mark.filterwarnings("ignore")
     @pytest.mark.slow
     def test_onnx_runtime_computes_the_same_logits_at_any_size(self, case):
+        if case == Case("fpn", None, SWIN):
+            pytest.skip("Swin is exported with SA2Net; with FPN torch's arithmetic on free sizes takes six minutes")
         network, settings = build(*case).eval(), make_recipe(case.name, "smoke", "x", image_height=128, patch_height=32)
         exported = OnnxModel(export_onnx(network, settings, case.name), case.name)
         for height, width in [(65, 33), (127, 61), (96, 16), (41, 50)]:
