@@ -11,11 +11,7 @@ except ModuleNotFoundError as _error:
         f"{_error.name} is not installed; in the project's folder: pip install '.[train]'", name=_error.name
     ) from None
 
-from sadanet_core.attention import (
-    GlobalChannelAttention,
-    SpatialCrissCrossAttention,
-    StructureAffinityAttention,
-)
+from sadanet_core.attention import GlobalChannelAttention, SpatialCrissCrossAttention, StructureAffinityAttention
 from sadanet_core.attention_recorder import record_attention
 from sadanet_core.backbone import Backbone, BackboneError
 from sadanet_core.loss import SegmentationLoss, cross_entropy, dice_loss, segmentation_loss

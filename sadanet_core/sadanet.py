@@ -65,7 +65,7 @@ class DualAttentionHead(nn.Module):
 
 
 class FusedDualAttentionHead(DualAttentionHead):
-    """The "table3" head: one that has Table III's 65.19 M parameters and 258.69 G operations.
+    """The "table3" head: one that has Table III's 65.19 M parameters and 258.69 G multiply-adds.
 
     Assumption: the spatial branch goes on like CCNet's tail, its input concatenated and fused by 3 x 3, then one
     more 3 x 3; each branch has a classifier of its own, as DANet's have, with loss weight 1. The wiring is
@@ -96,12 +96,13 @@ HEADS: dict[str, type[DualAttentionHead]] = {"text": DualAttentionHead, "table3"
 class SADANet(SegmentationNetwork):
     """Structure-Affinity Dual Attention-based Network.
 
-    Takes and gives what every ``SegmentationNetwork`` does. Outputs in training: "main" and "auxiliary", "key" where it
-    is supervised, "channel" and "spatial" where the head is "table3". In evaluation SAA is not run.
+    picture (B, input_channels, H, W), any H and W -> logits (B, classes, H, W); in training, where alone SAA runs, a
+    dict of these: "main", "auxiliary", "key" if supervised, "channel" and "spatial" of the head "table3".
 
-    width: 512 in the paper (heads 512 wide, SAA ``width // 2`` = 256). ``loss_weights`` says how the outputs' losses
-    are summed; ``key_weight`` is 0 as in the paper, 0.4 in the lab's later code, which supervises SAA's key too.
-    ``structure_affinity=False``: the ablation "w/o SAA", an FCN head in its place. gamma: first value in GCA and SCA.
+    width: 512 in the paper (SAA ``width // 2``). auxiliary_weight, key_weight: of their losses in ``loss_weights``; the
+    key's is 0 as in the paper, 0.4 in the lab's later code. head: "text" or "table3", see ``HEADS``. normalisation of
+    GCA: "softmax" or "max-minus". structure_affinity: False is "w/o SAA", an FCN head in its place. gamma: first value
+    in GCA and SCA. Raises ``ValueError`` for an unknown head or normalisation.
     """
 
     def __init__(
@@ -118,6 +119,8 @@ class SADANet(SegmentationNetwork):
     ):
         super().__init__()
         self.backbone = backbone
+        if head not in HEADS:
+            raise ValueError(f"head is {head!r}; expected one of {', '.join(HEADS)}")
         layer3, layer4 = backbone.channels
         self.head = HEADS[head](layer4, width, classes, normalisation, gamma)
         auxiliary = StructureAffinityHead if structure_affinity else FCNHead
