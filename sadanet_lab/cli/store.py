@@ -135,8 +135,12 @@ def keep(profile: str, out: Path, results: Path | None) -> None:
     """
     from sadanet_lab.reporting import reference
 
-    names = reference.keep_runs(profile, existing_results(results), out)
-    click.echo("\n".join([*names, f"{out}: {len(names)} more runs"]))
+    kept = reference.keep_runs(profile, existing_results(results), out)
+    for line in kept.left_out:
+        click.echo(f"left out: {line}", err=True)
+    click.echo("\n".join([*kept.names, f"{out}: {len(kept.names)} more runs"]))
+    if kept.left_out:
+        raise SystemExit(1)
 
 
 @main.command()

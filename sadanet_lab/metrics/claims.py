@@ -11,6 +11,7 @@ speaks of the Dice and the IoU of a region, Dice stands for both: pooled, IoU = 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS, Comparison, compar
 COUNTED = ("dice", "recall")
 """The paper's metrics but for IoU."""
 IDLE = 0.1
-"""Points of mean bone Dice, over the seeds. Of a module whose removal moves it by less there is no verdict."""
+"""Points of Dice. Of a module whose removal moves it by less there is no verdict: see ``withhold_idle``."""
 MODULES = {
     frozenset(("SADANet", "SADANet w/o SCA")): (("SADANet", "SCA"), ("SADANet w/o SCA", "PAM")),
     frozenset(("SADANet", "DANet")): (("SADANet", "SCA"), ("DANet", "PAM")),
@@ -29,6 +30,15 @@ MODULES = {
 }
 """Two rows of Table II -> the attention that stands where they differ, as (method, module). SAA runs in training only,
 and cannot be taken out."""
+
+
+class SmallEffect(NamedTuple):
+    """Of an attention module without which mean bone Dice, over the seeds, moves by less than ``IDLE``."""
+
+    lost: float
+    """Points that it loses."""
+    idle: bool
+    """Whether no single bone moves by more either."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +145,11 @@ def check(
     counts: dict[str, np.ndarray],
     published: pd.DataFrame,
     basis: str = "pooled",
-    lost: Mapping[tuple[str, str], float] | None = None,
+    small: Mapping[tuple[str, str], SmallEffect] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The claims about a table, on counts: name -> (seeds, images, classes, 4).
 
-    published: the table as printed, long (method, region, metric, mean). lost: see ``withhold_idle``.
+    published: the table as printed, long (method, region, metric, mean). small: see ``withhold_idle``.
     Comparisons of which a method is not in ``counts`` are left out; the primary ones are corrected
     over all rows of the table that are there, whether a claim names them or not.
 
@@ -160,28 +170,33 @@ def check(
     found["said"] = [claim.said for claim, _ in asked]
     found["asked"] = [len(claim.comparisons) for claim, _ in asked]
     found["at_least"] = [claim.at_least for claim, _ in asked]
-    found = withhold_idle(found, lost or {})
+    found = withhold_idle(found, small or {})
     found["margin"] = [_margin(row) for row in found.itertuples()]
     found["told"] = [_told(row) for row in found.itertuples()]
     rows = [(said, _summary(rows)) for said, rows in found.groupby("said", sort=False)]
     return found, pd.DataFrame(rows, columns=["said", "verdict"])
 
 
-def withhold_idle(table: pd.DataFrame, lost: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """``statistics.compare`` with a sentence in the place of each verdict about a module that Dice hardly needs.
+def withhold_idle(table: pd.DataFrame, small: Mapping[tuple[str, str], SmallEffect]) -> pd.DataFrame:
+    """``statistics.compare`` with a sentence in the place of each verdict about a module that does nothing.
 
-    lost: (method, module) -> points of mean bone Dice that the method's trained networks lose without that attention
-    module. What a comparison is about stands in ``MODULES``; one that is not named there keeps its verdict.
+    small: (method, module) -> effect on the method's trained networks. What a comparison is about stands in
+    ``MODULES``; one that is not named there keeps its verdict. One about a module whose removal moves single bones, but
+    not their mean, keeps it too, and says so in the column remark ("" of the others).
     """
 
-    def verdict(row) -> str:
-        about = MODULES.get(frozenset((row.method, row.other)), ())
-        small = [f"{m[0]} loses {lost[m]:+.2f} without {m[1]}" for m in about if m in lost and abs(lost[m]) < IDLE]
-        if row.role != PRIMARY or not small:
-            return row.verdict
-        return f"no verdict: {' and '.join(small)}, less than {IDLE:g} Dice"
+    def told(row, idle: bool) -> str:
+        about = MODULES.get(frozenset((row.method, row.other)), ()) if row.role == PRIMARY else ()
+        known = [(module, small[module]) for module in about if module in small]
+        return " and ".join(f"{m[0]} loses {each.lost:+.2f} without {m[1]}" for m, each in known if each.idle == idle)
 
-    return table.assign(verdict=[verdict(row) for row in table.itertuples()])
+    rows: list[Any] = list(table.itertuples())
+    withheld, kept = ([told(row, idle) for row in rows] for idle in (True, False))
+    return table.assign(
+        verdict=[f"no verdict: {why}, no bone {IDLE:g} Dice" if why else row.verdict
+                 for why, row in zip(withheld, rows, strict=True)],
+        remark=[f"{why}, single bones more" if why else "" for why in kept],
+    )  # fmt: skip
 
 
 def _margin(row) -> str:
@@ -208,7 +223,7 @@ def _told(row) -> str:
     if row.seeds > 1 and not np.isnan(row.p):
         corrected = [f"corrected p {p_told(row.p_corrected)}"] if row.role == PRIMARY else []
         parts += [*corrected, f"{row.smallest:.2f} could have been found"]
-    parts += [row.margin] * bool(row.margin) + ["one seed"] * (row.seeds == 1)
+    parts += [row.margin] * bool(row.margin) + [row.remark] * bool(row.remark) + ["one seed"] * (row.seeds == 1)
     return f"{what}: {', '.join(parts)}"
 
 

@@ -10,8 +10,10 @@ as they get ready (``keep_runs``); copied into a results folder they need not be
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder, write_atomically
@@ -31,13 +33,16 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     results: ``results/<data>-<profile>``, with the executed notebooks in ``results/executed/<data>-<profile>``; runs:
     the folder of runs. ``out`` may hold other notebooks' results already. Raises ``BadInput`` before anything is
     written: if it holds these, for a folder without a notebook's results, for runs and executed notebooks that are
-    missing, and for results that are not of phantoms, whose images must not leave the machine.
+    missing, for runs that another version evaluated, and for results that are not of phantoms, whose images must not
+    leave the machine.
     """
     contents = results_of_phantoms(results)
     executed = Path(results).parent / "executed" / Path(results).name
     articles = {path: light_copy(executed / f"{path.stem}.ipynb", path) for path in contents}
     names = sorted({name for content in contents.values() for name in content["findings"].get("runs", [])})
     kept = [open_run(Path(runs) / name) for name in names]
+    if others := [problem for problem in map(_not_current, kept) if problem]:
+        raise BadInput(others[0])
     if there := [out / path.name for path in contents if (out / path.name).exists()]:
         raise BadInput(f"{there[0]}: already exists; delete the folder, or freeze to a new one")
     for path, content in contents.items():
@@ -51,19 +56,41 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     return names
 
 
-def keep_runs(profile: str, results: Path, out: Path) -> list[str]:
-    """Copy the complete runs of a profile on its own phantoms to ``out``, all but those that are there as they are now;
-    returns their names.
+class Kept(NamedTuple):
+    """What ``keep_runs`` has done."""
 
-    results: the folder that ``runs`` is in. Runs on other data, which may be patients', are left out.
+    names: list[str]
+    """Of the runs that it copied."""
+    left_out: list[str]
+    """One line for each that cannot be opened or read, or that another version evaluated."""
+
+
+def keep_runs(profile: str, results: Path, out: Path) -> Kept:
+    """Copy the complete runs of a profile on its own phantoms to ``out``, all but those that are there as they are now.
+
+    results: the folder that ``runs`` is in. Runs on other data, which may be patients', are left out without a word.
     """
-    phantoms = open_data(PHANTOM, profile).fingerprint
-    runs = [open_run(folder) for folder in list_runs(results)]
-    runs = [run for run in runs if run.recipe.profile == profile and run.recipe.data == phantoms]
-    kept = [run for run in runs if not _is_kept(run, out)]
-    for run in kept:
-        _keep_run(run, out)
-    return [run.folder.name for run in kept]
+    phantoms, names, left_out = open_data(PHANTOM, profile).fingerprint, [], []
+    for folder in list_runs(results):
+        try:
+            run = open_run(folder)
+            if run.recipe.profile != profile or run.recipe.data != phantoms:
+                continue
+            if problem := _not_current(run):
+                left_out.append(problem)
+            elif not _is_kept(run, out):
+                _keep_run(run, out)
+                names.append(folder.name)
+        except BadInput as error:
+            left_out.append(str(error))
+    return Kept(names, left_out)
+
+
+def _not_current(run: Run) -> str:
+    """Why a run's tables cannot stand beside others'; "" where they can."""
+    if run.evaluation_is_current:
+        return ""
+    return f"{run.folder}: damaged, or evaluated by another version; expected this one's: sadanet evaluate --all"
 
 
 def _is_kept(run: Run, out: Path) -> bool:
@@ -72,10 +99,15 @@ def _is_kept(run: Run, out: Path) -> bool:
 
 
 def _keep_run(run: Run, out: Path) -> None:
-    folder = out / "runs" / run.folder.name
-    for name in small_files(run):
-        _write(folder / name, run.files.read(name))
-    complete(folder, run.files.record["recipe"], small_files(run))
+    """All of it or nothing: a run that was kept before stays until the new one is whole."""
+    folder, draft = (out / "runs" / name for name in (run.folder.name, f".{run.folder.name}"))
+    contents = {name: run.files.read(name) for name in small_files(run)}
+    shutil.rmtree(draft, ignore_errors=True)
+    for name, content in contents.items():
+        _write(draft / name, content)
+    complete(draft, run.files.record["recipe"], contents)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
 
 
 def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:

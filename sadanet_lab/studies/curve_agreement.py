@@ -97,7 +97,8 @@ def curves(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> p
     of_runs = []
     for run in runs:
         table = kept_table(run, f"curves-{VERSION}", lambda run=run: _matched(measure_run(data, run), truth))
-        of_runs.append(_of(table.fillna(dict.fromkeys(NAMES, "")), title_of(run), run.recipe.seed))
+        named = table.astype(dict.fromkeys(NAMES, object)).fillna(dict.fromkeys(NAMES, ""))
+        of_runs.append(_of(named, title_of(run), run.recipe.seed))
     return in_order(of_sources, of_runs)
 
 
@@ -137,9 +138,10 @@ def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
 
     Columns source; curves: the ``counted`` ones; missed: those that match none; false: measured ones of as many degrees
     that match none; of those that are found, however small they were measured, mae, bias, 95 % limits of agreement
-    (low, high), ICC(2,1) with its 95 % interval (icc, icc_low, icc_high), and the shares whose apex is named right to
-    one vertebra (share_apex) and whose region is right (share_region). Curves of one image, and those that the networks
-    of several seeds find in it, are taken as independent, which makes the interval of the ICC somewhat too narrow.
+    (low, high), ICC(2,1) with its 95 % interval (icc, icc_low, icc_high; means of each seed's own: the networks of
+    several seeds find the same curves, and pooled they would pass for more curves than there are), and the shares whose
+    apex is named right to one vertebra (share_apex) and whose region is right (share_region). Curves of one image are
+    taken as independent, which makes the interval of the ICC somewhat too narrow.
     """
     place = USUAL.vertebrae().index
     rows = []
@@ -147,7 +149,11 @@ def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
         true = counted(part)
         both = true[true.measured.notna()]
         bias, low, high = limits_of_agreement((both.measured - both.true).to_numpy())
-        icc, icc_low, icc_high = intraclass_correlation(both[["true", "measured"]].to_numpy())
+        of_seeds = [
+            intraclass_correlation(one[["true", "measured"]].to_numpy())
+            for _, one in both.groupby("seed", dropna=False)
+        ]
+        icc, icc_low, icc_high = np.mean(of_seeds, axis=0) if of_seeds else [np.nan] * 3
         apex_off = [abs(place(one) - place(other)) for one, other in zip(both.true_apex, both.apex, strict=True)]
         rows.append(
             {

@@ -9,7 +9,9 @@ and share. ``recall_by_kind`` has them in rows of their own.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from sadanet_lab.metrics.hidden import SEEN
@@ -56,19 +58,71 @@ def thoracic(recall: pd.DataFrame) -> pd.DataFrame:
 
 def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
     """Recall of hidden ribs and processes by the share of a spine's bones that is hidden: method, without, share, seed,
-    recall.
+    images (of the bin), kinds, recall.
 
-    share: the mean over the images of a bin of ``SHARES``. The recall is the mean over the kinds of each kind's own,
-    since large shares hold more runs of levels: what follows from the mix of kinds is not put down to the share.
+    share: the mean over the images of a bin of ``SHARES``. The recall is the mean over the kinds of each kind's own, of
+    the kinds that every bin has (told in ``kinds``): a run of levels takes more bones than the smallest shares hide,
+    and what follows from the mix of kinds is not to be put down to the share. Where no kind is in every bin there are
+    no rows.
     """
-    hidden = rows[(rows.kind != SEEN) & (rows["class"] != "lump")]
-    bins = pd.cut(hidden.share, list(SHARES), include_lowest=True)
-    of_image = hidden.drop_duplicates("stem").set_index("stem").share
-    middle = bins.map(of_image.groupby(pd.cut(of_image, list(SHARES), include_lowest=True), observed=True).mean())
+    hidden = _in_bins(rows)
+    shared = kinds_of_every_share(rows)
+    of_image = hidden.drop_duplicates("stem").groupby("bin").share.agg(["mean", "count"])
+    hidden = hidden.assign(share=hidden.bin.map(of_image["mean"]).round(3), images=hidden.bin.map(of_image["count"]))
     of_kinds = _recall(
-        hidden.assign(share=middle.astype(float).round(3)), ["method", "without", "share", "kind", "seed"]
+        hidden[hidden.kind.isin(shared)], ["method", "without", "share", "seed", "images", "kind"]
+    ).assign(kinds=", ".join(shared))
+    keys = ["method", "without", "share", "seed", "images", "kinds"]
+    return of_kinds.groupby(keys, sort=False).recall.mean().reset_index()
+
+
+def kinds_of_every_share(rows: pd.DataFrame) -> list[str]:
+    """The kinds of hidden ribs and processes that every bin of ``SHARES`` with hidden bones holds."""
+    hidden = _in_bins(rows)
+    bins = hidden[hidden.bones > 0].groupby("kind", sort=False).bin.nunique()
+    return list(bins[bins == hidden.bin.nunique()].index)
+
+
+def _in_bins(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of hidden ribs and processes, with the number of their bin of ``SHARES``."""
+    hidden = rows[(rows.kind != SEEN) & (rows["class"] != "lump")]
+    return hidden.assign(bin=pd.cut(hidden.share, list(SHARES), labels=False, include_lowest=True))
+
+
+class DoseEffect(NamedTuple):
+    """How recall of hidden bones changes from the smallest share that is hidden to the largest, in points."""
+
+    change: float
+    """Mean over methods and seeds, whole networks."""
+    low: float
+    """Limits of its 95 % bootstrap interval over the images, which all methods and seeds share."""
+    high: float
+
+
+def dose_effect(rows: pd.DataFrame, draws: int = 2000, seed: int = 0) -> DoseEffect | None:
+    """Of ``recall_by_share``'s first and last bin; None where there are not two."""
+    hidden = _in_bins(rows[rows["without"] == WHOLE])
+    hidden = hidden[hidden.kind.isin(kinds_of_every_share(rows))]
+    if hidden.bin.nunique() < 2:
+        return None
+    random = np.random.default_rng(seed)
+    first, last = (
+        _recall_of_bin(hidden[hidden.bin == at], draws, random) for at in (hidden.bin.min(), hidden.bin.max())
     )
-    return of_kinds.groupby(["method", "without", "share", "seed"], sort=False).recall.mean().reset_index()
+    change = last - first
+    low, high = np.nanpercentile(change[1:], [2.5, 97.5])
+    return DoseEffect(float(change[0]), float(low), float(high))
+
+
+def _recall_of_bin(hidden: pd.DataFrame, draws: int, random: np.random.Generator) -> np.ndarray:
+    """Recall in percent of the images of a bin as they are, then of each draw of as many of them, (1 + draws)."""
+    sums = hidden.pivot_table(
+        index="stem", columns=["method", "seed", "kind"], values=["pixels", "found_pixels"], aggfunc="sum", fill_value=0
+    )
+    images = len(sums)
+    weights = np.vstack([np.ones(images), random.multinomial(images, np.full(images, 1 / images), size=draws)])
+    pixels, found = weights @ sums["pixels"].to_numpy(), weights @ sums["found_pixels"].to_numpy()
+    return (100 * found / np.where(pixels > 0, pixels, np.nan)).mean(axis=1)
 
 
 def _recall(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from sadanet_lab.metrics.claims import IDLE
+from sadanet_lab.metrics.claims import IDLE, SmallEffect
 from sadanet_lab.metrics.scores import BONE_AVERAGE, scores_of
 from sadanet_lab.spine.classes import BONES
 from sadanet_lab.studies.run_scores import Label, method_label
 from sadanet_lab.training.runs import Run
 
 LOST = tuple(f"lost_{name}" for name in BONES)
+MOVED = ("moved", *(f"moved_{name}" for name in BONES))
 COLUMNS = ("method", "module", "seed", "dice", "without", "lost", *LOST, "gamma", "one_hot_percent")
 
 
@@ -35,10 +36,11 @@ def dice_lost(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
 
 
 def summarise(lost: pd.DataFrame) -> pd.DataFrame:
-    """``dice_lost`` over seeds: method, module, means of lost, ``LOST``, gamma and one_hot_percent; sd of lost (NaN of
-    one seed), seeds."""
-    grouped = lost.groupby(["method", "module"], sort=False)
-    means = grouped[["lost", *LOST, "gamma", "one_hot_percent"]].mean()
+    """``dice_lost`` over seeds: method, module, means of lost, ``LOST``, gamma and one_hot_percent, ``MOVED``: means of
+    the size of lost and ``LOST``, whichever way; sd of lost (NaN of one seed), seeds."""
+    moved = lost[["lost", *LOST]].abs().set_axis(list(MOVED), axis=1)
+    grouped = pd.concat([lost, moved], axis=1).groupby(["method", "module"], sort=False)
+    means = grouped[["lost", *LOST, *MOVED, "gamma", "one_hot_percent"]].mean()
     return means.assign(sd=grouped.lost.std(), seeds=grouped.seed.count()).reset_index()
 
 
@@ -48,11 +50,14 @@ def are_small(table: pd.DataFrame) -> pd.Series:
 
 
 def are_idle(table: pd.DataFrame) -> pd.Series:
-    """Of ``summarise``: whether that is so of every single bone too: moves of two bones may cancel in the mean."""
-    return are_small(table) & (table[list(LOST)].abs() < IDLE).all(axis=1)
+    """Of ``summarise``: whether that is so in the usual seed, and of every single bone too: in the mean, moves of two
+    bones, or seeds, may cancel."""
+    return (table[list(MOVED)] < IDLE).all(axis=1)
 
 
-def lost_by_module(lost: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """(method, module) -> mean Dice lost without it; for ``claims.withhold_idle``."""
+def small_effects(lost: pd.DataFrame) -> dict[tuple[str, str], SmallEffect]:
+    """(method, module) -> effect, of ``are_small`` modules; for ``claims.withhold_idle``."""
     table = summarise(lost)
-    return dict(zip(zip(table.method, table.module, strict=True), table.lost, strict=True))
+    table = table.assign(idle=are_idle(table))[are_small(table)]
+    effects = [SmallEffect(float(lost), bool(idle)) for lost, idle in zip(table.lost, table.idle, strict=True)]
+    return dict(zip(zip(table.method, table.module, strict=True), effects, strict=True))

@@ -95,7 +95,7 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
     the seeds.
     """
     if recall.empty:
-        return style.empty("Nothing to draw: no runs whose hidden bones are known.")
+        return style.empty("Nothing to draw: no kind of hidden bone that every share has.")
     names = list(recall.method.unique())
     columns = min(4, len(names))
     figure, axes = style.panels(-(-len(names) // columns), columns, 1.45 * -(-len(names) // columns) + 0.7,
@@ -121,11 +121,17 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
     figure.supylabel("recall of hidden ribs and processes (%)")
     style.note(
         figure,
-        "Points: bins of the share of the spine's bones that is hidden, each at its mean. Recall is the mean over the "
-        f"kinds of hidden bones, all test images; {style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to "
-        "highest.",
+        "Points: bins of the share of the spine's bones that is hidden, each at its mean ("
+        f"{', '.join(str(n) for n in recall.drop_duplicates('share').sort_values('share').images)} images). Recall is "
+        f"the mean over the kinds of hidden bone that every bin has ({_called(recall.kinds.iloc[0])}); "
+        f"{style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest seed: how sure the images make "
+        "it is told below.",
     )
     return figure
+
+
+def _called(kinds: str) -> str:
+    return ", ".join(KINDS[kind] for kind in kinds.split(", "))
 
 
 def response_markdown(table: pd.DataFrame) -> str:

@@ -54,7 +54,10 @@ def _markdown_of_numbers(table: pd.DataFrame, form: str = "{:.2f}") -> str:
 
 
 def differences_markdown(table: pd.DataFrame) -> str:
-    """``statistics.differences_to`` as Markdown: the primary comparisons in full, then the exploratory ones."""
+    """``statistics.differences_to`` as Markdown: the primary comparisons in full, then the exploratory ones.
+
+    With the remarks of ``claims.withhold_idle``, where it has been asked.
+    """
     if table.empty:
         return "n/a: there are no two methods to compare."
     minus = f"{table.method.iloc[0]} minus"
@@ -69,7 +72,8 @@ def differences_markdown(table: pd.DataFrame) -> str:
             "p (Holm)": first.p_corrected.map(p_told),
             "Smallest to be found": _told(first, "smallest", ".2f"),
             "p of equivalence (Holm)": first.p_equivalent_corrected.map(p_told),
-            "Verdict": first.verdict,
+            "Verdict": first.verdict
+            + (first.remark.map(lambda said: said and f"; {said}") if "remark" in first else ""),
         }
     )
     cells = _told(rest, "difference", "+.2f") + " (" + _spans(rest) + "; " + _told(rest, "smallest", ".2f") + ")"

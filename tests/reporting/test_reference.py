@@ -97,9 +97,9 @@ class TestRecomputed:
 
     def test_its_claims_with_intervals_and_corrected_p(self, folder, notebook, name, printed, label):
         judged = judged_of(folder, notebook)
-        lost = knockouts.lost_by_module(knockouts.dice_lost(judged)) if printed == "II" else None
+        small = knockouts.small_effects(knockouts.dice_lost(judged)) if printed == "II" else None
         counts = run_scores.counts_by_label(judged, label)
-        compared, verdicts = claims.check(printed, counts, published_scores(printed), lost=lost)
+        compared, verdicts = claims.check(printed, counts, published_scores(printed), small=small)
         assert_same_csv(folder, f"{name}_claims", compared)
         assert_same_text(folder, f"{name}_claims", tables.claims_markdown(verdicts, compared))
         assert content(folder, notebook)["findings"]["claims"] == verdicts.set_index("said").verdict.to_dict()
@@ -110,7 +110,7 @@ def test_differences(folder, notebook, name, printed, label):
     judged = judged_of(folder, notebook)
     found = statistics.differences_to(claims.REFERENCES[printed], run_scores.counts_by_label(judged, label))
     if printed == "II":
-        found = claims.withhold_idle(found, knockouts.lost_by_module(knockouts.dice_lost(judged)))
+        found = claims.withhold_idle(found, knockouts.small_effects(knockouts.dice_lost(judged)))
     assert_same_csv(folder, f"{name}_differences", found)
     assert_same_text(folder, f"{name}_differences", tables.differences_markdown(found))
 
@@ -248,9 +248,10 @@ def test_runs_kept_as_they_get_ready_are_those_frozen_and_are_not_trained_where_
     reproduced, frozen, tmp_path
 ):
     results, _ = reproduced
-    names = keep_runs("smoke", results, tmp_path)
+    names, left_out = keep_runs("smoke", results, tmp_path)
+    assert left_out == []
     assert names == sorted(path.name for path in (frozen / "runs").iterdir())
-    assert keep_runs("smoke", results, tmp_path) == []
+    assert keep_runs("smoke", results, tmp_path) == ([], [])
     freeze(results.with_name("as_reproduced") / "phantom-smoke", results / "runs", tmp_path)
     files = [path for path in frozen.rglob("*") if path.is_file()]
     for path in files:
@@ -271,7 +272,7 @@ def test_runs_on_other_data_are_not_kept(frozen, tmp_path):
     shutil.copytree(run.folder, folder)
     (folder / "recipe.json").write_text(recipe.model_dump_json())
     complete(folder, recipe.digest, record_files())
-    assert keep_runs("smoke", tmp_path, tmp_path / "kept") == []
+    assert keep_runs("smoke", tmp_path, tmp_path / "kept") == ([], [])
     assert not (tmp_path / "kept").exists()
 
 

@@ -60,10 +60,18 @@ class TestKnockouts:
         assert found.sd["GCA"] == pytest.approx(np.std([10, 25], ddof=1))
         assert found.seeds["GCA"] == 2
 
-    def test_each_module_of_a_method_stands_for_itself(self):
+    def test_modules_without_which_the_mean_stays_are_told_each_for_itself(self):
         lost = knockouts.dice_lost([with_modules(0, 40, 50), with_modules(1, 25, 50)], label)
-        expected = {("SADANet", "GCA"): pytest.approx(17.5), ("SADANet", "SCA"): pytest.approx(0)}
-        assert knockouts.lost_by_module(lost) == expected
+        assert knockouts.small_effects(lost) == {("SADANet", "SCA"): (pytest.approx(0), True)}
+
+    def test_a_module_whose_moves_cancel_over_bones_or_seeds_is_not_idle(self):
+        """SCA helps ribs as much as it harms lumps, GCA helps in one seed as much as it harms in the other."""
+        columns = ["method", "module", "seed", "lost", "lost_rib", "lost_thoracic_process", "lost_lump"]
+        rows = [("A", "SCA", 0, 0, 2, 0, -2), ("A", "SCA", 1, 0, 2, 0, -2), ("A", "GCA", 0, 1, 1, 1, 1),
+                ("A", "GCA", 1, -1, -1, -1, -1), ("A", "PAM", 0, 0.01, 0.05, 0, -0.02)]  # fmt: skip
+        lost = pd.DataFrame(rows, columns=columns).assign(gamma=1.0, one_hot_percent=0.0)
+        idle = {module: effect.idle for (_, module), effect in knockouts.small_effects(lost).items()}
+        assert idle == {"SCA": False, "GCA": False, "PAM": True}
 
     def test_a_module_that_does_harm_is_not_idle(self):
         lost = knockouts.dice_lost([StoredRun("A", attention=attention(("GCA", 1, 0)), whole=(40, 60, 60),
@@ -143,6 +151,42 @@ class TestHiddenBones:
         assert recall.share[""] == pytest.approx(0.4)
         assert recall.recall[""] == pytest.approx((50 + 90) / 2)
         assert recall.recall["GCA"] == pytest.approx((10 + 70) / 2)
+
+    @pytest.fixture
+    def every_kind_its_own(self):
+        """Thirty images each with a small and a large share hidden. Recall goes by the kind alone; only large shares
+        hold runs of levels."""
+        tables = []
+        for number in range(60):
+            kinds = {"pair": 70, "level": 50} | ({"run": 20} if number >= 30 else {})
+            rows = [(f"{number}", "rib", kind, 2, 1, 100, found) for kind, found in kinds.items()]
+            rows.append((f"{number}", "rib", "seen", 40 if number < 30 else 8, 8, 100, 90))
+            tables += rows
+        whole = pd.DataFrame(tables, columns=HIDDEN_COLUMNS)
+        stored = StoredRun("A", hidden=whole, hidden_without=whole[:0].assign(without=""))
+        return hidden_bones.hidden_rows([stored], label)
+
+    def test_recall_that_goes_by_the_kind_alone_does_not_change_with_the_share(self, every_kind_its_own):
+        recall = hidden_bones.recall_by_share(every_kind_its_own)
+        assert recall.recall.tolist() == [60, 60]
+        assert recall.images.tolist() == [30, 30]
+        assert set(recall.kinds) == {"pair, level"}
+        assert hidden_bones.dose_effect(every_kind_its_own) == (0, 0, 0)
+
+    def test_the_dose_s_interval_is_that_of_the_images(self, every_kind_its_own):
+        """Against the normal interval of the difference of two means of thirty images each."""
+        random, rows = np.random.default_rng(0), every_kind_its_own
+        rows["found_pixels"] = np.where(rows.kind == "pair", random.integers(20, 80, len(rows)), rows.found_pixels)
+        pairs = rows[rows.kind == "pair"].assign(large=rows.share > 0.15)
+        means = pairs.groupby("large").found_pixels.agg(["mean", "var"])
+        change = (means["mean"][True] - means["mean"][False]) / 2  # of the two kinds the other stands still
+        width = 1.96 * np.sqrt(means["var"].sum() / 30) / 2
+        found = hidden_bones.dose_effect(rows)
+        assert found.change == pytest.approx(change)
+        assert (found.low, found.high) == pytest.approx((change - width, change + width), abs=0.15 * width)
+
+    def test_of_one_share_there_is_no_dose(self, rows):
+        assert hidden_bones.dose_effect(rows) is None
 
     def test_a_module_s_response_is_what_its_removal_costs(self, rows):
         response = hidden_bones.modules_response(rows).set_index("kind").added

@@ -103,7 +103,7 @@ def test_differences_are_told_by_their_verdicts_and_by_nothing_else():
     told = scores.differences(differences({"A": "undecided", "B": "no verdict: idle"}))
     assert told == (
         "In mean bone Dice SADANet is undecided against A, without a verdict against B, for an attention module in "
-        "which they differ moves Dice by less than 0.1 points (5 seeds, 300 test images); where undecided, "
+        "which they differ moves no bone's Dice by 0.1 points (5 seeds, 300 test images); where undecided, "
         "0.80 points (A) would have been found with 80 % power."
     )
 

@@ -8,7 +8,7 @@ from sadanet_lab.studies import table3
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions import angles, attention, costs, training
 from sadanet_lab.studies.curve_agreement import COLUMNS
-from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC
+from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC, DoseEffect
 from sadanet_lab.studies.robustness import over_seeds
 
 NO_RUNS = " nothing can be said: there are no runs that methods may be judged by."
@@ -56,13 +56,15 @@ def test_hidden_bones_by_kind():
 
 def test_hidden_bones_by_dose():
     rows = [("A", 0.1, 60.0), ("A", 0.4, 40.0), ("B", 0.1, 50.0), ("B", 0.4, 55.0)]
-    table = pd.DataFrame(rows, columns=["method", "share", "recall"]).assign(without="", seed=0)
-    assert attention.doses(table) == (
-        "From 10 % of the bones hidden to 40 % the recall of hidden ribs and processes changes by -20.0 (A) to +5.0 "
-        "(B) points; it falls in 1 of 2 methods (1 seed)."
+    table = pd.DataFrame(rows, columns=["method", "share", "recall"]).assign(without="", seed=0, images=[9, 7] * 2)
+    assert attention.doses(table, DoseEffect(-7.5, -9, -6)) == (
+        "From 10 % of the bones hidden to 40 % the recall of hidden ribs and processes falls: -7.5 points in the mean "
+        "over 2 methods and 1 seed (95 % interval over the 9 and 7 images: -9.0 to -6.0), -20.0 (A) to +5.0 (B)."
     )
-    assert attention.doses(table[:1]).startswith("One share alone is hidden")
-    assert attention.doses(table[:0]).endswith(NO_RUNS)
+    assert "neither falls nor rises for certain" in attention.doses(table, DoseEffect(-7.5, -16, 1))
+    assert "processes rises: +3.0" in attention.doses(table, DoseEffect(3, 1, 5))
+    assert attention.doses(table[:1], None).startswith("One share alone is hidden")
+    assert attention.doses(table[:0], None).endswith(NO_RUNS)
 
 
 def test_what_modules_add_to_hidden_bones():

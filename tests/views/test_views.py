@@ -174,7 +174,9 @@ def test_a_dot_is_filled_where_one_is_above_or_below_and_nowhere_else(gain, nois
 
 
 def test_where_attention_is_idle_this_stands_in_the_verdict_s_place():
-    found = claims.withhold_idle(planted(0.05).replace("UNet", "DANet"), {("SADANet", "SCA"): 0.01})
+    found = claims.withhold_idle(
+        planted(0.05).replace("UNet", "DANet"), {("SADANet", "SCA"): claims.SmallEffect(0.01, True)}
+    )
     assert rows_of(tables.differences_markdown(found))[2][-1].startswith("no verdict: SADANet loses +0.01 without SCA")
     assert "DANet: no verdict" in comparisons.differences(found).axes[0].get_yticklabels()[0].get_text()
 

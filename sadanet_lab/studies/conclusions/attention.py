@@ -10,7 +10,7 @@ from sadanet_lab.studies import knockouts as study
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted
-from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC, WHOLE
+from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC, WHOLE, DoseEffect
 from sadanet_lab.training.evaluation import ONE_HOT
 
 KINDS = {"seen": "seen", "pair": "one of a pair hidden", "level": "whole levels hidden", "run": "runs of levels hidden"}
@@ -51,10 +51,10 @@ def kinds(recall: pd.DataFrame) -> str:
     return sentence(f"recall of whole networks ({counted(whole.seed.nunique(), 'seed')}) {'; '.join(each)}")
 
 
-def doses(recall: pd.DataFrame) -> str:
-    """Of ``hidden_bones.recall_by_share``: what more hidden bones cost whole networks."""
+def doses(recall: pd.DataFrame, effect: DoseEffect | None) -> str:
+    """Of ``hidden_bones.recall_by_share`` and ``dose_effect``: what more hidden bones cost whole networks."""
     whole = recall[recall["without"] == WHOLE].dropna(subset="recall")
-    if whole.share.nunique() < 2:
+    if effect is None:
         return (
             no_runs("the share of bones that is hidden")
             if whole.empty
@@ -63,11 +63,13 @@ def doses(recall: pd.DataFrame) -> str:
     low, high = whole.share.min(), whole.share.max()
     means = whole.groupby(["method", "share"]).recall.mean().unstack()
     changes = (means[high] - means[low]).dropna()
-    seeds = counted(whole.seed.nunique(), "seed")
+    images = " and ".join(str(whole[whole.share == at].images.iloc[0]) for at in (low, high))
+    falls = "falls" if effect.high < 0 else "rises" if effect.low > 0 else "neither falls nor rises for certain"
     return sentence(
         f"from {100 * low:.0f} % of the bones hidden to {100 * high:.0f} % the recall of hidden ribs and processes "
-        f"changes by {extremes(changes, '{:+.1f}')} points; it falls in {(changes < 0).sum()} of "
-        f"{counted(len(changes), 'method')} ({seeds})"
+        f"{falls}: {effect.change:+.1f} points in the mean over {counted(len(changes), 'method')} and "
+        f"{counted(whole.seed.nunique(), 'seed')} (95 % interval over the {images} images: {effect.low:+.1f} to "
+        f"{effect.high:+.1f}), {extremes(changes, '{:+.1f}')}"
     )
 
 

@@ -55,7 +55,7 @@ def sweep(long: pd.DataFrame, profile: str) -> str:
 
 
 def differences(table: pd.DataFrame) -> str:
-    """Of ``statistics.differences_to``: the verdicts of its primary comparisons."""
+    """Of ``statistics.differences_to``, or ``claims.withhold_idle`` of it: the verdicts of its primary comparisons."""
     if table.empty:
         return no_runs("differences to other methods")
     primary = table[table.role == PRIMARY]
@@ -76,14 +76,16 @@ def differences(table: pd.DataFrame) -> str:
     if len(withheld):
         told.append(
             f"without a verdict against {join(withheld.other)}, for an attention module in which they differ moves "
-            f"Dice by less than {IDLE:g} points"
+            f"no bone's Dice by {IDLE:g} points"
         )
+    remarks = [f"beside {row.other}, {row.remark}" for row in primary.itertuples() if getattr(row, "remark", "")]
     missed = primary[primary.verdict == "undecided"].set_index("other").smallest.dropna()
     return sentence(
         f"in mean bone Dice {method} is {', '.join(told)} ({of})",
         f"where undecided, {extremes(missed, '{:.2f} points')} would have been found with 80 % power"
         if len(missed)
         else "",
+        *remarks,
     )
 
 
