@@ -80,7 +80,8 @@ def by_size(
 
     networks: (name, run of a method with either equation). Each sample's picture, as the run's network takes it, is cut
     into tiles of each size (height, width) in pixels that fill it side by side, so that every size sees the same
-    pixels; none: see ``sizes_of``. SADANet's SAA, which runs in training only, is run too.
+    pixels; none: see ``sizes_of``. A margin that the recipe adds is no part of the picture here, unlike in testing.
+    SADANet's SAA, which runs in training only, is run too.
 
     Columns network, equation, height, width, stem, tiles, one_hot (share of the rows), relative_entropy (mean), gap
     (median over the rows of the largest energy minus the second: what the softmax is e to the power of).
