@@ -7,6 +7,7 @@ seed of ``choice_seeds``. So a new method, lambda or notebook is known here with
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -119,6 +120,12 @@ def plan_trainings(notebooks: Iterable[PlannedNotebook], profile: str) -> dict[s
     """Name -> each training that any of the notebooks needs, those of notebooks that go first in front."""
     ordered = sorted(notebooks, key=lambda notebook: not notebook.goes_first)
     return {training.name: training for notebook in ordered for training, _ in notebook.jobs(profile, [0])}
+
+
+def trainings_of_tables(profile: str) -> Counter[str]:
+    """Method -> its trainings for Tables I, II and IV and one seed, as their notebooks plan them."""
+    tables = [notebook for stem, notebook in plan_notebooks().items() if re.search(r"_table[124]_", stem)]
+    return Counter(training.method for training in plan_trainings(tables, profile).values())
 
 
 def graph_folder(results: str, data: str, profile: str) -> str:

@@ -1,6 +1,6 @@
 """How fast stored runs were trained and tested, and what all of the paper's tables would take at that rate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 import torch
@@ -10,9 +10,6 @@ from sadanet_lab.studies.complexity import macs, training_step
 from sadanet_lab.training.profiles import find_profile
 from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.runs import Run
-
-JOBS = {"sadanet": 1 + 6}
-"""Trainings of a method for Tables I to IV and one seed: one, and SADANet once for each lambda."""
 
 
 def step_flops(recipe: Recipe) -> int:
@@ -25,17 +22,18 @@ def step_flops(recipe: Recipe) -> int:
         return 2 * recipe.batch * macs(training_step(network, methods.find_method(recipe.method)), patch)
 
 
-def speeds(runs: Iterable[Run], gpu_teraflops: float) -> pd.DataFrame:
-    """One row per run: what was measured, and the hours of all its method's trainings for Tables I to IV with one seed.
+def speeds(runs: Iterable[Run], trainings: Mapping[str, int], gpu_teraflops: float) -> pd.DataFrame:
+    """One row per run: what was measured, and the hours of all its method's trainings.
 
-    gpu_teraflops: what a GPU is assumed to sustain. Columns method, device, seconds_per_step, step_gigaflop,
-    gigaflops (sustained here), seconds_per_image (of testing, with all scores), hours_here (measured steps times the
-    profile's iterations, without testing), hours_gpu (counted operations at the assumed rate).
+    trainings: method -> how many. gpu_teraflops: what a GPU is assumed to sustain. Columns method, device,
+    seconds_per_step, step_gigaflop, gigaflops (sustained here), seconds_per_image (of testing, with all scores),
+    hours_here (measured steps times the profile's iterations and the trainings, without testing), hours_gpu (counted
+    operations at the assumed rate).
     """
     rows = []
     for run in runs:
         recipe, took = run.recipe, run.environment
-        steps = find_profile(recipe.profile)["iterations"] * JOBS.get(recipe.method, 1)
+        steps = find_profile(recipe.profile)["iterations"] * trainings[recipe.method]
         seconds, flops = took["training_seconds"] / recipe.iterations, step_flops(recipe)
         rows.append(
             {

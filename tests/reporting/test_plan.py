@@ -7,8 +7,15 @@ from click.testing import CliRunner
 from sadanet_lab.cli import main
 from sadanet_lab.cli.graph import show_progress
 from sadanet_lab.errors import BadInput
-from sadanet_lab.methods import table_methods
-from sadanet_lab.reporting.plan import PlannedNotebook, Training, check_settings, plan_trainings
+from sadanet_lab.methods import registry, table_methods
+from sadanet_lab.reporting.plan import (
+    PlannedNotebook,
+    Training,
+    check_settings,
+    plan_notebooks,
+    plan_trainings,
+    trainings_of_tables,
+)
 
 
 def notebook(path, parameters, **metadata):
@@ -55,6 +62,11 @@ def test_trainings_are_shared_and_those_of_notebooks_that_go_first_come_first(tm
     late = notebook(tmp_path / "a.ipynb", 'methods = ["fpn", "unet"]')
     first = notebook(tmp_path / "b.ipynb", 'methods = ["unet"]', sadanet={"first": True})
     assert list(plan_trainings([late, first], "quick")) == ["unet", "fpn"]
+
+
+def test_tables_i_to_iv_take_each_method_once_and_sadanet_once_for_each_lambda():
+    lambdas = plan_notebooks()["04_table4_lambda_sweep"].parameters["lambdas"]
+    assert trainings_of_tables("quick") == dict.fromkeys(registry(), 1) | {"sadanet": len(lambdas)}
 
 
 def test_a_notebook_of_verdicts_trains_only_where_runs_may_be_judged_by(tmp_path):

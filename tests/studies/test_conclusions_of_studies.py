@@ -129,7 +129,7 @@ def test_what_table_iii_has_beyond_the_text():
     here = pd.DataFrame({"method": ["sadanet"], "head": ["text"], "paper_macs": [(published.flops_giga - 2) * 1e9],
                          "parameters": [(published.params_million - 1) * 1e6]})  # fmt: skip
     told = costs.beyond_the_text(here)
-    assert told.startswith("The row SADANet has 2.00 G operations and 1.00 M parameters beyond the text; ")
+    assert told.startswith("The row SADANet has 2.00 G multiply-adds and 1.00 M parameters beyond the text; ")
     assert told.endswith(f"{9 * 3072 * 512 * 64**2 / 1e9:.2f} G and {9 * 3072 * 512 / 1e6:.2f} M.")
 
 
@@ -137,8 +137,8 @@ def test_position_attention_over_criss_cross_attention():
     rows = [("PAM", 256, 6, 8), ("SCA x 2", 256, 3, 4), ("PAM", 2048, 50, 30), ("SCA x 2", 2048, 5, 3)]
     table = pd.DataFrame([*rows, ("GCA", 256, 1, 1)], columns=["attention", "image_height", "macs", "peak_bytes"])
     told = costs.attention(table)
-    assert "2.0 times its operations and 2.0 times its memory at 256 pixels" in told
-    assert "10.0 times its operations and 10.0 times its memory at 2,048 pixels" in told
+    assert "2.0 times its multiply-adds and 2.0 times its memory at 256 pixels" in told
+    assert "10.0 times its multiply-adds and 10.0 times its memory at 2,048 pixels" in told
 
 
 def test_speed():

@@ -30,7 +30,7 @@ def beyond_the_text(costs: pd.DataFrame) -> str:
     operations, parameters = undocumented_cost(costs)
     weights = 9 * 3072 * 512
     return sentence(
-        f"the row SADANet has {operations:.2f} G operations and {parameters:.2f} M parameters beyond the text",
+        f"the row SADANet has {operations:.2f} G multiply-adds and {parameters:.2f} M parameters beyond the text",
         f"a 3 x 3 convolution from 3072 to 512 channels has {weights * 64 * 64 / 1e9:.2f} G and {weights / 1e6:.2f} M",
     )
 
@@ -50,7 +50,8 @@ def attention(costs: pd.DataFrame) -> str:
     wide = costs.pivot(index="image_height", columns="attention", values=["macs", "peak_bytes"])
     ratio = wide.xs("PAM", axis=1, level=1) / wide.xs("SCA x 2", axis=1, level=1)
     told = [
-        f"{row.macs:.1f} times its operations and {row.peak_bytes:.1f} times its memory at {height:,} pixels of height"
+        f"{row.macs:.1f} times its multiply-adds and {row.peak_bytes:.1f} times its memory at {height:,} pixels "
+        "of height"
         for height, row in ratio.iloc[[0, -1] if len(ratio) > 1 else [0]].iterrows()
     ]
     return sentence(f"beside SCA applied twice, PAM takes {', '.join(told)}")
