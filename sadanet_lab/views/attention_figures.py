@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.colors import ListedColormap, LogNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import ConnectionPatch
 from matplotlib.patheffects import withStroke
+from scipy import ndimage
 
 from sadanet_lab.spine.curve_angles import measure_curves
 from sadanet_lab.spine.levels import largest_span
@@ -22,6 +23,8 @@ EVEN, MOST = 1, 1000
 """Limits of the attention's scale, in times what each cell would get if all got the same."""
 KEYS = ListedColormap(["#3B1F5B", "#7A5195", "#BC8FBF", "#EFE3EF"])
 """SAA's four keys: nothing ties them to the classes, so they have none of their colours."""
+CHANGED = "#E7298A"
+"""A pixel whose class changes: no class has this colour."""
 Place = tuple[int, int]
 
 
@@ -115,6 +118,48 @@ def mark(axis: Axes, place: Place, name: str = "") -> None:
         name, (column, row), (5, 0), textcoords="offset points", color="white", fontsize=style.SMALL, va="center",
         fontweight="bold", path_effects=edge,
     )  # fmt: skip
+
+
+def knockouts_figure(maps: Mapping[str, AttentionMaps], without: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """One image, one row: each network's label map, and the pixels whose class changes without each attention module.
+
+    maps: title -> maps, all of one image; without: title -> of ``attention_maps.labels_without``.
+    """
+    maps = {title: found for title, found in maps.items() if without[title]}
+    if not maps:
+        return style.empty("Nothing to draw: no network with attention that runs in testing.")
+    tall, wide = next(iter(maps.values())).image.shape
+    columns = sum(1 + len(without[title]) for title in maps)
+    panel = (style.TWO_COLUMNS - 0.5) / max(columns, 8) - 0.06
+    figure, axes = style.panels(1, columns, panel * tall / wide + 1.05)
+    places = iter(axes[0])
+    for title, found in maps.items():
+        axis = next(places)
+        axis.imshow(overlay(found.image, found.labels))
+        axis.set_title("label map", fontsize=style.SMALL)
+        axis.set_ylabel(title, fontsize=8, fontweight="bold")
+        for module, labels in without[title].items():
+            share, shown = changed_pixels(found.labels, labels)
+            axis = next(places)
+            axis.imshow(found.image, cmap="gray", vmin=0, vmax=255)
+            axis.imshow(np.where(shown[..., None], to_rgba(CHANGED), 0.0))
+            axis.set_title(f"without {module}:\n{100 * share:.1f} %", fontsize=style.SMALL)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    style.note(
+        figure,
+        f"n = 1 image, {style.counted(len(maps), 'network')}. Pink, and percent: pixels that get another class where "
+        "one attention module is taken out of the trained network (drawn a little larger than they are). SAA runs in "
+        "training only and cannot be taken out.",
+    )
+    return figure
+
+
+def changed_pixels(labels: np.ndarray, others: np.ndarray) -> tuple[float, np.ndarray]:
+    """(share of the pixels whose class differs, where, drawn thick enough to be seen: outlines are a pixel wide)."""
+    changed = labels != others
+    return float(changed.mean()), ndimage.binary_dilation(changed, iterations=max(1, round(len(changed) / 600)))
 
 
 def overview(networks: Mapping[str, AttentionMaps], pixel: tuple[float, float]) -> Figure:

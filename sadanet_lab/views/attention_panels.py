@@ -10,18 +10,15 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 from PIL import Image
-from scipy import ndimage
 
 from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
 from sadanet_lab.studies.attention_maps import AttentionMaps
-from sadanet_lab.views.attention_figures import EVEN, MOST, looks_at
+from sadanet_lab.views.attention_figures import CHANGED, EVEN, MOST, changed_pixels, looks_at
 
 TALLEST = 2048
 """Rows of a picture that is sent to the browser; of larger ones every second, third ... pixel."""
 PARTNERS, LEAST = 2, 0.005
 """How many of the channels that GCA mixes into another are shown at most, and from what weight on."""
-CHANGED = "#E7298A"
-"""A pixel whose class changes: no class has this colour."""
 SHADED = (0, 0, 0, 140)
 """RGBA of cells that get less than an even spread."""
 
@@ -169,16 +166,11 @@ def _knocked_out(seen: Seen, choice: Choice) -> list[Panel]:
     labels = seen.without().get(choice.module)
     if labels is None:
         return []
-    changed = labels != seen.maps.labels
-    thick = ndimage.binary_dilation(
-        changed, iterations=max(1, round(len(changed) / 600))
-    )  # outlines are one pixel wide
+    share, shown = changed_pixels(seen.maps.labels, labels)
     return [
         _label_map("whole network", seen.maps.labels),
         _label_map(f"without {choice.module}", labels),
-        panel_of(
-            f"{100 * changed.mean():.1f} % of pixels change", to_screen(thick).astype(np.uint8), CHANGE, cells=False
-        ),
+        panel_of(f"{100 * share:.1f} % of pixels change", to_screen(shown).astype(np.uint8), CHANGE, cells=False),
     ]
 
 

@@ -106,6 +106,13 @@ def test_maps_of_one_image():
     }
     assert attention.maps(found) == "In this image, rows of GCA that look at one channel alone: 50 % in A."
     assert attention.maps({"B": found["B"]}).endswith(": no GCA here.")
+    changed = found["A"].labels.copy()
+    changed[0] = 1
+    assert attention.changes(found, {"A": {"SCA": changed, "GCA": found["A"].labels}, "B": {}}) == (
+        "In this image 0.0 % (A's GCA) to 12.5 % (A's SCA) of the pixels get another class without one module; one "
+        "image is an anecdote."
+    )
+    assert attention.changes(found, {"A": {}, "B": {}}).startswith("None of these networks")
     assert attention.measured(found) == (
         "The largest angle in this image: A not measurable, B not measurable; one image is an anecdote."
     )

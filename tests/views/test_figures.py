@@ -197,7 +197,9 @@ def test_hidden_bones_of_all_methods_and_modules_can_be_printed():
     assert "without a new module" in [text.get_text() for text in figure.legends[0].get_texts()]
     check_print(figure)
     shares = pd.concat([recall[recall.kind == "seen"].assign(share=share) for share in (0.1, 0.3)])
-    check_print(attention_effects.dose_and_response(shares))
+    figure = attention_effects.dose_and_response(shares.assign(images=[20] * len(shares), kinds="pair, level"))
+    assert "(one of a pair, a whole level)" in " ".join(figure.texts[-1].get_text().split())
+    check_print(figure)
 
 
 def test_figures_of_the_audit_and_of_few_images_can_be_printed():
@@ -240,6 +242,23 @@ def test_attention_has_one_scale_named_rows_and_keys_without_names(maps):
     labels = [axis.get_xlabel() for axis in figure.axes if "spread" in axis.get_xlabel()]
     assert labels == ["attention, times that of an even spread"]
     check_print(figure)
+
+
+def test_without_a_module_the_pixels_that_change_are_marked_where_they_are(maps):
+    labels = maps.labels.copy()
+    labels[100:110, 20:30] = (labels[100:110, 20:30] + 1) % 4
+    figure = attention_figures.knockouts_figure({"one": maps, "UNet": maps}, {"one": {"SCA": labels}, "UNet": {}})
+    whole, without = figure.axes
+    assert whole.get_ylabel() == "one"
+    assert without.get_title(loc="left") == f"without SCA:\n{100 * 100 / labels.size:.1f} %"
+    marked = without.images[1].get_array()[..., 3] > 0
+    rows, columns = np.nonzero(marked)
+    assert marked[100:110, 20:30].all()
+    assert (rows.min(), columns.min()) == (99, 19)  # a little larger than it is
+    assert marked.sum() < 2 * 100
+    check_print(figure)
+    none = attention_figures.knockouts_figure({"UNet": maps}, {"UNet": {}})
+    assert "no network with attention" in none.texts[0].get_text()
 
 
 def test_an_even_spread_is_one_on_the_scale(maps):

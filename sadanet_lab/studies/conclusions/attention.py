@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from sadanet_lab.metrics.claims import IDLE
@@ -126,6 +127,21 @@ def maps(found: Mapping[str, AttentionMaps]) -> str:
         if each.channels is not None
     ]
     return sentence(f"in this image, rows of GCA that look at one channel alone: {', '.join(told) or 'no GCA here'}")
+
+
+def changes(found: Mapping[str, AttentionMaps], without: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+    """Of the same and their ``labels_without``: how many pixels change without each attention module."""
+    shares = {
+        f"{name}'s {module}": 100 * float((labels != each.labels).mean())
+        for name, each in found.items()
+        for module, labels in without[name].items()
+    }
+    if not shares:
+        return "None of these networks has attention that runs in testing."
+    return sentence(
+        f"in this image {extremes(pd.Series(shares), '{:.1f} %')} of the pixels get another class without one module",
+        "one image is an anecdote",
+    )
 
 
 def measured(found: Mapping[str, AttentionMaps]) -> str:
