@@ -172,11 +172,6 @@ def examine_folder(root: Path) -> tuple[list[str], list[str]]:
     return problems, warnings
 
 
-def find_problems(root: Path) -> list[str]:
-    """Everything that is wrong with a dataset folder: see ``examine_folder``; an empty list if it can be used."""
-    return examine_folder(root)[0]
-
-
 def require_training_images(data: VpiFolder, count: int | None = None) -> None:
     """Raises ``BadInput`` for a folder with fewer than ``count`` images to train on; of some there is no such list."""
     if not data.train:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_image, read_mask
-from sadanet_lab.images.vpi_folder import find_problems, open_folder, require_training_images
+from sadanet_lab.images.vpi_folder import examine_folder, open_folder, require_training_images
 from sadanet_lab.spine.classes import COLOURS, rgb_to_labels
 
 
@@ -177,9 +177,9 @@ FAULTS = [
 
 @pytest.mark.parametrize("spoil", FAULTS, ids=lambda f: f.__name__)
 def test_every_fault_is_one_line_that_names_the_file_and_what_was_found(copy_of_phantoms, spoil):
-    assert find_problems(copy_of_phantoms) == []
+    assert examine_folder(copy_of_phantoms)[0] == []
     where, found = spoil(copy_of_phantoms)
-    problems = find_problems(copy_of_phantoms)
+    problems = examine_folder(copy_of_phantoms)[0]
     assert any(p.startswith(f"{where}: ") and found in p and "\n" not in p for p in problems), problems
     with pytest.raises(BadInput):
         open_folder(copy_of_phantoms)
@@ -189,12 +189,12 @@ def test_all_problems_are_found_at_once(copy_of_phantoms):
     missing_mask(copy_of_phantoms)
     empty_list(copy_of_phantoms)
     outside_the_folder(copy_of_phantoms)
-    assert len(find_problems(copy_of_phantoms)) == 3
+    assert len(examine_folder(copy_of_phantoms)[0]) == 3
 
 
 def test_a_folder_that_is_no_dataset(tmp_path):
-    assert "not a dataset folder" in find_problems(tmp_path)[0]
-    assert "no such folder" in find_problems(tmp_path / "nowhere")[0]
+    assert "not a dataset folder" in examine_folder(tmp_path)[0][0]
+    assert "no such folder" in examine_folder(tmp_path / "nowhere")[0][0]
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def only_tests(copy_of_phantoms):
 
 
 def test_a_folder_with_a_test_list_alone_is_sound_and_nothing_can_be_trained_on_it(only_tests):
-    assert find_problems(only_tests) == []
+    assert examine_folder(only_tests)[0] == []
     data = open_folder(only_tests)
     assert (len(data.train), len(data.test), len(data.val)) == (0, 1, 0)
     with pytest.raises(
@@ -222,7 +222,7 @@ def test_its_faults_are_still_found_and_an_empty_training_list_is_one(only_tests
     _, image, _ = first(only_tests, "test")
     image.unlink()
     (only_tests / "train.txt").write_text("")
-    assert [problem.split(": ")[0] for problem in find_problems(only_tests)] == [
+    assert [problem.split(": ")[0] for problem in examine_folder(only_tests)[0]] == [
         str(only_tests / "train.txt"),
         str(image),
     ]
