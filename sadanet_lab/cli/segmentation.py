@@ -96,7 +96,7 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
     check_onnx_name(out)
     run = find_run(start, results_folder(results), start=Path())
     pictures = [read_picture(entry.path).square_image for entry in find_pictures(images, out.parent / out.stem)]
-    network = adapted(run.network(), pictures, run.recipe, len(pictures))
+    network = adapted(run.network(), pictures, run.recipe)
     write_atomically(writable_folder(out.parent) / out.name, export_onnx(network, run.recipe, str(out)))
     click.echo(f"{out}: {run.recipe.method} adapted to {len(pictures)} images")
 

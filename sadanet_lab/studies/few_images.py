@@ -60,7 +60,7 @@ def scores_without_masks(data: VpiFolder) -> pd.DataFrame:
     """The same of the shipped model, taught by no mask: as it is, and adapted to ``ADAPTED_TO`` training pictures."""
     run = shipped_run()
     images = [sample.image() for sample in data.train[:ADAPTED_TO]]
-    networks = {SHIPPED: run.network(), ADAPTED: adapt(run.network(), images, run.recipe, len(images))}
+    networks = {SHIPPED: run.network(), ADAPTED: adapt(run.network(), images, run.recipe)}
     rows = []
     for start, network in networks.items():
         tables = evaluate(network, data.test, run.recipe, knock_out=False)

@@ -1,7 +1,7 @@
 """A trained network, adapted to another scanner by pictures without masks."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ from sadanet_lab.inference.segmentation import as_tensor
 from sadanet_lab.progress import progress
 
 
-def adapt(network: nn.Module, images: Iterable[np.ndarray], settings: PictureSettings, count: int) -> nn.Module:
+def adapt(network: nn.Module, images: Sequence[np.ndarray], settings: PictureSettings) -> nn.Module:
     """A copy of a network in evaluation mode whose batch norms expect what these images show; all weights stay.
 
-    Each norm's mean and variance become the means, over ``count`` images, of those of the features that reach it, as in
+    Each norm's mean and variance become the means, over the images, of those of the features that reach it, as in
     Schneider et al., NeurIPS 2020. images: grey uint8 (H, W). Raises ``BadInput`` for a network without batch norms.
     """
     network = copy.deepcopy(network)
@@ -27,7 +27,7 @@ def adapt(network: nn.Module, images: Iterable[np.ndarray], settings: PictureSet
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all pictures
         norm.train()
-    with torch.inference_mode(), progress(count, "adapting", "images") as bar:
+    with torch.inference_mode(), progress(len(images), "adapting", "images") as bar:
         for image in images:
             network(as_tensor(network_input(image, settings).picture))
             bar.update()

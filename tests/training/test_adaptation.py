@@ -42,7 +42,7 @@ def test_each_norm_has_the_mean_over_images_of_the_features_mean_and_variance():
     torch.manual_seed(0)
     network, settings = TwoLayers().eval(), shipped_run().recipe
     images = [image for image, _ in phantoms("usual", 0, 3)]
-    adapted = adapt(network, images, settings, len(images))
+    adapted = adapt(network, images, settings)
     features = [network.layer(torch.from_numpy(network_input(image, settings).picture)) for image in images]
     norm = adapted.get_submodule("norm")
     for found, of in (
@@ -58,7 +58,7 @@ def test_each_norm_has_the_mean_over_images_of_the_features_mean_and_variance():
 
 def test_a_network_without_batch_norms_is_refused():
     with pytest.raises(BadInput, match="no batch norms"):
-        adapt(nn.Conv2d(1, 4, 1), [], shipped_run().recipe, 0)
+        adapt(nn.Conv2d(1, 4, 1), [], shipped_run().recipe)
 
 
 @pytest.mark.slow
