@@ -130,6 +130,7 @@ def keep(profile: str, out: Path, results: Path | None) -> None:
 
     For a training that takes days, on machines that come and go: what is kept is committed as it gets ready. On the
     next machine `cp -r OUT/runs results/` goes on where it was: what needs tables alone trains none of these again.
+    Runs that cannot be read, or that another version evaluated, are named and left out; the exit code is then 1.
 
     Example: sadanet keep standard results/reference/standard-cpu
     """

@@ -66,7 +66,7 @@ def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
     no rows.
     """
     hidden = _in_bins(rows)
-    shared = kinds_of_every_share(rows)
+    shared = _kinds_of_every_bin(hidden)
     of_image = hidden.drop_duplicates("stem").groupby("bin").share.agg(["mean", "count"])
     hidden = hidden.assign(share=hidden.bin.map(of_image["mean"]).round(3), images=hidden.bin.map(of_image["count"]))
     of_kinds = _recall(
@@ -76,9 +76,8 @@ def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
     return of_kinds.groupby(keys, sort=False).recall.mean().reset_index()
 
 
-def kinds_of_every_share(rows: pd.DataFrame) -> list[str]:
-    """The kinds of hidden ribs and processes that every bin of ``SHARES`` with hidden bones holds."""
-    hidden = _in_bins(rows)
+def _kinds_of_every_bin(hidden: pd.DataFrame) -> list[str]:
+    """The kinds of hidden bones that every bin in a table of ``_in_bins`` holds."""
     bins = hidden[hidden.bones > 0].groupby("kind", sort=False).bin.nunique()
     return list(bins[bins == hidden.bin.nunique()].index)
 
@@ -102,7 +101,7 @@ class DoseEffect(NamedTuple):
 def dose_effect(rows: pd.DataFrame, draws: int = 2000, seed: int = 0) -> DoseEffect | None:
     """Of ``recall_by_share``'s first and last bin; None where there are not two."""
     hidden = _in_bins(rows[rows["without"] == WHOLE])
-    hidden = hidden[hidden.kind.isin(kinds_of_every_share(rows))]
+    hidden = hidden[hidden.kind.isin(_kinds_of_every_bin(hidden))]
     if hidden.bin.nunique() < 2:
         return None
     random = np.random.default_rng(seed)
