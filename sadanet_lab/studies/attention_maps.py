@@ -46,6 +46,12 @@ class AttentionMaps:
     features: Tensor | None
     """What GCA is applied to, (C, h, w)."""
 
+    @property
+    def bytes(self) -> int:
+        """Of all maps together."""
+        found = [each for value in vars(self).values() for each in (value if isinstance(value, tuple) else (value,))]
+        return sum(each.nbytes for each in found if isinstance(each, (Tensor, np.ndarray)))
+
     def cell(self, row: int, column: int) -> tuple[int, int]:
         """The grid's cell that holds a pixel of the image."""
         (height, width), (h, w) = self.image.shape, self.grid

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import cachetools
 import matplotlib.pyplot as plt
 import numpy as np
 import traitlets
@@ -24,6 +25,8 @@ from sadanet_lab.views.attention_panels import TABS, Choice, Seen, jpeg_of
 
 NONE, LAST = "nothing", "last"
 UPLOADED = "uploaded: "
+MAPS_BYTES = 3 * 2**30
+"""Of the maps that are kept: position attention's take a GiB at 512 x 2048. Two networks' are, however large."""
 
 
 class Explorer(anywidget.AnyWidget):
@@ -68,7 +71,10 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, images: Mapping[str, np.ndarray], runs: Mapping[str, Run], folder: Path):
         self._images, self._runs, self._folder = dict(images), dict(runs), Path(folder)
         self._network = lru_cache(maxsize=4)(lambda title, step: self._runs[title].network(step))
-        self._seen = lru_cache(maxsize=6)(self._computed)
+        kept: cachetools.LRUCache[Any, Seen] = cachetools.LRUCache(
+            MAPS_BYTES, lambda seen: min(seen.maps.bytes, MAPS_BYTES // 2)
+        )
+        self._seen = cachetools.cached(kept)(self._computed)
         self._picture = lru_cache(maxsize=4)(lambda title: jpeg_of(self._images[title]))
         first = next(iter(self._images))
         height, width = self._images[first].shape

@@ -135,6 +135,20 @@ def test_features_are_computed_once_an_image_and_network(explorer, monkeypatch):
         ask(explorer, image="b")
 
 
+@pytest.mark.parametrize(("room", "computed"), [(3, "aab"), (2, "aabaa"), (0.1, "aabaa")])
+def test_maps_are_kept_while_there_is_room_and_those_of_two_networks_always(
+    sadanet, danet, maps, tmp_path, monkeypatch, room, computed
+):
+    monkeypatch.setattr("sadanet_lab.views.explorer.MAPS_BYTES", int(room * maps.bytes))
+    images, seen = {"a": IMAGE, "b": IMAGE.copy()}, []
+    explorer = Explorer(images, {"one": sadanet, "other": sadanet}, tmp_path)
+    monkeypatch.setattr("sadanet_lab.views.explorer.attention_maps", lambda *given: seen.append(given) or maps)
+    for image, second in (("a", "other"), ("a", "other"), ("b", NONE), ("a", NONE), ("a", "other")):
+        ask(explorer, image=image, second=second)
+    shown = ["a", *("a" if given[2] is images["a"] else "b" for given in seen)]
+    assert "".join(shown) == computed
+
+
 def test_what_a_move_does_not_change_is_not_sent_again(explorer):
     ask(explorer, tab="keys")
     changed = []
