@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_dilation, find_objects
+from torch import nn
 
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.images.vpi_folder import Sample
@@ -17,6 +19,7 @@ from sadanet_lab.progress import progress
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import BONES, CLASSES
 from sadanet_lab.spine.curve_angles import measure_curves
+from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.run_store import kept_table
 from sadanet_lab.training.runs import Run
 from sadanet_lab.training.trainer import find_device
@@ -49,21 +52,51 @@ def robustness(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample], see
 
 def _degraded(run: Run, samples: Sequence[Sample], seed: int) -> pd.DataFrame:
     network = run.network().to(find_device("auto"))
-    cases = [(name, strength) for name, one in DEGRADATIONS.items() for strength in one.strengths]
-    rows, mean_dice = [], score_of(BONE_AVERAGE, "dice")
-    with progress(len(cases) * len(samples), f"{run.recipe.name} on degraded images", "images") as bar:
-        for name, strength in cases:
-            for number, sample in enumerate(samples):
-                rng = np.random.default_rng([seed, list(DEGRADATIONS).index(name), number])
-                image, mask = DEGRADATIONS[name].apply(sample.image(), sample.mask(), strength, rng)
-                labels = labels_of(network, image, run.recipe)
-                true, found = (measure_curves(each).largest_angle_degrees for each in (mask, labels))
-                error = np.nan if found is None or true is None else abs(found - true)
-                measurable = np.nan if true is None else float(found is not None)
-                dice = float(mean_dice(counts_array([count(mask, labels, sample.stem)]))[0])
-                rows.append((name, strength, sample.stem, dice, error, measurable))
+    tables, number_of_cases = [], sum(len(one.strengths) for one in DEGRADATIONS.values())
+    with progress(number_of_cases * len(samples), f"{run.recipe.name} on degraded images", "images") as bar:
+        for number, sample in enumerate(samples):
+            rows = []
+            for name, strength, *scores in _degraded_sample(network, run.recipe, sample, seed, number):
+                rows.append((name, strength, sample.stem, *scores))
                 bar.update()
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            tables.append(pd.DataFrame(rows, columns=list(COLUMNS)))
+    return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
+
+
+def _degraded_sample(network: nn.Module, recipe: Recipe, sample: Sample, seed: int, number: int) -> Iterator[tuple]:
+    """(degradation, strength, dice, angle_error, measurable) of each."""
+    clean, true = (sample.image(), sample.mask()), _Once(_angle)
+    scored = _Once(lambda image, mask: _scores(labels_of(network, image, recipe), mask, true(mask)))
+    for place, (name, one) in enumerate(DEGRADATIONS.items()):
+        for strength in one.strengths:
+            rng = np.random.default_rng([seed, place, number])
+            yield name, strength, *scored(*one.apply(*clean, strength, rng))
+
+
+class _Once:
+    """A function of pictures, asked once of each: of strength 0 all degradations are alike, of masks most."""
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function, self._known = function, {}
+
+    def __call__(self, *pictures: np.ndarray) -> Any:
+        key = tuple((each.shape, each.tobytes()) for each in pictures)
+        if key not in self._known:
+            self._known[key] = self._function(*pictures)
+        return self._known[key]
+
+
+def _angle(mask: np.ndarray) -> float | None:
+    return measure_curves(mask).largest_angle_degrees
+
+
+def _scores(labels: np.ndarray, mask: np.ndarray, true: float | None) -> tuple[float, float, float]:
+    """dice, angle_error and measurable of ``robustness``; true: the mask's angle."""
+    found = _angle(labels)
+    error = np.nan if found is None or true is None else abs(found - true)
+    measurable = np.nan if true is None else float(found is not None)
+    dice = score_of(BONE_AVERAGE, "dice")(counts_array([count(mask, labels, "")]))
+    return float(dice[0]), error, measurable
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
