@@ -1,8 +1,8 @@
 """How long the attention explorer takes from a click to the new picture: `make benchmark`. Prints, asserts nothing.
 
-SADANet at the paper's picture, 512 x 2048 pixels, on a grid of 64 x 256 cells; random weights, which cost the same. In
-the kernel alone; and, where there is Chromium, in a JupyterLab that it shows: from the time stamp of the browser's own
-event to the end of the first frame that holds the new maps.
+SADANet, alone and with DANet beside it, at the paper's picture, 512 x 2048 pixels, on a grid of 64 x 256 cells; random
+weights, which cost the same. In the kernel alone; and, where there is Chromium, in a JupyterLab that it shows: from the
+time stamp of the browser's own event to the end of the first frame that holds the new maps.
 """
 
 import statistics
@@ -30,11 +30,12 @@ sys.path.append(str(HERE.parent / "browser"))
 from servers import ARGUMENTS, CHROMIUM, Lab, open_page  # noqa: E402
 
 MOVES = 50
+SHOWN = (["sadanet"], ["sadanet", "danet"])
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-CELL = f"""import sys
-sys.path.append({str(HERE)!r})
+CELL = """import sys
+sys.path.append({here!r})
 import explorer
-explorer.full_size(["sadanet"], "saved")"""
+explorer.full_size({methods}, "saved")"""
 KEEP_TIMES = """() => {
     const explorer = document.querySelector(".attention-explorer");
     window.milliseconds = [];
@@ -53,9 +54,12 @@ KEEP_TIMES = """() => {
 
 
 def full_size(methods: list[str], folder: str) -> Explorer:
-    """The explorer of networks that were never trained, on a phantom of 512 x 2048 pixels."""
+    """The explorer of one or two networks that were never trained, on a phantom of 512 x 2048 pixels."""
     image = render(np.random.default_rng(1), draw_spine(np.random.default_rng(0), 512, 2048))
-    return Explorer({"phantom": image}, {method: run_at_full_size(method) for method in methods}, Path(folder))
+    explorer = Explorer({"phantom": image}, {method: run_at_full_size(method) for method in methods}, Path(folder))
+    if len(methods) > 1:
+        explorer.set_state({"second": methods[1], "asked": 1})
+    return explorer
 
 
 def run_at_full_size(method: str) -> SimpleNamespace:
@@ -64,10 +68,10 @@ def run_at_full_size(method: str) -> SimpleNamespace:
     return SimpleNamespace(recipe=recipe, network=lambda step=None: network, snapshots={})
 
 
-def in_the_kernel() -> list[float]:
+def in_the_kernel(methods: list[str]) -> list[float]:
     """Milliseconds of each move."""
     start = time.perf_counter()
-    explorer = full_size(["sadanet"], "saved")
+    explorer = full_size(methods, "saved")
     print(f"features, computed once: {time.perf_counter() - start:.2f} s")
     found = []
     for row in np.random.default_rng(2).permutation(2000)[:MOVES]:
@@ -77,7 +81,7 @@ def in_the_kernel() -> list[float]:
     return found
 
 
-def in_the_browser() -> list[float]:
+def in_the_browser(methods: list[str]) -> list[float]:
     """Milliseconds of each click on the image."""
     with (
         tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as home,
@@ -85,7 +89,8 @@ def in_the_browser() -> list[float]:
     ):
         folder = Path(home) / "notebooks"
         folder.mkdir()
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata=KERNEL)
+        cell = CELL.format(here=str(HERE), methods=methods)
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)], metadata=KERNEL)
         nbformat.write(notebook, folder / "explorer.ipynb")
         lab = Lab(folder, Path(home))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -123,11 +128,13 @@ def tell(where: str, milliseconds: list[float]) -> None:
 
 def main() -> None:
     print(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}; image 512 x 2048")
-    tell("kernel alone", in_the_kernel())
-    if CHROMIUM is None:
-        print("from click to picture: not measured, no Chromium")
-    else:
-        tell("from click to picture in Chromium", in_the_browser())
+    for methods in SHOWN:
+        print(*methods, sep=" beside ")
+        tell("kernel alone", in_the_kernel(methods))
+        if CHROMIUM is None:
+            print("from click to picture: not measured, no Chromium")
+        else:
+            tell("from click to picture in Chromium", in_the_browser(methods))
 
 
 if __name__ == "__main__":
