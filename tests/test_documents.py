@@ -12,9 +12,11 @@ import torch
 from sadanet_core import Backbone, SADANet
 from sadanet_lab.cli import main
 from sadanet_lab.methods import find_method
-from sadanet_lab.paths import ROOT
+from sadanet_lab.paths import ROOT, STANDARD
+from sadanet_lab.studies import knockouts, run_scores
 from sadanet_lab.training.evaluation import ONE_HOT
-from sadanet_lab.training.runs import open_run
+from sadanet_lab.training.recipe import Recipe, make_recipe
+from sadanet_lab.training.runs import list_runs, open_run
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -106,6 +108,24 @@ def test_the_table_of_quick_results_is_the_committed_one():
     for method, row in table.iterrows():
         shown = " | ".join(f"{row[each]:.1f}" for each in ("rib", "thoracic_process", "lump", "average_3_bones"))
         assert f"| {method} | {shown} |\n" in page
+
+
+def as_it_comes(recipe: Recipe) -> Recipe:
+    return make_recipe(recipe.method, recipe.profile, recipe.data, seed=recipe.seed)
+
+
+def test_what_is_told_of_standard_so_far_is_of_the_kept_runs():
+    """Mean bone Dice of each seed that every method has, their mean, and what is lost without each module."""
+    runs = [run for run in map(open_run, list_runs(STANDARD)) if run.recipe == as_it_comes(run.recipe)]
+    scores = run_scores.scores_of_runs(runs).query("region == 'average_3_bones' and metric == 'dice'")
+    dice = scores.pivot(index="method", columns="seed", values="percent").dropna(axis=1)
+    lost = knockouts.summarise(knockouts.dice_lost([run for run in runs if run.recipe.seed in dice.columns]))
+    page = (ROOT / "docs" / "results.md").read_text()
+    assert f"| | {' | '.join(f'seed {seed}' for seed in dice.columns)} | mean | lost without a module |\n" in page
+    for method, row in dice.iterrows():
+        modules = ", ".join(f"{one.module} {one.lost:z.2f}" for one in lost[lost.method == method].itertuples())
+        shown = [*(f"{value:.2f}" for value in row), f"{row.mean():.2f}", modules]
+        assert f"| {method} | {' | '.join(shown)} |\n" in page
 
 
 def test_the_times_of_training_are_those_of_committed_runs():
