@@ -8,6 +8,7 @@ MONOCHROME1 counts from white and is inverted at the end. Colour is taken where 
 """
 
 import logging
+import re
 import zlib
 from typing import BinaryIO
 
@@ -17,16 +18,18 @@ from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.content import LARGEST_FILE, grows_too_large
-from sadanet_lab.images.picture import Picture, check_size, eight_bits, one_channel, own_range
+from sadanet_lab.images.picture import ASPECT, Picture, check_size, eight_bits, one_channel, own_range
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what it would print to stderr: a fault is one line
 
 PREAMBLE = 132
 """Bytes before the first element, the last four of which are "DICM"."""
+_VALUES = re.compile(r"""'[^']*'|"[^"]*"|\d[\d.:/-]{5,}""")
+"""What in a line may be a value: what is quoted, dates and long numbers."""
 _CENTIMETRES = 3
 """DICOM's code of that unit in an ultrasound region (PS3.3, C.8.5.5.1.15)."""
 
@@ -40,16 +43,21 @@ def read(file: BinaryIO, name: str) -> Picture:
     try:
         _check_deflated(file, name)
         header = dcmread(file, stop_before_pixels=True)
-        spacing, spacing_from = _spacing(header)
-        _check(header, spacing, name)
+        source = Dataset(header)  # which, other than the header, does not hold the file
+        pixel, pixel_from = _pixel(header)
+        _check(header, pixel, name)
         file.seek(0)
-        image = _grey(dcmread(file), name)
+        return Picture(_grey(dcmread(file), name), "DICOM", pixel, pixel_from, source)
     except BadInput:
         raise
     except Exception as error:  # of a damaged file pydicom raises nearly anything
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInput(f"{name}: damaged or truncated DICOM file ({said})") from error
-    return Picture(image, "DICOM", spacing, spacing_from, Dataset(header))  # which no longer holds the file
+        raise BadInput(f"{name}: damaged or truncated DICOM file ({said_safely(error)})") from error
+
+
+def said_safely(error: Exception) -> str:
+    """What an error of pydicom's or highdicom's says, without values of the file: they may be a patient's."""
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    return said if isinstance(error, AttributeError | KeyError) else _VALUES.sub("...", said)
 
 
 def _check_deflated(file: BinaryIO, name: str) -> None:
@@ -62,10 +70,12 @@ def _check_deflated(file: BinaryIO, name: str) -> None:
     file.seek(0)
 
 
-def _check(header: Dataset, spacing: tuple[float, float] | None, name: str) -> None:
+def _check(header: Dataset, pixel: tuple[float, float] | None, name: str) -> None:
+    if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        raise BadInput(f"{name}: a DICOMDIR, which lists a medium's files; expected a picture")
     if "Rows" not in header or "Columns" not in header:
         raise BadInput(f"{name}: DICOM file without a picture ({header.SOPClassUID.name}); expected one")
-    check_size(header.Columns, header.Rows, name, spacing)
+    check_size(header.Columns, header.Rows, name, pixel)
     frames = int(header.get("NumberOfFrames") or 1)
     if frames > 1:
         raise BadInput(f"{name}: {frames} frames; expected one picture")
@@ -93,14 +103,35 @@ def _grey(dataset: Dataset, name: str) -> np.ndarray:
         lossy = meaning.startswith("YBR") or dataset.get("LossyImageCompression") == "01"
         values = one_channel(stored, name, lossy)
         return values if dataset.BitsStored == 8 else own_range(values, name)
-    values = apply_modality_lut(stored, dataset)
-    if dataset.get("VOILUTSequence") or "WindowWidth" in dataset:
+    for name_of, usual in (("RescaleSlope", 1), ("RescaleIntercept", 0)):
+        if name_of in dataset and dataset[name_of].is_empty:
+            setattr(dataset, name_of, usual)
+    values, padding = apply_modality_lut(stored, dataset), _padding(stored, dataset)
+    if dataset.get("VOILUTSequence") or _has_window(dataset):
         grey = eight_bits(apply_voi_lut(values, dataset), *_voi_range(dataset))
     elif dataset.BitsStored == 8 and dataset.PixelRepresentation == 0 and np.array_equal(values, stored):
         grey = stored
     else:
-        grey = own_range(values, name)
-    return 255 - grey if meaning == "MONOCHROME1" else grey
+        grey = own_range(values, name, shown=~padding)
+    grey = 255 - grey if meaning == "MONOCHROME1" else grey
+    return np.where(padding, np.uint8(0), grey)
+
+
+def _has_window(dataset: Dataset) -> bool:
+    """Whether the window is one: some files have its attributes empty, or of no width (PS3.3, C.11.2.1.2)."""
+    if any(name not in dataset or dataset[name].is_empty for name in ("WindowWidth", "WindowCenter")):
+        return False
+    width = float(np.atleast_1d(dataset.WindowWidth)[0])
+    return width >= 1 or (width > 0 and dataset.get("VOILUTFunction") in ("LINEAR_EXACT", "SIGMOID"))
+
+
+def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Where pixels are no picture: PixelPaddingValue, or from it to PixelPaddingRangeLimit."""
+    value = dataset.get("PixelPaddingValue")
+    if value is None:
+        return np.zeros(stored.shape, bool)
+    low, high = sorted((int(value), int(dataset.get("PixelPaddingRangeLimit") or value)))
+    return (stored >= low) & (stored <= high)
 
 
 def _voi_range(dataset: Dataset) -> tuple[float, float]:
@@ -112,8 +143,8 @@ def _voi_range(dataset: Dataset) -> tuple[float, float]:
     return float(black), float(white)
 
 
-def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, str | None]:
-    """Millimetres (from row to row, from column to column) and the attribute that says so; (None, None) if none does.
+def _pixel(header: Dataset) -> tuple[tuple[float, float] | None, str | None]:
+    """A pixel's height and width, see ``Picture.pixel``, and the attribute that says so; (None, None) if none does.
 
     PixelSpacing is what the picture shows of the body; so are the regions of an ultrasound picture, if they agree.
     ImagerPixelSpacing is that at the detector, and magnified in a radiograph.
@@ -121,14 +152,18 @@ def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, str | None]:
     regions = [
         (abs(region.PhysicalDeltaY) * 10, abs(region.PhysicalDeltaX) * 10)
         for region in header.get("SequenceOfUltrasoundRegions") or []
-        if region.PhysicalUnitsXDirection == region.PhysicalUnitsYDirection == _CENTIMETRES
+        if region.get("PhysicalUnitsXDirection") == region.get("PhysicalUnitsYDirection") == _CENTIMETRES
+        and "PhysicalDeltaX" in region
+        and "PhysicalDeltaY" in region
     ]
     found = {
         "PixelSpacing": header.get("PixelSpacing"),
         "SequenceOfUltrasoundRegions": regions[0] if len(set(regions)) == 1 else None,
         "ImagerPixelSpacing": header.get("ImagerPixelSpacing"),
+        ASPECT: header.get(ASPECT),
     }
     for attribute, value in found.items():
-        if value and len(value) == 2 and min(spacing := (float(value[0]), float(value[1]))) > 0:
-            return spacing, attribute
+        sides = [float(side) for side in np.atleast_1d(value if value is not None else [])]
+        if len(sides) == 2 and min(sides) > 0:
+            return (sides[0], sides[1]), attribute
     return None, None

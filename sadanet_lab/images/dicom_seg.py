@@ -2,12 +2,14 @@
 
 import hashlib
 import io
+import warnings
 from copy import deepcopy
 
 import highdicom as hd
 import numpy as np
 from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.config import RAISE
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
@@ -15,6 +17,7 @@ from pydicom.valuerep import DSfloat
 
 from sadanet_lab import __version__
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.dicom import said_safely
 from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.segments import SEGMENTS, Segment
 
@@ -24,28 +27,53 @@ SLICE_THICKNESS = 1.0
 """Millimetres, where the picture names none: a picture has no thickness, yet readers ask for one."""
 _MAY_LACK = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
 _MAY_LACK += ("StudyDate", "StudyTime")
-"""What every DICOM picture has, if only empty; some exports leave it out."""
+"""What every DICOM picture has, if only empty; some exports leave it out, or write what DICOM does not allow."""
+_LONGEST_NAME = 64
+"""Characters of an algorithm's name (LO)."""
+_UTF_8 = "ISO_IR 192"
 
 
 def dicom_seg(labels: np.ndarray, picture: Picture, name: str, algorithm: str) -> bytes:
     """Label map uint8 (H, W) of a DICOM picture of that size -> the bytes of a DICOM segmentation, three segments.
 
-    Patient, study and, where there is one, position are the picture's; its spacing is kept too. algorithm: which
-    network made it. Of the same picture and labels the identifiers of series and instance are the same.
-    Raises ``BadInput``, beginning with ``name``, for a picture that no segmentation can refer to.
+    Patient, study and, where there is one, position are the picture's; its spacing is kept too. What names patient and
+    study without being a value that DICOM allows is left empty; text is written as UTF-8. algorithm: which network made
+    it. Of the same picture and labels the identifiers of series and instance are the same.
+    Raises ``BadInput``, beginning with ``name``, for a picture that no segmentation can refer to; nothing of the
+    patient is in its line, nor told by a warning.
     """
     assert picture.source is not None  # the caller's to see to: of other kinds there is nothing to refer to
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries: they would print the patient's name
+        try:
+            return _bytes(_segmentation(labels, _repaired(picture), algorithm[-_LONGEST_NAME:]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # what highdicom raises
+            raise BadInput(
+                f"{name}: no DICOM segmentation can be made of this DICOM file ({said_safely(error)})"
+            ) from error
+
+
+def _repaired(picture: Picture) -> Dataset:
+    """The source as a segmentation can be made of it."""
     source = deepcopy(picture.source)
+    assert source is not None
+    source.decode()
+    source.SpecificCharacterSet = _UTF_8
     for keyword in _MAY_LACK:
-        if keyword not in source:
+        if keyword not in source or not _is_allowed(source[keyword]):
             setattr(source, keyword, None)
     source.SliceThickness = source.get("SliceThickness") or SLICE_THICKNESS
     if picture.spacing_mm is not None:
         source.PixelSpacing = [DSfloat(length, auto_format=True) for length in picture.spacing_mm]
+    return source
+
+
+def _is_allowed(element: DataElement) -> bool:
     try:
-        return _bytes(_segmentation(labels, source, algorithm))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # what highdicom raises
-        raise BadInput(f"{name}: no DICOM segmentation can be made of this DICOM file ({error})") from error
+        DataElement(element.tag, element.VR, element.value, validation_mode=RAISE)
+        return True
+    except ValueError:
+        return False
 
 
 def _segmentation(labels: np.ndarray, source: Dataset, algorithm: str) -> hd.seg.Segmentation:

@@ -50,7 +50,7 @@ def decode_picture(content: bytes, name: str) -> Picture:
         warnings.simplefilter("ignore")  # of the libraries: a fault is one line, of this program
         picture = _read(content, name)
     check_content(picture.image, name)
-    check_upright(picture.image, name, picture.spacing_mm)
+    check_upright(picture.image, name, picture.pixel)
     return picture
 
 
@@ -95,8 +95,8 @@ def _size_as_seen(picture: Image.Image, kind: str) -> tuple[int, int]:
 
 def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
     """The picture as a person sees it, turned as its file says; uint8 (H, W)."""
-    if picture.mode == "RGB" and ";16" in _raw_modes(picture):
-        raise BadInput(f"{name}: 16-bit colour image; expected 16 bits in grey, or 8 bits")  # Pillow would drop 8
+    if picture.mode in ("LA", "RGB", "RGBA") and ";16" in _raw_modes(picture):  # of which Pillow would drop 8
+        raise BadInput(f"{name}: 16-bit {kind_of(picture)}; expected 16 bits in grey alone, or 8 bits")
     from_white = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     picture.load()
     upright = ImageOps.exif_transpose(picture)

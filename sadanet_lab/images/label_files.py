@@ -8,20 +8,23 @@ import numpy as np
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images import slicer
 from sadanet_lab.images.content import read_content
-from sadanet_lab.images.picture import Picture
-from sadanet_lab.images.png import decode_mask, labels_png
+from sadanet_lab.images.picture import Picture, check_square_size, resize_labels
+from sadanet_lab.images.png import decode_mask, labels_png, pixel_of
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 
 
 def read_labels(path: Path) -> np.ndarray:
     """Label map of a file, uint8 (H, W), ids 0..3: a mask PNG (see ``png.read_mask``) or a ``.seg.nrrd``.
 
-    Told by content. Raises ``BadInput``, one line that names the file, for anything else.
+    Told by content. Where a pixel is taller than wide, or wider than tall, the label map is the one with square pixels.
+    Raises ``BadInput``, one line that names the file, for anything else.
     """
     content = read_content(Path(path), "a mask PNG or a .seg.nrrd")
     if content.startswith(slicer.MAGIC):
         return slicer.read_seg_nrrd(io.BytesIO(content), str(path))
-    return decode_mask(content, str(path))
+    labels = decode_mask(content, str(path))
+    width, height = check_square_size(labels.shape[1], labels.shape[0], str(path), pixel_of(content))
+    return resize_labels(labels, height, width)
 
 
 def label_files(
@@ -34,8 +37,8 @@ def label_files(
     calls the picture; algorithm: which network made the label map; colours: RGB of each id in the PNG.
     """
     files = {
-        "_labels.png": labels_png(labels, colours),
-        ".seg.nrrd": slicer.seg_nrrd(labels, picture.spacing_mm, picture.spacing_from),
+        "_labels.png": labels_png(labels, colours, picture.pixel),
+        ".seg.nrrd": slicer.seg_nrrd(labels, picture.pixel, picture.pixel_from),
     }
     if picture.source is None:
         return files, None

@@ -28,6 +28,8 @@ DARK, LINE = 24, 0.02
 """Greys that still count as the frame's black; share of brighter ones from which a row or column shows something."""
 MOST_UNEVEN = 16
 """Times that pixels are taller than wide, or wider than tall, at most; those of ultrasound are up to about 6 times."""
+ASPECT = "PixelAspectRatio"
+"""The DICOM attribute that gives a pixel's form and no length."""
 NEARLY_GREY = 8
 """Greys by which the three channels of a lossy file may differ: JPEG keeps colour coarsely."""
 
@@ -40,24 +42,34 @@ class Picture:
     """uint8 (H, W): at least ``SMALLEST_VPI`` pixels either way, and not all of one grey."""
     kind: str
     """PNG, TIFF, BMP, JPEG or DICOM."""
-    spacing_mm: tuple[float, float] | None = None
-    """Millimetres from row to row and from column to column; None where the file does not say."""
-    spacing_from: str | None = None
+    pixel: tuple[float, float] | None = None
+    """A pixel's height and width, in millimetres but from ``ASPECT``; None where the file says neither."""
+    pixel_from: str | None = None
     """The DICOM attribute that says it. The resolution in other files is that of print, and is not taken."""
     source: "Dataset | None" = None
     """Of DICOM: all but the pixels, patient and study among it; what a DICOM segmentation is written with."""
 
     @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """Millimetres from row to row and from column to column; None where the file does not say."""
+        return None if self.pixel_from == ASPECT else self.pixel
+
+    @property
+    def aspect(self) -> float | None:
+        """How many times as tall as wide a pixel is, where the file says that alone."""
+        return self.pixel[0] / self.pixel[1] if self.pixel and self.pixel_from == ASPECT else None
+
+    @property
     def square_image(self) -> np.ndarray:
         """The image with square pixels, as a network sees it: angles are those of the body."""
-        height, width = square_size(self.image.shape, self.spacing_mm)
+        height, width = square_size(self.image.shape, self.pixel)
         return self.image if (height, width) == self.image.shape else resize(self.image, height, width)
 
 
-def square_size(shape: tuple[int, ...], spacing_mm: tuple[float, float] | None) -> tuple[int, int]:
+def square_size(shape: tuple[int, ...], pixel: tuple[float, float] | None) -> tuple[int, int]:
     """(height, width) at which the pixels of a picture (H, W) are square: the side of the wider spacing has more."""
     height, width = shape
-    rows, columns = spacing_mm or (1.0, 1.0)
+    rows, columns = pixel or (1.0, 1.0)
     return round(height * max(rows / columns, 1)), round(width * max(columns / rows, 1))
 
 
@@ -68,7 +80,7 @@ def resize_labels(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
 
-def check_size(width: int, height: int, name: str, spacing_mm: tuple[float, float] | None = None) -> None:
+def check_size(width: int, height: int, name: str, pixel: tuple[float, float] | None = None) -> None:
     """Raises ``BadInput`` for a picture that is too small for a spine or too large to be one, or of other proportions.
 
     Too large, and of other proportions, is also one that is so once its pixels are square. Only numbers are looked at:
@@ -78,8 +90,8 @@ def check_size(width: int, height: int, name: str, spacing_mm: tuple[float, floa
     if width < SMALLEST_VPI or height < SMALLEST_VPI:
         raise BadInput(f"{name}: {found}; expected {SMALLEST_VPI} or more either way for a spine")
     check_pixels(width, height, name)
-    width, height = check_square_size(width, height, name, spacing_mm)
-    if spacing_mm is not None:
+    width, height = check_square_size(width, height, name, pixel)
+    if pixel is not None:
         found += f", {width} x {height} with square ones"
     if height > TALLEST * width:
         raise BadInput(f"{name}: {found}; expected a spine, at most {TALLEST} times as tall as wide")
@@ -90,14 +102,14 @@ def check_size(width: int, height: int, name: str, spacing_mm: tuple[float, floa
         )
 
 
-def check_square_size(width: int, height: int, name: str, spacing_mm: tuple[float, float] | None) -> tuple[int, int]:
+def check_square_size(width: int, height: int, name: str, pixel: tuple[float, float] | None) -> tuple[int, int]:
     """(width, height) once pixels are square; raises ``BadInput`` if they can hardly be, or become too many."""
-    rows, columns = spacing_mm or (1.0, 1.0)
+    rows, columns = pixel or (1.0, 1.0)
     if not 1 / MOST_UNEVEN <= rows / columns <= MOST_UNEVEN:  # nor is it so of what is no number
         raise BadInput(
-            f"{name}: pixels of {rows:g} x {columns:g} mm; expected sides that differ at most {MOST_UNEVEN} times"
+            f"{name}: pixels {rows:g} high and {columns:g} wide; expected sides that differ at most {MOST_UNEVEN} times"
         )
-    height, width = square_size((height, width), spacing_mm)
+    height, width = square_size((height, width), pixel)
     check_pixels(width, height, name)
     return width, height
 
@@ -114,13 +126,13 @@ def check_content(values: np.ndarray, name: str) -> None:
         raise BadInput(f"{name}: every pixel has grey {values[0, 0]}; expected an ultrasound picture")
 
 
-def check_upright(image: np.ndarray, name: str, spacing_mm: tuple[float, float] | None = None) -> None:
+def check_upright(image: np.ndarray, name: str, pixel: tuple[float, float] | None = None) -> None:
     """Raises ``BadInput`` for a picture uint8 (H, W) in which what is seen is a wide strip: a spine on its side."""
     lit = image > DARK
     rows, columns = (np.flatnonzero(lit.mean(axis) > LINE) for axis in (1, 0))
     if not rows.size or not columns.size:
         return  # too dark to say
-    height, width = square_size((int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1), spacing_mm)
+    height, width = square_size((int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1), pixel)
     if width > SIDEWAYS * height:
         raise BadInput(
             f"{name}: what it shows is {width} x {height} pixels: a picture that lies on its side; expected the spine "
@@ -134,13 +146,15 @@ def eight_bits(values: np.ndarray, black: float, white: float) -> np.ndarray:
     return scaled.round().clip(0, 255).astype(np.uint8)
 
 
-def own_range(values: np.ndarray, name: str) -> np.ndarray:
+def own_range(values: np.ndarray, name: str, shown: np.ndarray | None = None) -> np.ndarray:
     """Greys of more than 8 bits (H, W) -> uint8: the darkest becomes 0, the brightest 255, evenly between.
 
     That is the rule for 16 bits wherever the file names no window: scanners seldom use all of the bits.
+    shown: bool (H, W), False of pixels that are no picture: the range is that of the others.
     """
-    check_content(values, name)
-    return eight_bits(values, float(values.min()), float(values.max()))
+    picture = values if shown is None or not shown.any() else values[shown]
+    check_content(picture.reshape(1, -1), name)
+    return eight_bits(values, float(picture.min()), float(picture.max()))
 
 
 def one_channel(colours: np.ndarray, name: str, lossy: bool) -> np.ndarray:

@@ -10,9 +10,12 @@ from PIL import Image
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.content import read_content
 from sadanet_lab.images.picture import LARGEST, check_content, check_pixels, check_size
-from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, COLOURS, rgb_to_labels
+from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, PALETTES, rgb_to_labels
 
 EXPECTED = "a PNG image"
+MM_PER_INCH = 25.4
+FINEST_MM = 1e-6
+"""Spacing from which a PNG file can hold it: whole pixels a metre, in 31 bits."""
 TOO_LARGE = f"too large, far too many pixels; expected at most {LARGEST:,} in all"
 """Said where Pillow itself refuses to open a picture, without its size."""
 
@@ -41,7 +44,9 @@ def decode_vpi(content: bytes, name: str) -> np.ndarray:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Mask PNG -> label map, uint8 (H, W), ids 0..3. Takes ids (8-bit grey or palette) and the RGB form.
+    """Mask PNG -> label map, uint8 (H, W), ids 0..3. Takes ids (8-bit grey or palette) and the colours of ``PALETTES``.
+
+    A palette in one of these is read by its colours, in whatever order an editor left them; any other by its ids.
 
     Raises ``BadInput`` naming the file: missing, no PNG, truncated, other kinds, ids above 3, unknown colours.
     """
@@ -51,8 +56,8 @@ def read_mask(path: Path) -> np.ndarray:
 def decode_mask(content: bytes, name: str) -> np.ndarray:
     """As ``read_mask``, of a PNG file's bytes; ``name`` is what faults call it."""
     picture = _decoded(content, name, check_pixels)
-    if picture.mode == "P" and _palette_is_the_fields(picture):
-        picture = picture.convert("RGB")  # the colours tell the classes, in whatever order the palette has them
+    if picture.mode == "P" and _has_our_colours(picture):
+        picture = picture.convert("RGB")
     if picture.mode == "RGB":
         try:
             return rgb_to_labels(np.asarray(picture))
@@ -68,10 +73,11 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
     return labels
 
 
-def _palette_is_the_fields(picture: Image.Image) -> bool:
+def _has_our_colours(picture: Image.Image) -> bool:
     used = picture.convert("RGB").getcolors(maxcolors=256)
     assert used is not None  # no palette has more
-    return {colour for _, colour in used} <= {tuple(colour) for colour in COLOURS.tolist()}
+    found = {colour for _, colour in used}
+    return any(found <= {tuple(colour) for colour in colours.tolist()} for colours in PALETTES.values())
 
 
 def png_bytes(picture: np.ndarray) -> bytes:
@@ -81,16 +87,28 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def labels_png(labels: np.ndarray, colours: np.ndarray = COLOUR_BLIND_SAFE) -> bytes:
+def labels_png(
+    labels: np.ndarray, colours: np.ndarray = COLOUR_BLIND_SAFE, spacing_mm: tuple[float, float] | None = None
+) -> bytes:
     """Label map uint8 (H, W) -> a palette PNG: seen in colours when opened, and its indices are the class ids.
 
-    ``read_mask`` reads it back. colours: uint8 (4, 3), RGB of each id.
+    ``read_mask`` reads it back. colours: uint8 (4, 3), RGB of each id; spacing_mm: of rows and columns, kept as the
+    file's resolution (pHYs).
     """
     picture = Image.fromarray(labels)
     picture.putpalette(colours.tobytes())
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    if spacing_mm is not None and min(spacing_mm) > FINEST_MM:
+        picture.info["dpi"] = tuple(MM_PER_INCH / side for side in reversed(spacing_mm))
+    picture.save(buffer, format="PNG", dpi=picture.info.get("dpi"))
     return buffer.getvalue()
+
+
+def pixel_of(content: bytes) -> tuple[float, float] | None:
+    """A pixel's height and width, in any unit, by the resolution (pHYs) in a PNG file; None where it has none."""
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+        across, down = picture.info.get("dpi") or picture.info.get("aspect") or (0, 0)
+    return (1 / down, 1 / across) if across > 0 and down > 0 else None
 
 
 def _grey(picture: Image.Image, name: str) -> np.ndarray:

@@ -20,13 +20,17 @@ PALETTES = {"safe": COLOUR_BLIND_SAFE, "field": COLOURS}
 
 
 def rgb_to_labels(rgb: np.ndarray) -> np.ndarray:
-    """RGB mask (H, W, 3) in ``COLOURS`` -> label map (H, W), uint8.
+    """RGB mask (H, W, 3) in one of ``PALETTES`` -> label map (H, W), uint8.
 
-    Raises ``BadInput`` naming the colours that are none of the four.
+    Raises ``BadInput`` naming the colours that are none of ``COLOURS``.
     """
-    code = rgb.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
-    known = COLOURS.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
-    unknown = np.setdiff1d(code, known)
+    as_code = np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    code = rgb.astype(np.uint32) @ as_code
+    used = np.unique(code)
+    safe, known = (colours.astype(np.uint32) @ as_code for colours in (COLOUR_BLIND_SAFE, COLOURS))
+    if np.isin(used, safe).all():
+        known = safe
+    unknown = np.setdiff1d(used, known)
     if unknown.size:
         names = ", ".join(f"#{c:06x}" for c in unknown[:3]) + (", ..." if unknown.size > 3 else "")
         raise BadInput(f"unknown colours {names}; expected black, red (rib), green (thoracic process), blue (lump)")

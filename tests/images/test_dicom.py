@@ -22,6 +22,7 @@ from pydicom.uid import (
 )
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.dicom import said_safely
 from sadanet_lab.images.formats import decode_picture, read_picture
 from sadanet_lab.images.png import read_image
 
@@ -148,15 +149,51 @@ def test_other_byte_layouts(image):
     np.testing.assert_array_equal(read(content(made)), image)
 
 
+@pytest.mark.parametrize(
+    "window", [{"WindowCenter": None, "WindowWidth": None}, {"WindowCenter": 50, "WindowWidth": 0}, {"WindowWidth": 9}]
+)
+def test_a_window_that_is_none_changes_nothing(image, window):
+    np.testing.assert_array_equal(read(dicom(image, **window)), image)
+
+
+def test_empty_rescaling_is_none(image):
+    np.testing.assert_array_equal(read(dicom(image, RescaleSlope=None, RescaleIntercept=None)), image)
+    np.testing.assert_array_equal(read(dicom(image, RescaleSlope=1, RescaleIntercept=None)), image)
+
+
+@pytest.mark.parametrize("meaning", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_and_takes_no_part_in_the_range(image, meaning):
+    inside = image[10:, 10:]
+    values = 1000 + 10 * np.pad(inside if meaning == "MONOCHROME2" else 255 - inside, ((10, 0), (10, 0))).astype("u2")
+    values[:10], values[:, :10] = 65535, 65534
+    padding = {"PixelPaddingValue": 65535, "PixelPaddingRangeLimit": 65534, "PhotometricInterpretation": meaning}
+    spread = (inside - float(inside.min())) * 255 / np.ptp(inside)
+    expected = np.pad(spread.round().astype(np.uint8), ((10, 0), (10, 0)))
+    assert np.abs(read(dicom(values, bits=16, **padding)).astype(int) - expected).max() <= 1
+
+
+def test_a_value_of_the_patient_is_in_no_line(image):
+    made = dicom(image, PatientBirthDate="19800312", BitsStored=77)
+    with pytest.raises(BadInput, match="damaged or truncated DICOM file") as raised:
+        decode_picture(made, "x")
+    assert "1980" not in str(raised.value)
+    assert (
+        said_safely(ValueError("Unable to convert '12.03.1980' to 'DA', 12.03.1980"))
+        == "Unable to convert ... to ..., ..."
+    )
+    assert said_safely(AttributeError("no attribute 'SOPClassUID'")) == "no attribute 'SOPClassUID'"
+
+
 def spacing(image, **attributes):
     found = decode_picture(dicom(image, **attributes), "x")
-    return found.spacing_mm, found.spacing_from
+    return found.spacing_mm, found.pixel_from
 
 
 def test_the_spacing_is_that_of_the_body_before_that_of_the_detector(image):
     regions = [region(0.03, -0.02), region(0.03, 0.02)]
     everything = {"PixelSpacing": [0.5, 0.25], "ImagerPixelSpacing": [0.7, 0.6], "SequenceOfUltrasoundRegions": regions}
     assert spacing(image, **everything) == ((0.5, 0.25), "PixelSpacing")
+    assert spacing(image, **everything | {"PixelSpacing": [0.5]})[1] == "SequenceOfUltrasoundRegions"
     del everything["PixelSpacing"]
     found, said = spacing(image, **everything)
     assert found == pytest.approx((0.3, 0.2), rel=1e-12)
@@ -216,7 +253,6 @@ FAULTS = {
     "colour": (one_coloured_pixel, "colour in 1 of 16,384 pixels"),
     "flat": (lambda image: dicom(np.full_like(image, 9)), "every pixel has grey 9"),
     "flat window": (lambda image: dicom(image, WindowCenter=5000, WindowWidth=9), "every pixel has grey 0"),
-    "no width": (lambda image: dicom(image, WindowCenter=50, WindowWidth=0), "Window Width must be greater"),
     "small": (lambda image: dicom(image[:, :63].copy()), "63 x 256 pixels; expected 64 or more"),
     "large": (lambda image: dicom(image, Rows=60_000, Columns=60_000), "60000 x 60000 pixels; expected at most"),
     "truncated": (lambda image: dicom(image)[:-5000], "damaged or truncated DICOM file"),

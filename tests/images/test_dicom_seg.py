@@ -10,8 +10,9 @@ import highdicom
 import numpy as np
 import pytest
 import SimpleITK
-from dicom_files import PATIENT, dataset, dicom, region
+from dicom_files import PATIENT, content, dataset, dicom, region
 from pydicom import dcmread
+from pydicom.config import disable_value_validation
 from pydicom.sr.codedict import codes
 from pydicom.uid import (
     CTImageStorage,
@@ -172,6 +173,32 @@ def test_an_export_without_what_may_be_empty_is_enough(image, labels):
     found = dcmread(io.BytesIO(segmented(labels, decode_picture(buffer.getvalue(), "x.dcm"))["_seg.dcm"]))
     assert found.PatientID in (None, "")
     assert found.StudyInstanceUID == made.StudyInstanceUID
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("keyword", "value", "kept"),
+    [("PatientName", "Doe", "Doe"), ("PatientBirthDate", "12.03.1980", ""), ("PatientSex", "unknown to us all", "")],
+)
+def test_what_dicom_does_not_allow_of_a_patient_is_left_empty_and_told_to_no_one(
+    image, labels, keyword, value, kept, capfd
+):
+    with disable_value_validation():
+        made = dicom(image, **{keyword: value})
+    picture = decode_picture(made, "x.dcm")
+    files, reason = label_files(labels, picture, "x.dcm", ALGORITHM)
+    assert reason is None
+    assert str(dcmread(io.BytesIO(files["_seg.dcm"]))[keyword].value or "") == kept
+    assert capfd.readouterr() == ("", "")
+
+
+def test_names_in_other_scripts_and_long_names_of_models_are_kept(image, labels):
+    made = dataset(image, SpecificCharacterSet=["", "ISO 2022 IR 87"])
+    made.PatientName = "Yamada^Tarou=山田^太郎"
+    picture = decode_picture(content(made), "x.dcm")
+    found = dcmread(io.BytesIO(dicom_seg(labels, picture, "x.dcm", "runs/" + 70 * "a")))
+    assert str(found.PatientName) == "Yamada^Tarou=山田^太郎"
+    assert found.DeviceSerialNumber == 64 * "a"
 
 
 @pytest.mark.parametrize("missing", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])

@@ -156,12 +156,15 @@ def test_a_picture_is_turned_as_its_file_says(image, orientation):
     assert seen.shape == image.shape
 
 
-def deep_colour_png(image):
-    """16 bits in each of three channels; Pillow cannot write it."""
+def deep_png(image, channels, opaque=False):
+    """16 bits in each of two (with alpha) to four channels; Pillow cannot write it."""
     height, width = image.shape
-    rows = rgb(image.astype(">u2") * 257).reshape(height, -1)
+    values = np.repeat(image[..., None].astype(">u2") * 257, channels, axis=2)
+    if opaque:
+        values[..., -1] = 65535
+    rows, kind = values.reshape(height, -1), {2: 4, 3: 2, 4: 6}[channels]
     data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")]
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
@@ -193,7 +196,9 @@ FAULTS = {
     "1 bit": (lambda image: saved(Image.fromarray(image > 99), "PNG"), "1-bit image"),
     "cmyk": (lambda image: saved(Image.fromarray(image).convert("CMYK"), "JPEG"), "(mode CMYK)"),
     "float": (lambda image: saved(Image.fromarray(image.astype(np.float32)), "TIFF"), "(mode F)"),
-    "16-bit colour": (deep_colour_png, "16-bit colour image"),
+    "16-bit colour": (lambda image: deep_png(image, 3), "16-bit colour image"),
+    "16-bit alpha": (lambda image: deep_png(image, 2, opaque=True), "16-bit image with transparency"),
+    "16-bit colour and alpha": (lambda image: deep_png(image, 4, opaque=True), "16-bit image with transparency"),
     "small": (lambda image: saved(Image.fromarray(image[:, :63]), "BMP"), "63 x 256 pixels; expected 64 or more"),
     "flat": (lambda image: saved(Image.fromarray(np.full_like(image, 9)), "TIFF"), "every pixel has grey 9"),
     "flat 16 bits": (lambda image: saved(Image.fromarray(np.full(image.shape, 777, np.uint16)), "PNG"), "grey 777"),

@@ -44,6 +44,18 @@ def test_a_palette_png_is_seen_in_colours_and_its_indices_are_the_ids(colours, p
     np.testing.assert_array_equal(read_labels(path), labels)
 
 
+@pytest.mark.parametrize("colours", [COLOUR_BLIND_SAFE, COLOURS], ids=["colour-blind-safe", "field"])
+@pytest.mark.parametrize("present", [(0, 1, 2, 3), (1, 3), (2,)])
+def test_an_editor_that_keeps_the_colours_keeps_the_classes(colours, present, tmp_path):
+    labels = np.random.default_rng(0).choice(np.array(present, np.uint8), (90, 70))
+    seen = Image.fromarray(colours[labels])
+    shuffled = seen.quantize(4)
+    assert len(present) == 1 or (np.asarray(shuffled) != labels).any()
+    for name, picture in (("rgb", seen), ("palette", shuffled)):
+        picture.save(tmp_path / f"{name}.png")
+        np.testing.assert_array_equal(read_labels(tmp_path / f"{name}.png"), labels)
+
+
 def test_the_four_colours_can_be_told_apart_in_grey_too():
     assert len({tuple(colour) for colour in COLOUR_BLIND_SAFE.tolist()}) == 4
     brightness = np.sort(COLOUR_BLIND_SAFE @ [0.299, 0.587, 0.114])

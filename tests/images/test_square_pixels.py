@@ -4,9 +4,13 @@ import io
 
 import numpy as np
 import pytest
+from dicom_files import dicom
 from PIL import Image
 
-from sadanet_lab.images.picture import Picture, square_size
+from sadanet_lab.images.formats import decode_picture
+from sadanet_lab.images.label_files import label_files, read_labels
+from sadanet_lab.images.picture import ASPECT, Picture, square_size
+from sadanet_lab.images.png import decode_mask, labels_png, pixel_of
 from sadanet_lab.images.slicer import read_seg_nrrd, seg_nrrd
 from sadanet_lab.inference.segmenter import Segmentation
 from sadanet_lab.phantom import draw_picture, draw_spine
@@ -42,6 +46,38 @@ def test_a_slicer_segmentation_has_the_angles_of_the_body(spine, spacing):
     assert abs(measure_curves(stored).largest_angle_degrees - true) > 5  # what the pixels alone say
     read = read_seg_nrrd(io.BytesIO(seg_nrrd(stored, spacing)), "file")
     assert measure_curves(read).largest_angle_degrees == pytest.approx(true, abs=1.5)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_every_file_of_a_label_map_has_the_angles_of_the_body(spine, spacing, tmp_path):
+    labels = spine.labels()
+    true, stored = measure_curves(labels).largest_angle_degrees, squeezed(labels, spacing)
+    for pixel_from in ("PixelSpacing", ASPECT):
+        files, _ = label_files(stored, Picture(stored * 80, "DICOM", spacing, pixel_from), "x", "net")
+        for end, content in files.items():
+            (tmp_path / f"x{end}").write_bytes(content)
+            assert measure_curves(read_labels(tmp_path / f"x{end}")).largest_angle_degrees == pytest.approx(
+                true, abs=1.5
+            )
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_a_dicom_picture_that_tells_the_form_of_its_pixels_alone_is_made_square(spine, spacing):
+    stored = squeezed(draw_picture(np.random.default_rng(1), spine), spacing)
+    sides = [round(10 * side) for side in spacing]
+    picture = decode_picture(dicom(stored, PixelAspectRatio=sides), "x")
+    assert picture.square_image.shape == pytest.approx((1024, 256), abs=2)
+    assert picture.spacing_mm is None
+    assert picture.aspect == pytest.approx(spacing[0] / spacing[1])
+    both = decode_picture(dicom(stored, PixelAspectRatio=sides, PixelSpacing=[0.3, 0.3]), "x")
+    assert (both.spacing_mm, both.aspect) == ((0.3, 0.3), None)
+
+
+def test_resolution_that_is_alike_both_ways_or_of_no_use_changes_nothing(spine):
+    labels = spine.labels()
+    for spacing in ((0.1, 0.1), (1e-9, 1e-9), None):
+        assert decode_mask(labels_png(labels, spacing_mm=spacing), "x").shape == labels.shape
+        np.testing.assert_allclose(*(pixel_of(labels_png(labels, spacing_mm=spacing)) or (1, 1)))
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
