@@ -15,7 +15,7 @@ from sadanet_lab.images.picture import Picture, square_size
 from sadanet_lab.images.png import decode_mask, labels_png, png_bytes
 from sadanet_lab.images.slicer import read_seg_nrrd, seg_nrrd
 from sadanet_lab.images.vpi_folder import SPLITS, in_two_lists
-from sadanet_lab.reporting.cohort import Entry, shard_of
+from sadanet_lab.reporting.cohort_pictures import Entry, shard_of
 from sadanet_lab.reporting.cohort_report import cohort_csv
 from sadanet_lab.reporting.report import code, latex
 from sadanet_lab.spine.classes import COLOURS, rgb_to_labels

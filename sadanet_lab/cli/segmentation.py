@@ -39,20 +39,23 @@ def predict(
 ) -> None:
     """Segment IMAGES and measure their curve angles: files, or folders of them; cut at any moment, it goes on.
 
-    An image shows a whole spine in grey, any size: PNG, TIFF, BMP, JPEG or DICOM. Written of each, to the folder OUT:
-    label map (PNG, and .seg.nrrd for 3D Slicer; of DICOM also a DICOM segmentation), overlay, thumbnail and angles
-    (JSON); of all, cohort.csv and report.html. What cannot be read is a line, and the exit code 1; if nothing
-    can, nothing is written, and the exit code is 2. The model in the package was trained on phantoms alone; it is no
-    medical device.
+    An image shows a whole spine in grey, any size: PNG, TIFF, BMP, JPEG or DICOM. Written of each, to the folder
+    OUT: label map (PNG, and .seg.nrrd for 3D Slicer; of DICOM also a DICOM segmentation), overlay, thumbnail and
+    angles (JSON); of all, cohort.csv and report.html. A label map that was corrected there is not written over.
+    What cannot be read is a line, and the exit code 1; if nothing can, nothing is written, and the exit code is 2.
+    The model in the package was trained on phantoms alone; it is no medical device.
 
     Machines that share a cohort and the folder OUT take a --shard each, in any order; the same command without --shard
     then does what is missing and writes the tables of all.
 
     Example: sadanet predict scans/ more.png --out predictions
     """
-    from sadanet_lab.reporting.cohort import Settings, find_pictures, segment_all, shard_of
+    from sadanet_lab.reporting.cohort import Settings, segment_all
+    from sadanet_lab.reporting.cohort_pictures import find_pictures, shard_of
     from sadanet_lab.reporting.cohort_report import summary_lines, write_summary
 
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"--out {out}: a file; expected a folder, or a name that is free")
     entries, ending = find_pictures(images, out), ""
     if shard != (1, 1):
         entries, ending = shard_of(entries, *shard), "_{}_of_{}".format(*shard)
@@ -89,7 +92,7 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
     from sadanet_lab.files import writable_folder, write_atomically
     from sadanet_lab.images.formats import read_picture
     from sadanet_lab.inference.onnx_export import export_onnx
-    from sadanet_lab.reporting.cohort import find_pictures
+    from sadanet_lab.reporting.cohort_pictures import find_pictures
     from sadanet_lab.training.adaptation import adapt as adapted
     from sadanet_lab.training.shipped import find_run
 

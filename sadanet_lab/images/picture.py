@@ -60,6 +60,13 @@ class Picture:
         return self.pixel[0] / self.pixel[1] if self.pixel and self.pixel_from == ASPECT else None
 
     @property
+    def viewed_from(self) -> str | None:
+        """Whether the spine is seen from its "back" or "front", where the file says to which side of the patient a row
+        runs (PatientOrientation)."""
+        said = None if self.source is None else self.source.get("PatientOrientation")
+        return {"R": "back", "L": "front"}.get(str(said[0])[:1]) if said else None
+
+    @property
     def square_image(self) -> np.ndarray:
         """The image with square pixels, as a network sees it: angles are those of the body."""
         height, width = square_size(self.image.shape, self.pixel)

@@ -6,37 +6,41 @@
 <out>/cohort_3_of_16.csv, report_3_of_16.html                                         of a shard
 
 name: the file's, without its ending, below the folder that was given. The JSON holds the sum over the picture's bytes,
-the model and the settings: a picture is done again only if one of these changed.
+the model and the settings: a picture is done again only if one of these changed. A label map that is no longer as it
+was written, or that something else wrote, is left as it is, and told (``EDITED``): the JSON holds their sums too, and
+until it is there, <out>/.<name>.unfinished.
 """
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+import os
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sadanet_lab.errors import BadInput, Failed
-from sadanet_lab.files import write_atomically
+from sadanet_lab.files import sum_of, write_atomically
 from sadanet_lab.images.content import read_content
 from sadanet_lab.images.formats import decode_picture
-from sadanet_lab.images.vpi_folder import read_lists
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.processes import pool_of, undisturbed
 from sadanet_lab.progress import progress
+from sadanet_lab.reporting.cohort_pictures import ANGLES, Entry
 from sadanet_lab.spine.description import as_json
 from sadanet_lab.spine.names import USUAL, Convention
 from sadanet_lab.training.models import find_model
 from sadanet_lab.views.segmented_image import SegmentedImage
 
-ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".dcm", ".dicom")
-"""Of files that are taken from a folder; others are, too, if they begin as DICOM does."""
-VERSION = 2
+VERSION = 3
 """Raised whenever the same picture, model and settings would give other files: pictures are then done again."""
-ANGLES = "_angles.json"
+EDITED = ("_labels.png", ".seg.nrrd")
+"""What a person may correct, or have made: not written over."""
+LONGEST_NAME = 200
+"""Bytes of a picture's name: the files that are named after it have more, and file systems take 255."""
 
 
 @dataclass(frozen=True)
@@ -51,83 +55,6 @@ class Settings:
     convention: Convention = USUAL
     colours: str = "safe"
     """One of ``spine.classes.PALETTES``."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A picture of a cohort: where its files are written, below the output folder, and where it is."""
-
-    name: str
-    path: Path
-
-
-def find_pictures(inputs: Iterable[Path], out: Path) -> list[Entry]:
-    """The pictures of files and folders, each once, in order.
-
-    A folder gives its own and its subfolders' pictures (``ENDINGS``, or DICOM), hidden ones and ``out`` left aside; a
-    dataset in the published layout its test images. Two of one name keep their endings in theirs. Raises ``BadInput``
-    for a path that does not exist, a folder without a picture, and one that is ``out`` itself.
-    """
-    found: dict[Path, Entry] = {}
-    for given in inputs:
-        for entry in _pictures_of(Path(given), Path(out)):
-            found.setdefault(entry.path.resolve(), entry)
-    times = Counter(entry.name for entry in found.values())
-    entries = [_with_ending(entry) if times[entry.name] > 1 else entry for entry in found.values()]
-    first: dict[str, Entry] = {}
-    for entry in entries:
-        if (other := first.setdefault(entry.name, entry)) is not entry:
-            raise BadInput(f"{entry.path}: has the same name as {other.path}; expected names that differ")
-    return entries
-
-
-def shard_of(entries: Sequence[Entry], number: int, count: int) -> list[Entry]:
-    """Of a cohort that ``count`` machines share, what the one with this number (1 to ``count``) does.
-
-    Every ``count``-th in the order of names: the same whatever the order in which the pictures were given.
-    """
-    return sorted(entries, key=lambda entry: entry.name)[number - 1 :: count]
-
-
-def _pictures_of(given: Path, out: Path) -> list[Entry]:
-    if not given.is_dir():
-        if not given.exists():
-            raise BadInput(f"{given}: no such file; expected a picture or a folder of pictures")
-        return [Entry(_name(Path(given.name)), given)]
-    if (given / "test.txt").is_file():
-        return [Entry(sample.stem, sample.image_path) for sample in read_lists(given).test]
-    inside, out = given.resolve(), out.resolve()
-    if inside == out:
-        raise BadInput(f"{given}: is the output folder too; expected another, or its pictures could not be told apart")
-    written = out if inside in out.parents else None
-    files = [
-        path
-        for path in sorted(given.rglob("*"))
-        if not any(part.startswith(".") for part in path.relative_to(given).parts)
-        and path.is_file()
-        and written not in path.resolve().parents
-        and (path.suffix.lower() in ENDINGS or _is_dicom(path))
-    ]
-    if not files:
-        raise BadInput(f"{given}: no picture in it; expected {', '.join(ENDINGS)} or DICOM files")
-    return [Entry(_name(path.relative_to(given)), path) for path in files]
-
-
-def _name(path: Path) -> str:
-    known = path.suffix.lower() in ENDINGS  # what follows the last dot of 1.2.840.10008 is no ending
-    return (path.with_suffix("") if known else path).as_posix()
-
-
-def _with_ending(entry: Entry) -> Entry:
-    return Entry(f"{entry.name}_{entry.path.suffix[1:].lower()}", entry.path)
-
-
-def _is_dicom(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(132).endswith(b"DICM")
-    except OSError:
-        return False
 
 
 def segment_all(entries: list[Entry], settings: Settings, out: Path, jobs: int) -> dict[str, str]:
@@ -173,7 +100,7 @@ def _side_by_side(entries: list[Entry], settings: Settings, out: Path, jobs: int
                     yield waiting.pop(done), done.result()
     except BrokenProcessPool:
         raise Failed(
-            "a process died; memory may have run out. What is done is kept: the same command goes on"
+            "a process died; memory may have run out. What is done is kept: the command goes on, with fewer --jobs"
         ) from None
 
 
@@ -189,38 +116,71 @@ class _Worker:
     def segment(self, entry: Entry) -> str | None:
         """Write a picture's files, if they are not there; returns why it could not be segmented, or None."""
         try:
-            content = read_content(entry.path, "a picture")
-        except BadInput as error:
-            return str(error)
-        made_of = self.sum.copy()
-        made_of.update(content)
-        angles = self.out / f"{entry.name}{ANGLES}"
-        if _is_done(angles, made_of.hexdigest()):
+            self._segment(entry)
             return None
-        try:
-            picture = decode_picture(content, str(entry.path))
         except BadInput as error:
-            return str(error)
-        angles.parent.mkdir(parents=True, exist_ok=True)
-        angles.unlink(missing_ok=True)
+            said = str(error)
+            return said if said.startswith(str(entry.path)) else f"{entry.path}: {said}"
+
+    def _segment(self, entry: Entry) -> None:
+        angles = self.out / f"{entry.name}{ANGLES}"
+        stem = angles.name.removesuffix(ANGLES)
+        if (length := len(os.fsencode(stem))) > LONGEST_NAME:
+            raise BadInput(f"{entry.path}: a name of {length} bytes; expected at most {LONGEST_NAME}")
+        content, before = read_content(entry.path, "a picture"), _read(angles)
+        unfinished = angles.with_name(f".{stem}.unfinished")
+        cut = _read(unfinished)
+        hashed = self.sum.copy()
+        hashed.update(content)
+        made_of = hashed.hexdigest()
+        if _is_done(before, made_of, angles.parent) and cut.get("made_of") in (None, made_of):
+            if before["file"] != str(entry.path):  # it was moved
+                write_atomically(angles, as_json([{**before, "file": str(entry.path)}]) + "\n")
+            return
+        picture = decode_picture(content, str(entry.path))
         found = self.segmenter(picture.square_image)
         segmented = SegmentedImage(str(entry.path), picture, found, self.settings.convention, self.settings.colours)
-        files, told = segmented.files(self.settings.model), segmented.angles
-        stem = angles.name.removesuffix(ANGLES)
-        told |= {"files": [f"{stem}{end}" for end in files], "made_of": made_of.hexdigest()}
-        for end, file in files.items():
-            write_atomically(angles.with_name(f"{stem}{end}"), file)
-        write_atomically(angles, as_json([told]) + "\n")
-        return None
+        files = {f"{stem}{end}": file for end, file in segmented.files(Path(self.settings.model).name).items()}
+        sums = {name: sum_of(file) for name, file in files.items() if name.endswith(EDITED)}
+        _check_untouched(sums, [before, cut], angles.parent)
+        angles.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(unfinished, as_json([{"sums": cut.get("sums", {}) | sums, "made_of": made_of}]))
+        for name, file in files.items():
+            write_atomically(angles.with_name(name), file)
+        for name in set(before.get("files", ())) - set(files):
+            angles.with_name(name).unlink(missing_ok=True)
+        told = {"files": list(files), "sums": sums, "made_of": made_of}
+        write_atomically(angles, as_json([segmented.angles | told]) + "\n")
+        unfinished.unlink()
 
 
-def _is_done(angles: Path, made_of: str) -> bool:
-    """Whether a picture's files are those that would be written; the JSON is the last of them."""
+def _read(angles: Path) -> dict[str, Any]:
+    """What a picture's JSON says; nothing, if there is none, or none that can be read."""
     try:
         (found,) = json.loads(angles.read_text(encoding="utf-8"))
-        return found["made_of"] == made_of and all((angles.parent / name).is_file() for name in found["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _is_done(found: Mapping[str, Any], made_of: str, folder: Path) -> bool:
+    """Whether a picture's files are those that would be written; the JSON is the last of them."""
+    return found.get("made_of") == made_of and all((folder / name).is_file() for name in found.get("files", ()))
+
+
+def _check_untouched(sums: Mapping[str, str], written: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Raises ``BadInput`` where a file that a person may have made would be lost: none that this program wrote.
+
+    sums: of what is to be written, by name; written: what was, as JSON files say. Earlier versions kept no sums.
+    """
+    for name in filter(lambda name: (folder / name).exists(), sums):
+        known = {sums[name], *(one.get("sums", {}).get(name) for one in written)}
+        ours = any("sums" not in one and name in one.get("files", ()) for one in written)
+        if not ours and sum_of((folder / name).read_bytes()) not in known:
+            raise BadInput(
+                f"{folder / name} was changed since it was written, or made by something else; expected it as it was: "
+                "move it away, or give another --out"
+            )
 
 
 _worker: _Worker | None = None

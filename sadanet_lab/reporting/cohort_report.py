@@ -14,7 +14,7 @@ from typing import Any
 
 from sadanet_lab.errors import one_line
 from sadanet_lab.files import open_atomically, write_atomically
-from sadanet_lab.reporting.cohort import ANGLES, Entry
+from sadanet_lab.reporting.cohort_pictures import ANGLES, Entry
 from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
 from sadanet_lab.spine.description import angle_in_words, as_table, curves_in_words
 
@@ -61,7 +61,7 @@ def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path
 
     shard: what their names end in, where others of the same folder are made elsewhere.
     """
-    rows, doubts = [], []
+    rows, doubts, rule = [], [], ""
     for entry in entries:
         if (reason := failed.get(entry.name)) is not None:
             rows.append({"name": entry.name, "file": entry.path, "status": "failed", "reason": reason})
@@ -69,22 +69,30 @@ def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path
         found = _angles(entry, out)
         rows.append(_row(entry, found))
         doubts.append((_doubt(found), entry))
+        rule = max(rule, _naming_rule(found), key=len)  # of those that have one, with what an interval is
     write_atomically(out / f"cohort{shard}.csv", _encoded(cohort_csv(rows)))
     doubts.sort(key=lambda pair: pair[0])
     with open_atomically(out / f"report{shard}.html") as file:
-        for part in _report([entry for _, entry in doubts], failed, out, model):
+        for part in _report([entry for _, entry in doubts], failed, out, model, rule):
             file.write(_encoded(part))
 
 
 def cohort_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The table of rows with ``COLUMNS``, each in one line: of names, what is not printable is escaped."""
+    """The table of rows with ``COLUMNS``, each in one line: of texts, what is not printable is escaped.
+
+    A name that a spreadsheet would take for a formula begins with an apostrophe there.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    names = ("name", "file", "reason")
+    texts = ("name", "file", "reason", "warnings")
     for row in rows:
-        writer.writerow({**row, **{key: one_line(str(row[key])) for key in names if row.get(key) is not None}})
+        writer.writerow({**row, **{key: _cell(str(row[key])) for key in texts if row.get(key) is not None}})
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    return one_line(f"'{text}" if text.startswith(("=", "+", "-", "@")) else text)
 
 
 def _encoded(text: str) -> bytes:
@@ -118,6 +126,11 @@ def warnings_of(found: Mapping[str, Any]) -> list[str]:
             told.append(f"confidence {found['confidence']:.2f}: bones out of line, or gaps between levels")
         if found["names_doubtful"]:
             told.append(f"names of levels doubtful: {found['names_reason']}")
+    if found["file_viewed_from"] not in (None, found["viewed_from"]):
+        told.append(
+            f"sides are told as seen from the {found['viewed_from']}, but the file's PatientOrientation says from the "
+            f"{found['file_viewed_from']}: see --viewed-from"
+        )
     if "no_dicom_segmentation" in found:
         told.append(f"no DICOM segmentation: {found['no_dicom_segmentation']}")
     return told
@@ -174,12 +187,11 @@ def _naming_rule(found: Mapping[str, Any]) -> str:
     return rule + " In brackets after an angle: the interval that is to hold 9 of 10 true angles of phantoms." * known
 
 
-def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str) -> Iterator[str]:
+def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str, rule: str) -> Iterator[str]:
     title = f"{len(entries)} {'picture' if len(entries) == 1 else 'pictures'} segmented"
     more = f", {len(failed)} could not be" if failed else ""
     more += f"; of so many the {MOST_SHOWN:,} most doubtful are shown here" if len(entries) > MOST_SHOWN else ""
-    rules = [_naming_rule(_angles(entry, out)) for entry in entries[:1]]
-    yield _head(title, f"Model: {model}{more}. The doubtful come first. {NO_DEVICE}", *rules)
+    yield _head(title, f"Model: {model}{more}. The doubtful come first. {NO_DEVICE}", rule)
     if failed:
         yield "<table><tr><th>Not segmented</th><th>Why</th></tr>\n"
         for name, reason in list(failed.items())[:MOST_SHOWN]:

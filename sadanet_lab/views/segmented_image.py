@@ -47,15 +47,15 @@ class SegmentedImage:
 
     @cached_property
     def angles(self) -> dict[str, Any]:
-        """See ``description.describe``; then the picture's width, height (pixels), spacing_mm and pixel_aspect, as its
-        file says.
+        """See ``description.describe``; then the picture's width, height (pixels), spacing_mm, pixel_aspect and
+        file_viewed_from ("back" or "front"), as its file says.
 
         Levels lie where they do with square pixels, which is elsewhere only where the spacing differs either way.
         """
         found, (height, width) = self.segmentation, self.picture.image.shape
         told = description.describe(self.name, found.measurement, self.convention, found.judgement)
         size = {"width": width, "height": height, "spacing_mm": self.picture.spacing_mm}
-        return told | size | {"pixel_aspect": self.picture.aspect}
+        return told | size | {"pixel_aspect": self.picture.aspect, "file_viewed_from": self.picture.viewed_from}
 
     @property
     def summary(self) -> str:

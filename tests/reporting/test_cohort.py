@@ -2,100 +2,26 @@
 
 import csv
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from dicom_files import dicom
 from PIL import Image
 
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_mask
-from sadanet_lab.phantom import write_folder
-from sadanet_lab.reporting.cohort import ANGLES, Entry, Settings, find_pictures, segment_all
-from sadanet_lab.reporting.cohort_report import warnings_of, write_summary
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Five test phantoms in the published layout, without a training list."""
-    folder = tmp_path_factory.mktemp("cohort") / "data"
-    write_folder(folder, train=1, test=5, width=96, height=384)
-    (folder / "train.txt").unlink()  # as a published demo comes
-    return folder
-
-
-@pytest.fixture
-def pictures(folder, tmp_path):
-    """The five pictures in a plain folder."""
-    return Path(shutil.copytree(folder / "dataset" / "test", tmp_path / "pictures"))
+from sadanet_lab.inference.segmenter import Segmenter
+from sadanet_lab.reporting.cohort import Settings, segment_all
+from sadanet_lab.reporting.cohort_pictures import ANGLES, Entry, find_pictures
+from sadanet_lab.reporting.cohort_report import cohort_csv, warnings_of, write_summary
 
 
 def predict(*words):
     return CliRunner().invoke(main, ["predict", *map(str, words)])
-
-
-def names(entries):
-    return [entry.name for entry in entries]
-
-
-class TestWhatIsAPicture:
-    def test_a_folder_gives_its_pictures_below_it_and_nothing_else(self, pictures, tmp_path):
-        (first, second, *_) = sorted(pictures.iterdir())
-        (pictures / "sub").mkdir()
-        first.rename(pictures / "sub" / "a.b.png")
-        Image.open(second).save(pictures / "scan.TIF", format="TIFF")
-        (pictures / "1.2.840").write_bytes(bytes(128) + b"DICM")
-        for other in ("notes.txt", ".hidden.png"):
-            (pictures / other).write_bytes(b"x")
-        (pictures / "out").mkdir()
-        shutil.copy(second, pictures / "out" / "earlier_overlay.png")
-        found = find_pictures([pictures], pictures / "out")
-        assert names(found) == [
-            "1.2.840",
-            "phantom_100002",
-            "phantom_100003",
-            "phantom_100004",
-            "phantom_100005",
-            "scan",
-            "sub/a.b",
-        ]
-
-    def test_of_a_dataset_its_test_images_are_taken_without_a_training_list(self, folder, tmp_path):
-        assert names(find_pictures([folder], tmp_path)) == [f"phantom_10000{i}" for i in range(1, 6)]
-
-    def test_a_picture_named_twice_is_one_and_two_of_one_name_keep_their_endings(self, pictures, tmp_path):
-        first = pictures / "phantom_100001.png"
-        assert len(find_pictures([first, pictures, first], tmp_path)) == 5
-        Image.open(first).save(pictures / "phantom_100001.bmp")
-        found = names(find_pictures([pictures], tmp_path))
-        assert found[:2] == ["phantom_100001_bmp", "phantom_100001_png"]
-        assert found[2] == "phantom_100002"
-
-    def test_what_would_overwrite_another_is_refused(self, pictures, tmp_path):
-        other = tmp_path / "other"
-        shutil.copytree(pictures, other)
-        with pytest.raises(BadInput, match="same name as"):
-            find_pictures([pictures, other], tmp_path / "out")
-
-    def test_a_folder_that_is_written_to_is_refused_and_one_around_it_is_not(self, pictures, tmp_path):
-        with pytest.raises(BadInput, match="output folder too"):
-            find_pictures([pictures], pictures)
-        assert len(find_pictures([pictures], tmp_path)) == 5
-
-    @pytest.mark.parametrize("given", ["empty", "no such folder"])
-    def test_nothing_to_segment_is_refused(self, given, tmp_path):
-        (tmp_path / "empty").mkdir()
-        with pytest.raises(BadInput, match=r"no picture in it|no such file"):
-            find_pictures([tmp_path / given], tmp_path / "out")
 
 
 def test_what_is_written_of_each_and_of_all(pictures, tmp_path):
@@ -146,29 +72,47 @@ def test_where_nothing_can_be_read_the_exit_code_is_2(tmp_path):
     assert "bad.png" in told.stderr
 
 
-def test_what_is_done_is_not_done_again_unless_something_changed(pictures, tmp_path):
-    out = tmp_path / "out"
-    entries = find_pictures([pictures], out)
+def test_what_of_one_picture_cannot_be_done_is_its_line_and_not_the_end(pictures, tmp_path, monkeypatch):
+    long = pictures / f"{230 * 'a'}.png"
+    shutil.copy(pictures / "phantom_100001.png", long)
+    segment = Segmenter.__call__
 
-    def written():
-        return {path.name: path.stat().st_mtime_ns for path in out.glob("*[!v]")}
+    def no_memory_for_the_third(self, image):
+        if (image == np.asarray(Image.open(pictures / "phantom_100003.png"))).all():
+            raise BadInput("model.onnx: cannot run it (allocation failed)")
+        return segment(self, image)
 
-    segment_all(entries, Settings(), out, 1)
-    before = written()
-    segment_all(entries, Settings(), out, 1)
-    assert written() == before
+    monkeypatch.setattr(Segmenter, "__call__", no_memory_for_the_third)
+    failed = segment_all(find_pictures([pictures], tmp_path / "out"), Settings(), tmp_path / "out", 1)
+    assert failed == {
+        long.stem: f"{long}: a name of 230 bytes; expected at most 200",
+        "phantom_100003": f"{pictures / 'phantom_100003.png'}: model.onnx: cannot run it (allocation failed)",
+    }
+    assert len(list((tmp_path / "out").glob(f"*{ANGLES}"))) == 4
 
-    (out / "phantom_100002_overlay.png").unlink()
-    content = np.asarray(Image.open(pictures / "phantom_100003.png")).copy()
-    content[0, 0] ^= 1
-    Image.fromarray(content).save(pictures / "phantom_100003.png")
-    segment_all(entries, Settings(), out, 1)
-    again = {name[:14] for name, when in written().items() if before.get(name) != when}
-    assert again == {"phantom_100002", "phantom_100003"}
 
-    now = written()
-    segment_all(entries, Settings(colours="field"), out, 1)
-    assert all(when != now[name] for name, when in written().items())
+def test_sides_that_contradict_the_file_are_a_warning(pictures, tmp_path):
+    image = np.asarray(Image.open(pictures / "phantom_100001.png"))
+    (tmp_path / "x.dcm").write_bytes(dicom(image, PatientOrientation=["L", "F"]))
+    for view, warned in (("back", True), ("front", False)):
+        assert predict(tmp_path / "x.dcm", "--out", tmp_path / "out", "--viewed-from", view).exit_code == 0
+        (found,) = json.loads((tmp_path / "out" / f"x{ANGLES}").read_text())
+        assert any("PatientOrientation" in line for line in warnings_of(found)) == warned
+
+
+def test_a_name_is_no_formula_to_a_spreadsheet_and_a_row_is_one_line(pictures, tmp_path):
+    (pictures / "phantom_100001.png").rename(pictures / "=cmd|x.png")
+    assert predict(pictures, "--out", tmp_path / "out", "--jobs", 1).exit_code == 0
+    assert (tmp_path / "out" / "cohort.csv").read_text().splitlines()[1].startswith("'=cmd|x,")
+    rows = cohort_csv([{"name": "a", "warnings": "one\ntwo"}]).splitlines()
+    assert len(rows) == 2
+
+
+def test_a_file_in_the_place_of_the_output_folder_is_refused(pictures, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    told = predict(pictures, "--out", tmp_path / "out")
+    assert told.exit_code == 2
+    assert f"{tmp_path / 'out'}: a file; expected a folder" in told.stderr
 
 
 @pytest.mark.slow
@@ -178,48 +122,6 @@ def test_many_processes_give_the_same_bytes_as_one(pictures, tmp_path):
         segment_all(entries, Settings(), tmp_path / str(jobs), jobs)
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / str(jobs)).iterdir()} for jobs in (1, 2))
     assert one == two
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_and_started_again_it_ends_the_same(pictures, tmp_path, jobs):
-    """30 files, five of them bad, SIGKILL in the middle: the same files, nothing done twice, no process left behind."""
-    good = sorted(pictures.iterdir())
-    for i in range(20):
-        shutil.copy(good[i % 5], pictures / f"more_{i:02d}.png")
-    for i in range(5):
-        (pictures / f"bad_{i}.png").write_bytes(b"bad")
-    whole, out = tmp_path / "whole", tmp_path / "out"
-    command = [sys.executable, "-m", "sadanet_lab", "predict", str(pictures), "--jobs", str(jobs), "--out"]
-    assert subprocess.run([*command, whole], capture_output=True, check=False).returncode == 1
-
-    process = subprocess.Popen([*command, out], stderr=subprocess.DEVNULL, start_new_session=True)
-    while len(done := list(out.glob(f"*{ANGLES}"))) < 6:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    before = {path: path.stat().st_mtime_ns for path in done}
-    deadline = time.monotonic() + 30
-    while _alive(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not _alive(process.pid), "its processes live on"
-
-    again = subprocess.run([*command, out], capture_output=True, text=True, check=False)
-    assert again.returncode == 1
-    assert again.stderr.count("error: ") == 5
-    assert {path: path.stat().st_mtime_ns for path in done} == before
-    one, two = (
-        {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "report.html"} for folder in (whole, out)
-    )
-    assert one.keys() == two.keys()
-    assert one == two
-    assert len(list(out.glob(f"*{ANGLES}"))) == 25
-
-
-def _alive(session: int) -> bool:
-    """Whether a process of the killed one's session is left."""
-    listed = subprocess.run(["ps", "-eo", "sid=,stat="], capture_output=True, text=True, check=True).stdout
-    return any(line.split()[0] == str(session) and "Z" not in line.split()[1] for line in listed.splitlines())
 
 
 class TestReport:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from sadanet_lab.images.png import png_bytes
 from sadanet_lab.inference.segmenter import Segmenter
-from sadanet_lab.reporting.cohort import Entry, Settings, segment_all
+from sadanet_lab.reporting.cohort import Settings, segment_all
+from sadanet_lab.reporting.cohort_pictures import Entry
 from sadanet_lab.reporting.own_image import FAULT, DropZone
 from sadanet_lab.training.models import find_model
 
@@ -50,7 +51,7 @@ def test_the_files_are_those_that_predict_writes(kind, zone, image, tmp_path):
     (theirs,) = json.loads((tmp_path / "out" / "mine_angles.json").read_text())
     assert told.pop("file") == entry.path.name
     assert told.items() <= theirs.items()
-    assert theirs.keys() - told.keys() == {"file", "files", "made_of"}
+    assert theirs.keys() - told.keys() == {"file", "files", "made_of", "sums"}
 
 
 def pixels_and_identifiers(content):

@@ -1,0 +1,118 @@
+"""Which pictures a cohort has, and what each is called below the output folder."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from sadanet_lab.errors import BadInput
+from sadanet_lab.images.vpi_folder import read_lists
+
+ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".dcm", ".dicom")
+"""Of files that are taken from a folder; others are, too, if they begin as DICOM does."""
+ANGLES = "_angles.json"
+OURS = ("_labels.png", "_overlay.png", "_thumbnail.jpg", "_seg.dcm")
+"""How pictures end that an earlier cohort left, beside their ``ANGLES``."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture of a cohort: where its files are written, below the output folder, and where it is."""
+
+    name: str
+    path: Path
+
+
+def find_pictures(inputs: Iterable[Path], out: Path) -> list[Entry]:
+    """The pictures of files and folders, each once, in order.
+
+    A folder gives its own and its subfolders' pictures (``ENDINGS``, or DICOM), linked ones too; hidden ones, ``out``,
+    a DICOMDIR and what an earlier cohort wrote are left aside. A dataset in the published layout gives its test images.
+    What ends as a picture and cannot be read is among them, to be told. Two of one name keep their endings in theirs.
+    Raises ``BadInput`` for a path that does not exist, a folder without a picture, one that cannot be read, and one
+    that is ``out`` itself.
+    """
+    found: dict[Path, Entry] = {}
+    for given in inputs:
+        for entry in _pictures_of(Path(given), Path(out)):
+            found.setdefault(entry.path.resolve(), entry)
+    times = Counter(entry.name for entry in found.values())
+    entries = [_with_ending(entry) if times[entry.name] > 1 else entry for entry in found.values()]
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if (other := first.setdefault(entry.name, entry)) is not entry:
+            raise BadInput(
+                f"{entry.path}: has the same name as {other.path}; expected names that differ, or the folder that "
+                "both are below"
+            )
+    return entries
+
+
+def shard_of(entries: Sequence[Entry], number: int, count: int) -> list[Entry]:
+    """Of a cohort that ``count`` machines share, what the one with this number (1 to ``count``) does.
+
+    Every ``count``-th in the order of names: the same whatever the order in which the pictures were given.
+    """
+    return sorted(entries, key=lambda entry: entry.name)[number - 1 :: count]
+
+
+def _pictures_of(given: Path, out: Path) -> list[Entry]:
+    if not given.is_dir():
+        if not given.exists():
+            raise BadInput(f"{given}: no such file; expected a picture or a folder of pictures")
+        return [Entry(_name(Path(given.name)), given)]
+    if (given / "test.txt").is_file() and (given / "dataset" / "test").is_dir():
+        return [Entry(sample.stem, sample.image_path) for sample in read_lists(given).test]
+    if given.resolve() == out.resolve():
+        raise BadInput(f"{given}: is the output folder too; expected another, or its pictures could not be told apart")
+    files = sorted(path for path in _files_below(given, out.resolve()) if _is_picture(path))
+    if not files:
+        raise BadInput(f"{given}: no picture in it; expected {', '.join(ENDINGS)} or DICOM files")
+    return [Entry(_name(path.relative_to(given)), path) for path in files]
+
+
+def _files_below(given: Path, out: Path) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for root, folders, files in os.walk(given, onerror=_refuse_folder, followlinks=True):
+        here = Path(root).resolve()
+        if here in seen or here == out:  # a link may lead back
+            folders.clear()
+            continue
+        seen.add(here)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in files if not name.startswith("."))
+
+
+def _refuse_folder(error: OSError) -> NoReturn:
+    raise BadInput(f"{error.filename}: cannot be read ({error.strerror}); expected a folder of pictures") from None
+
+
+def _is_picture(path: Path) -> bool:
+    if path.name.upper() == "DICOMDIR" or _is_ours(path):
+        return False
+    return path.suffix.lower() in ENDINGS or (path.is_file() and _is_dicom(path))
+
+
+def _is_ours(path: Path) -> bool:
+    return any(
+        path.name.endswith(end) and path.with_name(path.name.removesuffix(end) + ANGLES).is_file() for end in OURS
+    )
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132).endswith(b"DICM")
+    except OSError:
+        return True  # it may be one; that it cannot be read is told
+
+
+def _name(path: Path) -> str:
+    known = path.suffix.lower() in ENDINGS  # what follows the last dot of 1.2.840.10008 is no ending
+    return (path.with_suffix("") if known else path).as_posix()
+
+
+def _with_ending(entry: Entry) -> Entry:
+    return Entry(f"{entry.name}_{entry.path.suffix[1:].lower()}", entry.path)
