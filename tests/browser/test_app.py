@@ -119,7 +119,7 @@ def test_a_picture_is_measured_as_predict_does_and_its_files_are_predict_s(
     for end in ("_labels.png", "_overlay.png", ".seg.nrrd"):
         assert download(page, end, tmp_path) == (predicted / f"{stem}{end}").read_bytes(), end
     (told,) = json.loads(download(page, "_angles.json", tmp_path))
-    assert found.keys() - told.keys() == {"files", "made_of"}
+    assert found.keys() - told.keys() == {"files", "sums", "made_of"}
     assert told.items() <= found.items()
     report = download(page, "_report.html", tmp_path).decode()
     assert f"{found['largest_angle_degrees']:.1f}°" in report
