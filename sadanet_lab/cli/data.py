@@ -55,18 +55,17 @@ def phantom(
 @main.command()
 @click.argument("folder", type=FOLDER)
 def check(folder: Path) -> None:
-    """Check a dataset in the published layout; every problem is listed, one line each.
+    """Check a dataset in the published layout, and say what is in it; every problem is listed, one line each.
 
     Example: sadanet check data/scoliosis3classes
     """
-    from sadanet_lab.images.vpi_folder import examine_folder, read_lists
+    from sadanet_lab.images.folder_check import examine_folder
 
-    problems, warnings = examine_folder(folder)
-    for kind, lines in (("error", problems), ("warning", warnings)):
+    found = examine_folder(folder)
+    for kind, lines in (("error", found.problems), ("warning", found.warnings)):
         for line in lines:
             click.echo(f"{kind}: {one_line(line)}", err=True)
-    if problems:
+    if found.problems:
         raise SystemExit(2)
-    data = read_lists(folder)
-    only_tests = "" if data.train else "; nothing can be trained on it: no train.txt"
-    click.echo(f"{folder}: valid; {len(data.train)} training and {len(data.test)} test images{only_tests}")
+    for line in (f"{folder}: valid; {found.summary[0]}", *found.summary[1:]):
+        click.echo(line)

@@ -185,7 +185,7 @@ def evaluate(
 
 def _test_on(trained: "Run", data: Path, basis: str, form: str) -> None:
     """Scores on another dataset, and of phantoms the agreement of angles; nothing is stored."""
-    from sadanet_lab.images.vpi_folder import open_folder
+    from sadanet_lab.images.folder_check import open_folder
     from sadanet_lab.studies.angle_agreement import CLOSE, agreement, compare_with_truth
     from sadanet_lab.training.evaluation import evaluate
 

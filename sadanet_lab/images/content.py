@@ -1,6 +1,7 @@
 """The bytes of files that come from outside: of files alone, and no more of them than a picture can have."""
 
 import stat
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,9 @@ LARGEST_FILE = 1 << 28
 """Bytes of a file that is read: 256 MiB, twice the largest picture that is decoded, in colour and 16 bits."""
 LARGEST_MODEL = 1 << 33
 """The same of a file of weights."""
+PICTURES = {"PNG": (b"\x89PNG",), "TIFF": (b"II*\0", b"MM\0*"), "BMP": (b"BM",), "JPEG": (b"\xff\xd8",)}
+"""How a picture's file may begin, by kind in Pillow's words; DICOM beside them."""
+DICOM, _PREAMBLE = "DICOM", 128
 _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a disk"))
 
 
@@ -40,10 +44,18 @@ def read_content(path: Path, expected: str, most: int = LARGEST_FILE) -> bytes:
         raise BadInput(f"{str(path)!r}: no name of a file; expected {expected}") from None
 
 
+def picture_kind(content: bytes) -> str | None:
+    """One of ``PICTURES``, or ``DICOM``, by how a file begins; None of any other file."""
+    if content[_PREAMBLE:].startswith(b"DICM"):
+        return DICOM
+    return next((kind for kind, begins in PICTURES.items() if content.startswith(begins)), None)
+
+
 def read_text(path: Path, expected: str) -> str:
-    """As ``read_content``, of a text in UTF-8, as Windows editors leave it too."""
+    """As ``read_content``, of a text in UTF-8, or as Windows programs leave it: with a mark in front, or in UTF-16."""
+    content = read_content(path, expected)
     try:
-        return read_content(path, expected).decode("utf-8-sig")
+        return content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not readable as text ({error}); expected {expected}") from None
 

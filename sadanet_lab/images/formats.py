@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.content import read_content
+from sadanet_lab.images.content import DICOM, PICTURES, picture_kind, read_content
 from sadanet_lab.images.picture import (
     Picture,
     check_content,
@@ -24,15 +24,11 @@ from sadanet_lab.images.picture import (
     one_channel,
     own_range,
 )
-from sadanet_lab.images.png import TOO_LARGE, kind_of
+from sadanet_lab.images.png import TOO_LARGE, as_seen, check_depth, kind_of, size_as_seen
 
-FORMATS = {"PNG": (b"\x89PNG",), "TIFF": (b"II*\0", b"MM\0*"), "BMP": (b"BM",), "JPEG": (b"\xff\xd8",)}
-"""Those of Pillow's that are read, and how such a file may begin; DICOM beside them."""
-KINDS = f"{', '.join(FORMATS)} or DICOM"
+KINDS = f"{', '.join(PICTURES)} or {DICOM}"
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 """TIFF's tag of what its numbers mean, and the value that says that they count from white."""
-_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
-"""EXIF's tag of how a picture is to be turned, and its values that exchange width and height."""
 
 
 def read_picture(path: Path) -> Picture:
@@ -55,14 +51,13 @@ def decode_picture(content: bytes, name: str) -> Picture:
 
 
 def _read(content: bytes, name: str) -> Picture:
-    file, begins = io.BytesIO(content), content[:132]
-    if begins.endswith(b"DICM") and len(begins) == 132:
+    file, kind = io.BytesIO(content), picture_kind(content[:1024])
+    if kind == DICOM:
         from sadanet_lab.images import dicom  # half a second, which other pictures need not pay
 
         return dicom.read(file, name)
-    for kind, signatures in FORMATS.items():
-        if begins.startswith(signatures):
-            return _read_by_pillow(file, name, kind)
+    if kind is not None:
+        return _read_by_pillow(file, name, kind)
     raise BadInput(f"{name}: no picture of a kind that is read here; expected {KINDS}")
 
 
@@ -70,7 +65,7 @@ def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:
     try:
         with Image.open(file, formats=[kind]) as picture:
             check_pixels(*picture.size, name)
-            check_size(*_size_as_seen(picture, kind), name)
+            check_size(*size_as_seen(picture), name)
             frames = getattr(picture, "n_frames", 1)
             if frames > 1:
                 raise BadInput(f"{name}: {frames} pictures in one file; expected one")
@@ -85,21 +80,12 @@ def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:
     return Picture(image, kind)
 
 
-def _size_as_seen(picture: Image.Image, kind: str) -> tuple[int, int]:
-    """(width, height) once the picture is turned as its file says."""
-    width, height = picture.size  # of a TIFF Pillow has turned it already
-    said = kind == "JPEG" or "exif" in picture.info  # of a PNG Pillow would look for it behind the pixels, too
-    turned = kind != "TIFF" and said and picture.getexif().get(_ORIENTATION) in _TURNED
-    return (height, width) if turned else (width, height)
-
-
 def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
     """The picture as a person sees it, turned as its file says; uint8 (H, W)."""
-    if picture.mode in ("LA", "RGB", "RGBA") and ";16" in _raw_modes(picture):  # of which Pillow would drop 8
-        raise BadInput(f"{name}: 16-bit {kind_of(picture)}; expected 16 bits in grey alone, or 8 bits")
+    check_depth(picture, name)
     from_white = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     picture.load()
-    upright = ImageOps.exif_transpose(picture)
+    upright = as_seen(picture)
     if upright.mode == "P":
         upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
     if upright.mode in ("LA", "RGBA"):
@@ -112,12 +98,6 @@ def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
         grey = own_range(np.asarray(upright), name)
         return 255 - grey if from_white else grey
     raise BadInput(f"{name}: {kind_of(upright)}; expected a grey picture of 8 or 16 bits")
-
-
-def _raw_modes(picture: Image.Image) -> str:
-    """How the pixels are stored in the file, in Pillow's words, such as "RGB;16B"."""
-    args = (tile.args for tile in getattr(picture, "tile", []))
-    return " ".join(str(arg[0] if isinstance(arg, tuple | list) else arg) for arg in args)
 
 
 def _without_alpha(picture: Image.Image, name: str) -> Image.Image:

@@ -5,17 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.content import read_content
+from sadanet_lab.images.content import picture_kind, read_content
 from sadanet_lab.images.picture import LARGEST, check_content, check_pixels, check_size
-from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, PALETTES, rgb_to_labels
+from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, rgb_to_labels
 
 EXPECTED = "a PNG image"
 MM_PER_INCH = 25.4
 FINEST_MM = 1e-6
 """Spacing from which a PNG file can hold it: whole pixels a metre, in 31 bits."""
+_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
+"""EXIF's tag of how a picture is to be turned, and its values that exchange width and height."""
 TOO_LARGE = f"too large, far too many pixels; expected at most {LARGEST:,} in all"
 """Said where Pillow itself refuses to open a picture, without its size."""
 
@@ -44,9 +46,10 @@ def decode_vpi(content: bytes, name: str) -> np.ndarray:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Mask PNG -> label map, uint8 (H, W), ids 0..3. Takes ids (8-bit grey or palette) and the colours of ``PALETTES``.
+    """Mask PNG -> label map, uint8 (H, W), ids 0..3. Takes ids (8-bit grey) and the colours of ``rgb_to_labels``.
 
-    A palette in one of these is read by its colours, in whatever order an editor left them; any other by its ids.
+    A palette is read by its colours, in whatever order an editor left them. In other colours it is refused, since
+    nothing says that its order is that of the classes.
 
     Raises ``BadInput`` naming the file: missing, no PNG, truncated, other kinds, ids above 3, unknown colours.
     """
@@ -56,14 +59,12 @@ def read_mask(path: Path) -> np.ndarray:
 def decode_mask(content: bytes, name: str) -> np.ndarray:
     """As ``read_mask``, of a PNG file's bytes; ``name`` is what faults call it."""
     picture = _decoded(content, name, check_pixels)
-    if picture.mode == "P" and _has_our_colours(picture):
-        picture = picture.convert("RGB")
-    if picture.mode == "RGB":
+    if picture.mode in ("P", "RGB"):
         try:
-            return rgb_to_labels(np.asarray(picture))
+            return rgb_to_labels(np.asarray(picture.convert("RGB")))
         except BadInput as error:
-            raise BadInput(f"{name}: {error}") from None
-    if picture.mode not in ("L", "P"):
+            raise BadInput(f"{name}: {'palette of ' * (picture.mode == 'P')}{error}") from None
+    if picture.mode != "L":
         raise BadInput(f"{name}: {kind_of(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
     labels = np.asarray(picture)
     if labels.max(initial=0) >= len(CLASSES):
@@ -71,13 +72,6 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
         found = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
         raise BadInput(f"{name}: class id {found}; expected 0..3 ({', '.join(CLASSES)})")
     return labels
-
-
-def _has_our_colours(picture: Image.Image) -> bool:
-    used = picture.convert("RGB").getcolors(maxcolors=256)
-    assert used is not None  # no palette has more
-    found = {colour for _, colour in used}
-    return any(found <= {tuple(colour) for colour in colours.tolist()} for colours in PALETTES.values())
 
 
 def png_bytes(picture: np.ndarray) -> bytes:
@@ -126,19 +120,42 @@ def _open_png(path: Path) -> Image.Image:
 
 
 def _decoded(content: bytes, name: str, check: Callable[[int, int, str], None]) -> Image.Image:
-    """check: of width, height and name, before the pixels are decoded."""
+    """The picture as a person sees it. check: of width, height and name, before the pixels are decoded."""
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            check(*picture.size, name)
+            check(*size_as_seen(picture), name)
+            check_depth(picture, name)
             picture.load()
-            return picture
+            return as_seen(picture)
     except BadInput:
         raise
     except Image.DecompressionBombError:
         raise BadInput(f"{name}: {TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises
-        begins_as_png = content.startswith(b"\x89PNG\r\n\x1a\n")
-        raise BadInput(f"{name}: {'damaged or truncated PNG' if begins_as_png else 'not a PNG image'}") from error
+        kind = picture_kind(content[:1024])
+        found = "damaged or truncated PNG" if kind == "PNG" else f"a {kind} file" if kind else "not a PNG image"
+        raise BadInput(f"{name}: {found}; expected {EXPECTED}") from error
+
+
+def size_as_seen(picture: Image.Image) -> tuple[int, int]:
+    """(width, height) once the picture is turned as its file says."""
+    width, height = picture.size  # of a TIFF Pillow has turned it already
+    said = picture.format == "JPEG" or "exif" in picture.info  # of a PNG Pillow would look behind the pixels, too
+    turned = picture.format != "TIFF" and said and picture.getexif().get(_ORIENTATION) in _TURNED
+    return (height, width) if turned else (width, height)
+
+
+def as_seen(picture: Image.Image) -> Image.Image:
+    """A loaded picture, turned as its file says."""
+    return picture if picture.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(picture)
+
+
+def check_depth(picture: Image.Image, name: str) -> None:
+    """Raises ``BadInput`` for colours of 16 bits, of which Pillow would drop 8; before the pixels are loaded."""
+    args = (tile.args for tile in getattr(picture, "tile", []))  # how they are stored, in Pillow's words: "RGB;16B"
+    stored = " ".join(str(arg[0] if isinstance(arg, tuple | list) else arg) for arg in args)
+    if picture.mode in ("LA", "RGB", "RGBA") and ";16" in stored:
+        raise BadInput(f"{name}: 16-bit {kind_of(picture)}; expected 16 bits in grey alone, or 8 bits")
 
 
 def kind_of(picture: Image.Image) -> str:

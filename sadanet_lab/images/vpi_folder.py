@@ -1,14 +1,13 @@
-"""The published dataset layout, read and checked:
+"""The published dataset layout, read (``folder_check`` checks it):
 
 FOLDER/dataset/{train,test,val}/<stem>.png             8-bit grey VPI images of any size
-FOLDER/groundtruth/{train,test,val}/<stem>_bone_3.png  masks of the same size: ids 0..3, or black, red, green, blue
+FOLDER/groundtruth/{train,test,val}/<stem>_bone_3.png  masks of the same size; see ``png.read_mask``
 FOLDER/test.txt                                        one stem per line
 FOLDER/train.txt                                       the same; may be absent where nothing is trained
 FOLDER/val.txt                                         may be absent: images on which settings are chosen
 """
 
 import hashlib
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sadanet_lab.errors import BadInput, one_line
+from sadanet_lab.errors import BadInput
 from sadanet_lab.images.content import read_text
-from sadanet_lab.images.png import read_image, read_mask, read_vpi
+from sadanet_lab.images.png import read_image, read_mask
 
 SPLITS = ("train", "test", "val")
 REQUIRED = "test"
 """The list that every folder has. A demonstration has no other; ``require_training_images`` asks for train.txt."""
-MOST_NAMED = 5
-"""Stems that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class VpiFolder:
-    """A dataset in the published layout; made by ``open_folder``, which checks it."""
+    """A dataset in the published layout; made by ``folder_check.open_folder``, which checks it."""
 
     root: Path
     train: tuple[Sample, ...]
@@ -89,14 +86,15 @@ class VpiFolder:
         return (self.root / "truth.csv").is_file() and (self.root / "levels.csv").is_file()
 
 
-def _sample(root: Path, split: str, stem: str) -> Sample:
+def listed_sample(root: Path, split: str, stem: str) -> Sample:
+    """Where the image and the mask of a listed stem are to be."""
     return Sample(
         stem, split, root / "dataset" / split / f"{stem}.png", root / "groundtruth" / split / f"{stem}_bone_3.png"
     )
 
 
-def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
-    """(usable stems, problems) of train.txt, test.txt or val.txt."""
+def list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
+    """(usable stems, problems, one line each) of train.txt, test.txt or val.txt."""
     path = root / f"{split}.txt"
     if split != REQUIRED and not path.exists():
         return [], []
@@ -107,7 +105,8 @@ def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     except BadInput as error:
         return [], [str(error)]
     stems = [line.strip() for line in lines if line.strip()]
-    problems = [] if stems else [f"{path}: the list is empty; expected one stem per line"]
+    expected = "one stem per line" + ("" if split == REQUIRED else ", or no such file")
+    problems = [] if stems else [f"{path}: the list is empty; expected {expected}"]
     for stem, times in Counter(stems).items():
         if times > 1:
             problems.append(f"{path}: stem {stem!r} is listed {times} times; expected once")
@@ -116,60 +115,11 @@ def _list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     return [stem for stem in dict.fromkeys(stems) if stem not in strange], problems
 
 
-def _examine(sample: Sample) -> tuple[list[str], bool]:
-    """(what is wrong with an image and its mask, whether the mask is background alone)."""
-    problems, read = [], []
-    for reader, path in ((read_vpi, sample.image_path), (read_mask, sample.mask_path)):
-        try:
-            read.append(reader(path))
-        except BadInput as error:
-            problems.append(str(error))
-    if problems:
-        return problems, False
-    image, mask = read
-    if image.shape != mask.shape:
-        found, expected = (f"{each.shape[1]} x {each.shape[0]}" for each in (mask, image))
-        problems = [f"{sample.mask_path}: mask is {found}, its image {expected}; expected the same size"]
-    return problems, not mask.any()
-
-
 def in_two_lists(stems: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str, str]]:
     """(stem, one split, other split) of every stem in the lists of two splits; stems: split -> its list."""
     for one, other in combinations(stems, 2):
         listed = set(stems[other])
         yield from ((stem, one, other) for stem in stems[one] if stem in listed)
-
-
-def examine_folder(root: Path) -> tuple[list[str], list[str]]:
-    """(everything that is wrong with a dataset folder, what is strange in one that can be used), one line each.
-
-    Decodes every listed image and mask.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        return [f"{root}: no such folder"], []
-    if not (root / "dataset").is_dir() and not any((root / f"{split}.txt").exists() for split in SPLITS):
-        return [f"{root}: not a dataset folder; expected dataset/, groundtruth/ and test.txt in it"], []
-    problems, warnings, stems = [], [], {}
-    for split in SPLITS:
-        stems[split], found = _list_problems(root, split)
-        problems += found
-    problems += [
-        f"{root}: stem {stem!r} is in both {one}.txt and {other}.txt; expected in one"
-        for stem, one, other in in_two_lists(stems)
-    ]
-    for split in SPLITS:
-        empty = []
-        for stem in stems[split]:
-            found, without_bones = _examine(_sample(root, split, stem))
-            problems += found
-            empty += [stem] if without_bones else []
-        if empty:
-            named = ", ".join(map(repr, empty[:MOST_NAMED])) + (", ..." if len(empty) > MOST_NAMED else "")
-            warnings.append(
-                f"{root / f'{split}.txt'}: {len(empty)} of {len(stems[split])} masks are background alone: {named}"
-            )
-    return problems, warnings
 
 
 def require_training_images(data: VpiFolder, count: int | None = None) -> None:
@@ -180,22 +130,7 @@ def require_training_images(data: VpiFolder, count: int | None = None) -> None:
         raise BadInput(f"{data.root / 'train.txt'}: found {len(data.train)} images; expected {count} to train on")
 
 
-def open_folder(root: Path) -> VpiFolder:
-    """The dataset in ``root``, checked throughout; raises ``BadInput`` with its first problem.
-
-    What is strange in it is written to stderr.
-    """
-    root = Path(root)
-    problems, warnings = examine_folder(root)
-    if problems:
-        more = f" (and {len(problems) - 1} more: `sadanet check {root}` lists them)" if len(problems) > 1 else ""
-        raise BadInput(problems[0] + more)
-    for warning in warnings:
-        print(f"warning: {one_line(warning)}", file=sys.stderr, flush=True)
-    return read_lists(root)
-
-
 def read_lists(root: Path) -> VpiFolder:
     """The dataset in ``root`` as its lists say, unchecked: for those who know that it is sound."""
-    listed = (tuple(_sample(root, split, stem) for stem in _list_problems(root, split)[0]) for split in SPLITS)
+    listed = (tuple(listed_sample(root, split, stem) for stem in list_problems(root, split)[0]) for split in SPLITS)
     return VpiFolder(root, *listed)

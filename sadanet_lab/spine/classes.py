@@ -18,22 +18,30 @@ COLOUR_BLIND_SAFE = np.array([[0, 0, 0], [213, 94, 0], [240, 228, 66], [0, 114, 
 PALETTES = {"safe": COLOUR_BLIND_SAFE, "field": COLOURS}
 """What ``sadanet predict --colours`` calls them."""
 
+VOC = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]], dtype=np.uint8)
+"""RGB of each id in the palette of Pascal VOC, which annotation tools write; its order is fixed."""
+
+_GREYS = np.arange(4, dtype=np.uint8)[:, None].repeat(3, axis=1)
+_UNMISTAKABLE = (*PALETTES.values(), VOC, _GREYS)
+"""Colours of masks, the order of whose classes is certain."""
+
 
 def rgb_to_labels(rgb: np.ndarray) -> np.ndarray:
-    """RGB mask (H, W, 3) in one of ``PALETTES`` -> label map (H, W), uint8.
+    """RGB mask (H, W, 3) in one of ``PALETTES``, in ``VOC`` or in the greys 0..3 -> label map (H, W), uint8.
 
     Raises ``BadInput`` naming the colours that are none of ``COLOURS``.
     """
     as_code = np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     code = rgb.astype(np.uint32) @ as_code
     used = np.unique(code)
-    safe, known = (colours.astype(np.uint32) @ as_code for colours in (COLOUR_BLIND_SAFE, COLOURS))
-    if np.isin(used, safe).all():
-        known = safe
+    codes = [colours.astype(np.uint32) @ as_code for colours in _UNMISTAKABLE]
+    known = next((code for code in codes if np.isin(used, code).all()), COLOURS.astype(np.uint32) @ as_code)
     unknown = np.setdiff1d(used, known)
     if unknown.size:
         names = ", ".join(f"#{c:06x}" for c in unknown[:3]) + (", ..." if unknown.size > 3 else "")
-        raise BadInput(f"unknown colours {names}; expected black, red (rib), green (thoracic process), blue (lump)")
+        raise BadInput(
+            f"unknown colours {names}; expected grey 0..3, or black, red (rib), green (thoracic process), blue (lump)"
+        )
     labels = np.zeros(code.shape, dtype=np.uint8)
     for class_id, colour in enumerate(known):
         labels[code == colour] = class_id

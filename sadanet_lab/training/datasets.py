@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from sadanet_lab.files import lock, writable_folder
-from sadanet_lab.images.vpi_folder import VpiFolder, open_folder, read_lists
+from sadanet_lab.images.folder_check import open_folder
+from sadanet_lab.images.vpi_folder import VpiFolder, read_lists
 from sadanet_lab.paths import PHANTOM, ROOT, resolve
 from sadanet_lab.phantom import VERSION as PHANTOM_VERSION
 from sadanet_lab.phantom import write_folder

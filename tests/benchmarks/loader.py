@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.training.patches import TrainingSet, normalised
 from sadanet_lab.training.recipe import make_recipe

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from servers import open_page
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.paths import PHANTOM, ROOT, result_file
 from sadanet_lab.reporting.parameters import list_notebooks
 from sadanet_lab.training.recipe import make_recipe

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from sadanet_lab.cli import main
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.images.png import read_mask
-from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.plan import graph_folder
 from sadanet_lab.reporting.stored_plan import write_settings

@@ -14,11 +14,11 @@ import numpy as np
 from dicom_files import dicom
 from PIL import Image
 
+from sadanet_lab.images.folder_check import examine_folder, open_folder
 from sadanet_lab.images.formats import decode_picture
 from sadanet_lab.images.label_files import label_files, read_labels
 from sadanet_lab.images.picture import LARGEST, Picture
 from sadanet_lab.images.png import labels_png, png_bytes, read_vpi
-from sadanet_lab.images.vpi_folder import examine_folder, open_folder
 from sadanet_lab.paths import ROOT
 from sadanet_lab.phantom import draw_picture, draw_spine
 from sadanet_lab.reporting.parameters import kernel_of, read_parameters
@@ -149,10 +149,10 @@ def lists(rng: np.random.Generator, folder: Path) -> None:
     name = ("train.txt", "test.txt", "val.txt")[rng.integers(3)]
     (root / name).write_bytes(spoilt(b"train1\n" * int(name == "train.txt") + b"test1\n", rng))
     try:
-        problems, warnings = examine_folder(root)
-        assert all("\n" not in line for line in (*problems, *warnings))
+        found = examine_folder(root)
+        assert all("\n" not in line for line in (*found.problems, *found.warnings))
         assert len(open_folder(root).test) >= 1
-        assert not problems
+        assert not found.problems
     finally:
         (root / "val.txt").unlink(missing_ok=True)
 

@@ -19,11 +19,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images import content
+from sadanet_lab.images.folder_check import examine_folder
 from sadanet_lab.images.formats import decode_picture, read_picture
 from sadanet_lab.images.label_files import read_labels
 from sadanet_lab.images.picture import LARGEST, MOST_UNEVEN, SMALLEST_VPI, TALLEST, WIDEST, check_size
 from sadanet_lab.images.png import read_image, read_mask, read_vpi
-from sadanet_lab.images.vpi_folder import examine_folder
 from sadanet_lab.phantom import draw_picture, draw_spine
 
 
@@ -179,7 +179,7 @@ def test_pipes_in_a_dataset_are_problems_of_it(copy_of_phantoms):
     for path in paths:
         path.unlink()
         os.mkfifo(path)
-    assert {line.split(": ")[0] for line in examine_folder(copy_of_phantoms)[0]} == set(map(str, paths))
+    assert {line.split(": ")[0] for line in examine_folder(copy_of_phantoms).problems} == set(map(str, paths))
 
 
 @pytest.mark.parametrize("turns", [1, 3])

@@ -1,14 +1,17 @@
 """The published layout is read exactly, at any size and in both mask forms; every fault is named."""
 
 import shutil
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.folder_check import examine_folder, open_folder
 from sadanet_lab.images.png import read_image, read_mask
-from sadanet_lab.images.vpi_folder import examine_folder, open_folder, require_training_images
+from sadanet_lab.images.vpi_folder import require_training_images
 from sadanet_lab.spine.classes import COLOURS, rgb_to_labels
 
 
@@ -63,6 +66,35 @@ def test_palette_of_the_fields_colours_in_another_order_is_read_by_colour(tmp_pa
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
 
 
+GREYS = np.arange(4, dtype=np.uint8)[:, None].repeat(3, axis=1)
+VOC = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]], np.uint8)
+"""The first entries of Pascal VOC's palette: bit 7 of red, green, blue is bit 0, 1, 2 of the index."""
+
+
+@pytest.mark.parametrize("colours", [COLOURS, GREYS, VOC], ids=["field", "greys", "voc"])
+def test_an_editors_palette_is_read_by_colour_where_the_order_of_colours_is_certain(tmp_path, colours):
+    labels = np.repeat(np.array([[3, 3, 3], [1, 1, 2], [0, 2, 2]], np.uint8), 8, axis=0)
+    for picture in (Image.fromarray(colours[labels]), Image.fromarray(colours[labels]).quantize(4)):
+        picture.save(tmp_path / "m.png")
+        np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
+    assert not np.array_equal(np.asarray(picture), labels), "the palette's order must differ for this to tell anything"
+
+
+def test_a_palette_of_other_colours_is_refused_since_its_order_says_nothing(tmp_path):
+    colours = COLOURS // 2 + 9
+    Image.fromarray(colours[np.arange(4, dtype=np.uint8)[None]]).quantize(4).save(tmp_path / "m.png")
+    with pytest.raises(BadInput, match=r"m\.png: palette of unknown colours #090909, .*; expected grey 0"):
+        read_mask(tmp_path / "m.png")
+
+
+def test_a_turned_image_is_read_as_a_person_sees_it(tmp_path):
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    exif = Image.Exif()
+    exif[274] = 6  # shown after a quarter turn clockwise
+    Image.fromarray(np.rot90(grey)).save(tmp_path / "i.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "i.png"), grey)
+
+
 def test_grey_stored_as_rgb_is_grey(tmp_path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     save(np.repeat(grey[..., None], 3, axis=2), tmp_path / "i.png")
@@ -79,10 +111,22 @@ def test_fingerprint_follows_every_pixel_and_the_split(copy_of_phantoms):
     assert open_folder(copy_of_phantoms).fingerprint != before
 
 
+def png_of_16_bit_colours(grey):
+    """By the PNG specification; three equal channels, which Pillow can read but not write."""
+    rows = (grey.astype(">u2")[..., None] * 257 + 5).repeat(3, axis=2)
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", grey.shape[1], grey.shape[0], 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    packed = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
 def missing_mask(folder):
     _, _, mask = first(folder)
     mask.unlink()
-    return mask, "No such file"
+    return mask, "no such file; expected a PNG image"
 
 
 def truncated_image(folder):
@@ -123,6 +167,12 @@ def sixteen_bit(folder):
     _, image, _ = first(folder)
     save(read_image(image).astype(np.uint16) * 257, image)
     return image, "16-bit image"
+
+
+def sixteen_bit_colours(folder):
+    _, image, _ = first(folder)
+    image.write_bytes(png_of_16_bit_colours(read_image(image)))
+    return image, "16-bit colour image (mode RGB)"
 
 
 def black_image(folder):
@@ -171,15 +221,16 @@ def outside_the_folder(folder):
 
 FAULTS = [
     missing_mask, truncated_image, text_named_png, mask_of_another_size, id_seven, unknown_colour, sixteen_bit,
-    black_image, colour_image, empty_list, missing_list, listed_twice, in_both_lists, outside_the_folder,
+    sixteen_bit_colours, black_image, colour_image, empty_list, missing_list, listed_twice, in_both_lists,
+    outside_the_folder,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("spoil", FAULTS, ids=lambda f: f.__name__)
 def test_every_fault_is_one_line_that_names_the_file_and_what_was_found(copy_of_phantoms, spoil):
-    assert examine_folder(copy_of_phantoms)[0] == []
+    assert examine_folder(copy_of_phantoms).problems == []
     where, found = spoil(copy_of_phantoms)
-    problems = examine_folder(copy_of_phantoms)[0]
+    problems = examine_folder(copy_of_phantoms).problems
     assert any(p.startswith(f"{where}: ") and found in p and "\n" not in p for p in problems), problems
     with pytest.raises(BadInput):
         open_folder(copy_of_phantoms)
@@ -189,12 +240,12 @@ def test_all_problems_are_found_at_once(copy_of_phantoms):
     missing_mask(copy_of_phantoms)
     empty_list(copy_of_phantoms)
     outside_the_folder(copy_of_phantoms)
-    assert len(examine_folder(copy_of_phantoms)[0]) == 3
+    assert len(examine_folder(copy_of_phantoms).problems) == 3
 
 
 def test_a_folder_that_is_no_dataset(tmp_path):
-    assert "not a dataset folder" in examine_folder(tmp_path)[0][0]
-    assert "no such folder" in examine_folder(tmp_path / "nowhere")[0][0]
+    assert "not a dataset folder" in examine_folder(tmp_path).problems[0]
+    assert "no such folder" in examine_folder(tmp_path / "nowhere").problems[0]
 
 
 @pytest.fixture
@@ -209,7 +260,7 @@ def only_tests(copy_of_phantoms):
 
 
 def test_a_folder_with_a_test_list_alone_is_sound_and_nothing_can_be_trained_on_it(only_tests):
-    assert examine_folder(only_tests)[0] == []
+    assert examine_folder(only_tests).problems == []
     data = open_folder(only_tests)
     assert (len(data.train), len(data.test), len(data.val)) == (0, 1, 0)
     with pytest.raises(
@@ -222,7 +273,7 @@ def test_its_faults_are_still_found_and_an_empty_training_list_is_one(only_tests
     _, image, _ = first(only_tests, "test")
     image.unlink()
     (only_tests / "train.txt").write_text("")
-    assert [problem.split(": ")[0] for problem in examine_folder(only_tests)[0]] == [
+    assert [problem.split(": ")[0] for problem in examine_folder(only_tests).problems] == [
         str(only_tests / "train.txt"),
         str(image),
     ]

@@ -8,8 +8,8 @@ from torch import nn
 
 from sadanet_core import record_attention
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.images.preparation import GREY_MEAN, GREY_SD
-from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.inference.framing import network_input
 from sadanet_lab.inference.segmentation import as_tensor, logits_of
 from sadanet_lab.studies.attention_maps import attention_maps

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.phantom import draw_spine, render, write_folder
 from sadanet_lab.phantom.anatomy import LUMP
 from sadanet_lab.phantom.axis import LARGEST_DEMANDING_ANGLE

@@ -8,8 +8,8 @@ import pytest
 from scipy.ndimage import center_of_mass, label
 
 from sadanet_lab.cli.data import phantom as phantom_command
+from sadanet_lab.images.folder_check import examine_folder, open_folder
 from sadanet_lab.images.image_statistics import measure_image
-from sadanet_lab.images.vpi_folder import examine_folder, open_folder
 from sadanet_lab.phantom import draw_picture, draw_spine, picture, ranges, write_folder
 from sadanet_lab.phantom.anatomy import PROCESS, annotate
 from sadanet_lab.phantom.ranges import OUTSIDE, SCANNED, SPREADS, Annotator, Body, Scanner, Style
@@ -139,7 +139,7 @@ def test_same_seed_same_folder_and_it_is_sound(spread, tmp_path, monkeypatch):
         for root in (tmp_path / "one", tmp_path / "two")
     )
     assert one == two
-    assert examine_folder(tmp_path / "one")[0] == []
+    assert examine_folder(tmp_path / "one").problems == []
 
 
 def test_only_the_training_images_are_varied_but_all_are_another_scanners(tmp_path):

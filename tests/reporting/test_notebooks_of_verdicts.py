@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.paths import NOTEBOOKS, result_file
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.reporting.notebook_runner import run_notebook

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.reporting import report as module
 from sadanet_lab.reporting.report import NO_CLAIM, SHOWS, Report
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.spine.levels import Level
 from sadanet_lab.studies.angle_agreement import MASK, agreement, angles, measure_sources

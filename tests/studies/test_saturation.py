@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sadanet_core import record_attention
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.inference.framing import network_input
 from sadanet_lab.inference.segmentation import as_tensor, logits_of
 from sadanet_lab.studies import run_scores, saturation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.studies.choices import compare_choices
 from sadanet_lab.studies.convergence import own_runs

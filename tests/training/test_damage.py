@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput, Failed
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.inference.onnx_model import OnnxModel, sealed
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.paths import SHIPPED

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.metrics import measures, scores
 from sadanet_lab.metrics.measures import Measure
 from sadanet_lab.metrics.scores import Metric

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from sadanet_lab.cli import main
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.training.checkpoints import NAME
 from sadanet_lab.training.patches import TrainingSet
 from sadanet_lab.training.recipe import make_recipe

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.studies.angle_agreement import measure_run, measure_sources
 from sadanet_lab.studies.curve_agreement import curves
 from sadanet_lab.studies.robustness import bone_contrasts, robustness

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.methods import registry
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.training import trainer

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.methods import registry
 from sadanet_lab.training.profiles import profiles
 from sadanet_lab.training.recipe import Recipe, make_recipe

@@ -15,7 +15,7 @@ import torch
 from sadanet_core import SegmentationLoss
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.images import preparation
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.methods.sa2net import MixedLoss
 from sadanet_lab.training import trainer

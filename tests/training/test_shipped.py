@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.inference.onnx_model import OnnxSettings, open_onnx
 from sadanet_lab.metrics.scores import scores_of
 from sadanet_lab.phantom import write_folder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.training.run_store import get_or_train_each
 
 

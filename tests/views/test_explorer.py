@@ -10,8 +10,8 @@ from stub_runs import IMAGE, stub_run
 from sadanet_core.attention import StructureAffinityAttention
 from sadanet_lab import methods as registry
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.images.png import png_bytes
-from sadanet_lab.images.vpi_folder import open_folder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
 from sadanet_lab.studies.attention_maps import attention_maps, labels_without

@@ -7,7 +7,7 @@ from matplotlib.patches import Circle, Rectangle
 from printed import check_print
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.studies.selection import pick_sample
 from sadanet_lab.views import fig6

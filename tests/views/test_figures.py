@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 from printed import check_print
 
 from sadanet_lab.images.degradations import DEGRADATIONS
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.methods import registry
 from sadanet_lab.paths import PUBLISHED
 from sadanet_lab.spine.curve_angles import measure_curves

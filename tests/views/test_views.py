@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from printed import check_print
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.vpi_folder import open_folder
+from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.methods import registry
 from sadanet_lab.metrics import claims, scores, statistics
 from sadanet_lab.reporting.report import latex
