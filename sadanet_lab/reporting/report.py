@@ -39,11 +39,18 @@ class Report:
 
     The result file of an earlier run is removed first. dataset: None for a notebook that needs none. parameters: the
     notebook's own, recorded in the result file; "results", "data" and "profile" name the folder. In a notebook they are
-    read from its kernel, whoever set them (papermill, or a hand): those that its ``parameters`` cell names.
+    read from its kernel, whoever set them (papermill, or a hand): those that its ``parameters`` cell names. assumed: a
+    sentence of what all numbers stand on, such as what is taken for the truth; said with each conclusion and figure.
     """
 
-    def __init__(self, notebook: str, dataset: VpiFolder | None, parameters: Mapping[str, Any] | None = None):
-        self.notebook, self.dataset = notebook, dataset
+    def __init__(
+        self,
+        notebook: str,
+        dataset: VpiFolder | None,
+        parameters: Mapping[str, Any] | None = None,
+        assumed: str = "",
+    ):
+        self.notebook, self.dataset, self.assumed = notebook, dataset, assumed
         self.parameters = dict(_kernel_parameters(notebook) if parameters is None else parameters)
         self.result = result_file(notebook, *(self.parameters[key] for key in ("results", "data", "profile")))
         self.folder = writable_folder(self.result.parent)
@@ -66,11 +73,12 @@ class Report:
         """Write ``<name>.csv`` (every number, long form), ``<name>.md`` (for the page: a wide table is folded) and
         ``<name>.tex`` (for print: every column), and show the page's, with what it shows below it.
 
-        footnote: by default what the dataset is; something else, or "", where the numbers do not come from it. shown:
-        False where the page has shown it already, in parts. committed: see ``figure``.
+        footnote: by default what the dataset is; something else, or "", where the numbers do not come from it, and then
+        nothing is assumed of them. shown: False where the page has shown it already, in parts. committed: see
+        ``figure``.
         """
         if footnote is None:
-            footnote = self._footnote()
+            footnote, conclusion = self._footnote(), self._with_assumed(conclusion)
         parts = [f"**{caption}**", fold(markdown), _led(conclusion, committed), footnote]
         text = "\n\n".join(part for part in parts if part) + "\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
@@ -88,6 +96,9 @@ class Report:
 
         dots: per inch; by default the style's. committed: what is shown, if not this run: see ``reference.committed``.
         """
+        conclusion = self._with_assumed(conclusion)
+        if self.assumed:
+            style.note(figure, self._with_assumed(style.note_of(figure)))
         for kind in ("png", "pdf"):
             self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
         self.conclude({name: conclusion}, committed)
@@ -123,6 +134,9 @@ class Report:
         self._write(self.result.name, json.dumps(content, indent=2) + "\n")
         told = "\n".join(f"- {said}" for said in dict.fromkeys(one["says"] for one in self.conclusions))
         _show("\n\n".join(part for part in (f"## {SHOWS}", told, self._footnote()) if part))
+
+    def _with_assumed(self, said: str) -> str:
+        return f"{self.assumed} {said}" if self.assumed and said else said
 
     def _write(self, name: str, content: str | bytes) -> None:
         write_atomically(self.folder / name, content)

@@ -19,7 +19,8 @@ from sadanet_lab.training.runs import Run
 CLOSE = 5.0
 """Degrees: the error of repeated expert readings that is commonly accepted for the Cobb angle."""
 MASK, SHIPPED = "mask", "shipped model"
-"""Sources beside the methods; the mask is the truth of phantoms, and an expert's of real images."""
+"""Sources beside the methods. Where the masks' own angles stand for the true ones, they are not among them."""
+EXPERTS = "The angle in the expert's mask stands for the true one."
 NOT_MEASURABLE = "not measurable"
 
 
@@ -27,6 +28,11 @@ def true_angles(data: VpiFolder) -> pd.Series | None:
     """Largest angle in degrees of each stem, of phantoms; None for real images, whose angles nobody knows."""
     truth = phantom_truth(data)
     return None if truth is None else truth.set_index("stem").largest_angle_degrees
+
+
+def assumption(data: VpiFolder) -> str:
+    """What all errors of angles stand on, where the true ones are not known; "" of phantoms."""
+    return "" if data.is_phantom else EXPERTS
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,13 @@ def title_of(run: Run) -> str:
     return methods.find_method(run.recipe.method).title
 
 
-def in_order(of_sources: Sequence[pd.DataFrame], of_runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of ``measure_sources`` and of runs as they are shown: the masks', the runs', the shipped model's."""
-    return pd.concat([*of_sources[:1], *of_runs, *of_sources[1:]], ignore_index=True)
+def in_order(of_sources: Sequence[pd.DataFrame], of_runs: Sequence[pd.DataFrame], data: VpiFolder) -> pd.DataFrame:
+    """Tables of ``measure_sources`` and of runs as they are shown: the masks', the runs', the shipped model's.
+
+    Of real images those of the masks are left out: they would be compared with themselves.
+    """
+    of_masks = of_sources[:1] if data.is_phantom else []
+    return pd.concat([*of_masks, *of_runs, *of_sources[1:]], ignore_index=True)
 
 
 def _measured(
@@ -86,7 +96,7 @@ def angles(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> p
     for source in sources:
         table = pd.concat([angle_of(found, stem) for stem, found in source.measured.items()])
         of_sources.append(table.assign(source=source.title, seed=source.seed))
-    return compare_with_truth(in_order(of_sources, of_runs), data)
+    return compare_with_truth(in_order(of_sources, of_runs, data), data)
 
 
 def compare_with_truth(table: pd.DataFrame, data: VpiFolder) -> pd.DataFrame:

@@ -99,7 +99,7 @@ def curves(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> p
         table = kept_table(run, f"curves-{VERSION}", lambda run=run: _matched(measure_run(data, run), truth))
         named = table.astype(dict.fromkeys(NAMES, object)).fillna(dict.fromkeys(NAMES, ""))
         of_runs.append(_of(named, title_of(run), run.recipe.seed))
-    return in_order(of_sources, of_runs)
+    return in_order(of_sources, of_runs, data)
 
 
 def _of(table: pd.DataFrame, title: str, seed: int) -> pd.DataFrame:

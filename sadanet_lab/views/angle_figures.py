@@ -82,7 +82,7 @@ def _number(value: float, form: str) -> str:
 
 def _panels(count: int, height: float, columns: int = 4) -> tuple[Figure, list[Axes]]:
     rows = max(1, -(-count // columns))
-    figure, axes = style.panels(rows, columns, height * rows + 0.6, sharex=True, sharey=True)
+    figure, axes = style.panels(rows, columns, height * rows + 1, sharex=True, sharey=True)
     for axis in axes.flat[count:]:
         axis.axis("off")
     for column in range(columns):  # the last axis of a column has the numbers, be it in the last row or not

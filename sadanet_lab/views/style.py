@@ -130,6 +130,11 @@ def note(figure: Figure, text: str) -> None:
     figure.supxlabel(textwrap.fill(text, LETTERS[width]), x=0.01, ha="left", fontsize=SMALL, color="0.35")
 
 
+def note_of(figure: Figure) -> str:
+    """What ``note`` has put below a figure, in one line; "" where there is none."""
+    return " ".join(figure.get_supxlabel().split())
+
+
 def legend(figure: Figure, names: Iterable[str], where: Any = "outside right upper", columns: int = 1) -> None:
     """Each method's line and name beside the axes, or above them."""
     handles = [Line2D([], [], label=name, **look(name).line) for name in names]

@@ -10,6 +10,7 @@ import pytest
 from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.reporting import report as module
 from sadanet_lab.reporting.report import NO_CLAIM, SHOWS, Report
+from sadanet_lab.views import style
 
 WIDE = pd.DataFrame([[f"m{i}", *range(8)] for i in range(2)], columns=["Method", *"abcdefgh"])
 
@@ -44,6 +45,23 @@ def test_a_figure_is_shown_once_with_its_sentence_below(report, shown):
     assert shown == [figure, "**This run:** It rises."]
     assert not plt.fignum_exists(figure.number)  # or the cell's end would show it again
     assert {"f.png", "f.pdf"} <= {path.name for path in report.folder.iterdir()}
+
+
+def test_what_is_assumed_is_said_with_every_sentence_and_below_every_figure(tmp_path, shown):
+    given = {"results": str(tmp_path), "data": "mine", "profile": "smoke"}
+    report = Report("00_data_tour", None, given, assumed="Masks are taken for true.")
+    figure = plt.figure()
+    style.note(figure, "Across: angle. " * 20)
+    report.figure("f", figure, "It rises.")
+    report.table("t", WIDE, WIDE.to_markdown(index=False), "Caption", "It is so.")
+    report.table("other", WIDE, WIDE.to_markdown(index=False), "Caption", "It was.", "Of other images.")
+    assert style.note_of(figure) == "Masks are taken for true. " + ("Across: angle. " * 20).strip()
+    assert shown[1] == "**This run:** Masks are taken for true. It rises."
+    assert [one["says"] for one in report.conclusions] == [
+        "Masks are taken for true. It rises.",
+        "Masks are taken for true. It is so.",
+        "It was.",
+    ]
 
 
 def test_of_committed_results_no_sentence_passes_for_one_of_this_run(report, shown):

@@ -1,5 +1,6 @@
 """Measured curves matched with true ones, by hand and in phantoms."""
 
+from dataclasses import replace
 from shutil import copytree
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.spine.levels import Level
-from sadanet_lab.studies.angle_agreement import MASK, agreement, angles, measure_sources
+from sadanet_lab.studies.angle_agreement import EXPERTS, MASK, agreement, angles, assumption, measure_sources
 from sadanet_lab.studies.curve_agreement import (
     COLUMNS,
     TrueSpine,
@@ -175,13 +176,18 @@ def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     assert len(bland_altman(counted(table)).axes[0].collections[0].get_offsets()) == found["curves"]
 
 
-def test_of_real_images_the_curves_in_the_expert_s_mask_stand_for_the_true_ones(spines, tmp_path):
+def test_of_real_images_the_expert_s_masks_stand_for_the_truth_and_are_no_row(spines, tmp_path):
     real = copytree(spines, tmp_path / "real")
     (real / "truth.csv").unlink()
     data = open_folder(real)
     assert true_spines(data) is None
-    table = curves(measure_sources(data), [], data)
-    assert (table.true == table.measured).all()
+    assert assumption(data) == EXPERTS
+    assert assumption(open_folder(spines)) == ""
+    masks = measure_sources(data)
+    sources = [*masks, replace(masks[0], title="a network that is never wrong")]
+    for table in (angles(sources, [], data), curves(sources, [], data)):
+        assert set(table.source) == {"a network that is never wrong"}
+        np.testing.assert_array_equal(table.true, table.measured)
     (found,) = curve_agreement(table).to_dict("records")
     assert (found["missed"], found["false"], found["mae"], found["icc"]) == (0, 0, 0, 1)
     assert (found["share_apex"], found["share_region"]) == (1, 1)
