@@ -31,7 +31,7 @@ GPUS = int(config["gpus"] if "gpus" in config else planned_devices())
 CHECKPOINT_SECONDS = str(config.get("checkpoint_seconds", ""))
 
 try:
-    check_settings(PROFILE, DATA, len(SEEDS))
+    check_settings(RESULTS, DATA, PROFILE, len(SEEDS))
 except BadInput as error:
     sys.exit(f"error: {error}")
 

@@ -65,7 +65,7 @@ def reproduce(
     settings["results"] = "results" if results is None else _from_here(results)
     if settings["data"] != PHANTOM:
         settings["data"] = _from_here(settings["data"])
-    check_settings(settings["profile"], settings["data"], settings["seeds"])
+    check_settings(str(settings["results"]), *(settings[name] for name in ("data", "profile", "seeds")))
     if gpu_slots is not None:
         os.environ["GPU_SLOTS"] = str(gpu_slots)  # read by every job, which takes a free slot
     if settings["gpus"] is None:

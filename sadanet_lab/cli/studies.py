@@ -97,6 +97,8 @@ def forensics(tables: tuple[Path, ...], as_json: bool) -> None:
 def run_(notebook: Path, parameter: tuple[tuple[str, str], ...]) -> None:
     """Execute NOTEBOOK through papermill; unknown parameters are refused, success is judged by its result file.
 
+    Relative paths in parameters, such as data, start at the project's folder.
+
     Example: sadanet run notebooks/01_table1_comparison.ipynb -p profile quick -p seeds 0,1,2
     """
     from sadanet_lab.reporting.notebook_runner import run_notebook

@@ -17,7 +17,7 @@ from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import result_file
 from sadanet_lab.progress import watcher
-from sadanet_lab.reporting.parameters import EVERY, kernel_of, read_parameters
+from sadanet_lab.reporting.parameters import EVERY, check_data, kernel_of, read_parameters
 
 
 def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
@@ -37,6 +37,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     if not notebook.is_file():
         raise BadInput(f"{notebook}: no such notebook")
     parameters, kernel = read_parameters(notebook, given), kernel_of(notebook)
+    check_data(*(parameters[key] for key in EVERY))
     result = result_file(notebook.stem, *(parameters[key] for key in EVERY))
     executed = writable_folder(result.parents[1] / "executed" / result.parent.name) / notebook.name
     result.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The parameters of notebooks: what their ``parameters`` cell says, read and checked."""
 
 import ast
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +11,33 @@ import nbformat
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.content import read_text
-from sadanet_lab.paths import NOTEBOOKS
+from sadanet_lab.paths import NOTEBOOKS, PHANTOM, ROOT, output_folder, resolve
 
 EVERY = ("results", "data", "profile")
 """Parameters that every notebook has: they name the folder of its results."""
+
+
+def check_data(results: str, data: str, profile: str) -> None:
+    """Raises ``BadInput`` for a dataset that is not there, or whose results would take the place of another's.
+
+    Results are in a folder of the dataset's name, which two datasets may share. data: "phantom" or a folder; relative
+    paths start at the project's folder.
+    """
+    if data != PHANTOM and not resolve(data).is_dir():
+        where = "" if Path(data).is_absolute() else f" in {ROOT}, where relative paths start"
+        raise BadInput(f"{data}: no such folder{where}; expected a dataset in the published layout, see data/README.md")
+    folder = output_folder(results, data, profile)
+    for path in sorted(folder.glob("[0-9]*.json")):
+        try:
+            other = str(json.loads(path.read_bytes())["parameters"]["data"])
+        except (OSError, ValueError, KeyError, TypeError):  # half-written, or not ours: nobody's results
+            continue
+        if _place(other) != _place(data) and (other == PHANTOM or resolve(other).is_dir()):
+            raise BadInput(f"{folder}: found results of {other}; expected of {data}: name another results folder")
+
+
+def _place(data: str) -> Path | None:
+    return None if data == PHANTOM else resolve(data).resolve()
 
 
 def list_notebooks() -> list[Path]:

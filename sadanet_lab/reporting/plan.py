@@ -19,7 +19,7 @@ from typing import Any
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method
 from sadanet_lab.paths import PHANTOM, PUBLISHED, ROOT, STANDARD, output_folder, resolve
-from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_notebook
+from sadanet_lab.reporting.parameters import check_data, list_notebooks, parameters_of, read_notebook
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 
 SWEPT = {"lambdas": "lambda_dice", "normalisations": "normalisation", "lengths": "length"}
@@ -102,11 +102,10 @@ class PlannedNotebook:
         return trainings
 
 
-def check_settings(profile: str, data: str, seeds: int) -> None:
-    """Raises ``BadInput`` for what no job could work with; data: "phantom" or a folder, from the project's."""
+def check_settings(results: str, data: str, profile: str, seeds: int) -> None:
+    """Raises ``BadInput`` for what no job could work with; see ``parameters.check_data``."""
     find_profile(profile)
-    if data != PHANTOM and not resolve(data).is_dir():
-        raise BadInput(f"{data}: no such folder; expected a dataset in the published layout, see data/README.md")
+    check_data(results, data, profile)
     if not 1 <= seeds <= MOST_SEEDS:
         raise BadInput(f"seeds: found {seeds}; expected how many, 1 to {MOST_SEEDS}")
 

@@ -24,7 +24,7 @@ from sadanet_lab.errors import one_line
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.paths import NOTEBOOKS, result_file
-from sadanet_lab.reporting.parameters import parameters_of
+from sadanet_lab.reporting.parameters import EVERY, check_data, parameters_of
 from sadanet_lab.training.environment import environment
 from sadanet_lab.views import style
 from sadanet_lab.views.folding import fold, split_row
@@ -52,7 +52,9 @@ class Report:
     ):
         self.notebook, self.dataset, self.assumed = notebook, dataset, assumed
         self.parameters = dict(_kernel_parameters(notebook) if parameters is None else parameters)
-        self.result = result_file(notebook, *(self.parameters[key] for key in ("results", "data", "profile")))
+        where = [self.parameters[key] for key in EVERY]
+        check_data(*where)
+        self.result = result_file(notebook, *where)
         self.folder = writable_folder(self.result.parent)
         self.result.unlink(missing_ok=True)
         self.files: list[str] = []

@@ -73,7 +73,7 @@ def test_a_number_out_of_range_is_one_line(command, mask, tmp_path):
     assert not out.exists()
 
 
-def notebook(path, kernel="python3", source='results = "r"\ndata = "d"\nprofile = "smoke"'):
+def notebook(path, kernel="python3", source='results = "r"\ndata = "phantom"\nprofile = "smoke"'):
     made = nbformat.v4.new_notebook()
     if kernel:
         made.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": kernel}

@@ -15,7 +15,7 @@ from sadanet_lab.reporting.notebook_runner import run_notebook
 def notebook_with(path, results, cell):
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    parameters = f'results = "{results}"\ndata = "d"\nprofile = "smoke"'
+    parameters = f'results = "{results}"\ndata = "phantom"\nprofile = "smoke"'
     finish = 'from pathlib import Path\nPath(results, f"{data}-{profile}", "n.json").write_text("{}")'
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, cell, finish)]
     notebook.cells[0].metadata["tags"] = ["parameters"]
@@ -29,7 +29,7 @@ def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=True)
-    (folder / "d-smoke").mkdir()
+    (folder / "phantom-smoke").mkdir()
     yield folder
     subprocess.run(["umount", folder], check=True)
 
@@ -37,7 +37,7 @@ def small_disk(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_an_executed_notebook_that_does_not_fit_is_one_line_and_leaves_nothing(tmp_path, small_disk):
     notebook = notebook_with(tmp_path / "n.ipynb", small_disk, "print('x' * 500_000)")
-    said = r"executed/d-smoke/n\.ipynb: cannot be written \(No space left on device\)"
+    said = r"executed/phantom-smoke/n\.ipynb: cannot be written \(No space left on device\)"
     with pytest.raises(Failed, match=said) as told:
         run_notebook(notebook, {})
     assert "\n" not in str(told.value)
@@ -45,7 +45,7 @@ def test_an_executed_notebook_that_does_not_fit_is_one_line_and_leaves_nothing(t
 
 
 def test_a_failed_notebook_is_kept_with_its_error_and_no_draft(tmp_path):
-    (tmp_path / "d-smoke").mkdir()
+    (tmp_path / "phantom-smoke").mkdir()
     with pytest.raises(Failed, match="ZeroDivisionError"):
         run_notebook(notebook_with(tmp_path / "n.ipynb", tmp_path, "1 / 0"), {})
     (kept,) = (tmp_path / "executed").rglob("*.ipynb")
@@ -54,7 +54,7 @@ def test_a_failed_notebook_is_kept_with_its_error_and_no_draft(tmp_path):
 
 
 def test_what_is_for_the_log_is_told_and_not_left_in_the_page(tmp_path, capsys):
-    (tmp_path / "d-smoke").mkdir()
+    (tmp_path / "phantom-smoke").mkdir()
     cell = "import sys\nprint('step 3 of 9', file=sys.stderr)\nprint('a result')"
     run_notebook(notebook_with(tmp_path / "n.ipynb", tmp_path, cell), {})
     (kept,) = (tmp_path / "executed").rglob("*.ipynb")
@@ -72,7 +72,7 @@ def test_temporary_folders_of_killed_notebooks_are_swept_and_no_others(tmp_path,
         names = {"killed": f"sadanet-{gone.pid}-a", "running": f"sadanet-{os.getpid()}-b", "other": "sadanet-gpus-0"}
         for name in names.values():
             os.mkdir(os.path.join(temporary, name))
-        (tmp_path / "d-smoke").mkdir()
+        (tmp_path / "phantom-smoke").mkdir()
         run_notebook(notebook_with(tmp_path / "n.ipynb", tmp_path, ""), {})
         left = {name for name in os.listdir(temporary) if name.startswith("sadanet-")}
         assert left == {names["running"], names["other"]}

@@ -186,7 +186,7 @@ def test_plain_papermill_from_another_folder(phantoms, tmp_path, monkeypatch):
 def small_notebook(path, *cells, parameter="number = 1"):
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    parameters = f'results = "{path.parent}"\ndata = "d"\nprofile = "smoke"\n{parameter}\nseeds = [0]'
+    parameters = f'results = "{path.parent}"\ndata = "phantom"\nprofile = "smoke"\n{parameter}\nseeds = [0]'
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, *cells)]
     notebook.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(notebook, path)

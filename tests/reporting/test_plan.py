@@ -8,6 +8,7 @@ from sadanet_lab.cli import main
 from sadanet_lab.cli.graph import show_progress
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import registry, table_methods
+from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.reporting.plan import (
     PlannedNotebook,
     Training,
@@ -16,6 +17,7 @@ from sadanet_lab.reporting.plan import (
     plan_trainings,
     trainings_of_tables,
 )
+from sadanet_lab.reporting.report import Report
 
 
 def notebook(path, parameters, **metadata):
@@ -81,15 +83,18 @@ def test_a_notebook_of_verdicts_trains_only_where_runs_may_be_judged_by(tmp_path
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (("nonsense", "phantom", 1), "profile 'nonsense' is unknown; expected one of smoke"),
-        (("smoke", "no/such/folder", 1), "no/such/folder: no such folder"),
-        (("smoke", "phantom", 0), "seeds: found 0"),
+        (("results", "phantom", "nonsense", 1), "profile 'nonsense' is unknown; expected one of smoke"),
+        (
+            ("results", "no/such/folder", "smoke", 1),
+            "no/such/folder: no such folder in /.*, where relative paths start",
+        ),
+        (("results", "phantom", "smoke", 0), "seeds: found 0"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_runs(settings, said):
     with pytest.raises(BadInput, match=said):
         check_settings(*settings)
-    profile, data, seeds = settings
+    _, data, profile, seeds = settings
     told = CliRunner().invoke(main, ["reproduce", "--profile", profile, "--data", data, "--seeds", str(seeds)])
     assert told.exit_code == 2
 
@@ -108,3 +113,28 @@ def test_progress_in_place_of_snakemakes_counting(capsys):
         "== 1 of 4 jobs done (25 %) after 0:00 min, about 0:00 min left",
         "== 4 of 4 jobs done (100 %) after 0:00 min",
     ]
+
+
+def test_results_of_another_dataset_of_the_same_name_are_not_written_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "results"
+    for place in ("a", "b"):
+        (tmp_path / place / "mine").mkdir(parents=True)
+    of_a, of_b = (str(tmp_path / place / "mine") for place in ("a", "b"))
+    parameters = f'results = "{results}"\ndata = "phantom"\nprofile = "smoke"'
+    notebook(tmp_path / "1.ipynb", parameters, kernelspec={"name": "python3", "display_name": "Python 3"})
+    written = Report("00_data_tour", None, {"results": str(results), "data": of_a, "profile": "smoke"})
+    written.finish()
+    before = written.result.read_bytes()
+    (results / "mine-smoke" / "1.json").write_text("{half-writ")
+    said = f"mine-smoke: found results of {of_a}; expected of {of_b}: name another results folder"
+    with pytest.raises(BadInput, match=said):
+        check_settings(str(results), of_b, "smoke", 1)
+    with pytest.raises(BadInput, match=said):
+        Report("00_data_tour", None, {"results": str(results), "data": of_b, "profile": "smoke"})
+    with pytest.raises(BadInput, match=said):
+        run_notebook(tmp_path / "1.ipynb", {"data": of_b})
+    assert written.result.read_bytes() == before
+    check_settings(str(results), f"{tmp_path}/b/../a/mine", "smoke", 1)
+    (tmp_path / "a" / "mine").rename(tmp_path / "c")  # moved: nobody can mean it any more
+    check_settings(str(results), of_b, "smoke", 1)
