@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 @click.option(
     "--image", type=Size(), help="Size that images are made to; a patch as large follows.  [default: the profile's]"
 )
+@click.option("--patch", type=Size(), help="Size of the patches to train on.  [default: the profile's]")
+@click.option("--batch", type=click.IntRange(2, 4096), help="Patches in a step.  [default: the profile's]")
 @click.option("--checkpoint-seconds", type=Number(0, 86400), default=30.0, help="Seconds between checkpoints.")
 @click.option("--snapshots", type=click.IntRange(0, 1000), default=0, help="States to keep for the attention explorer.")
 @DEVICE
@@ -91,6 +93,8 @@ def train(
     start: str | None,
     training_images: int | None,
     image: tuple[int, int] | None,
+    patch: tuple[int, int] | None,
+    batch: int | None,
     checkpoint_seconds: float,
     snapshots: int,
     device: str,
@@ -113,6 +117,7 @@ def train(
     choices |= {"first_weights": first_weights, "margin": margin}
     choices |= {"augmentation": augmentation, "length": length, "test_scales": test_scales or None}
     choices |= {"training_images": training_images, "image": image, "method": method}
+    choices |= {"patch": patch, "batch": batch}
     chosen = {what: value for what, value in choices.items() if value is not None}
     results = results_folder(results)
     settings = settings_of(start, results, Path()) if start else {}

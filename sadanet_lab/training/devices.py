@@ -35,6 +35,14 @@ def planned_devices() -> int:
     return count_devices() if shutil.which("nvidia-smi") else 0
 
 
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether it says that a GPU, or this machine, has no more memory to give."""
+    import torch
+
+    of_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # of no class of its own
+    return of_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
 def slots() -> int:
     """Processes that may share a GPU; raises ``BadInput`` if ``GPU_SLOTS`` is no number from 1 on."""
     text = os.environ.get("GPU_SLOTS") or "1"

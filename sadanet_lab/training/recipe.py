@@ -149,9 +149,9 @@ class Recipe(BaseModel):
 def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | None = None, **changes) -> Recipe:
     """The recipe of a method in a profile, with single settings changed; raises ``BadInput`` with the first fault.
 
-    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting; two
-    more than the recipe has are ``length``, the share of the profile's iterations, and ``image``, (width, height) of
-    the image, and of the patch where that is the whole image.
+    weights_file: backbone weights on disk, in place of what the profile asks for. changes: None leaves a setting; three
+    more than the recipe has are ``length``, the share of the profile's iterations, ``image``, (width, height) of the
+    image, and of the patch where that is the whole image, and ``patch``, (width, height) of the patch alone.
     """
     chosen = find_profile(profile_name)
     settings = {
@@ -174,6 +174,8 @@ def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | 
         size = dict(zip(("width", "height"), settings.pop("image"), strict=True))
         is_whole = all(settings[f"patch_{side}"] == settings[f"image_{side}"] for side in size)
         settings |= {f"{what}_{side}": size[side] for what in ("image", *["patch"] * is_whole) for side in size}
+    if "patch" in settings:
+        settings |= dict(zip(("patch_width", "patch_height"), settings.pop("patch"), strict=True))
     settings["iterations"] = max(1, round(settings["iterations"] * settings.pop("length", 1)))
     if not found.uses_backbone:
         settings |= {"backbone": None, "weights": "none", "weights_file": None, "weights_sha256": None}

@@ -11,7 +11,7 @@ from torch import nn
 
 from sadanet_core.blocks import SegmentationNetwork
 from sadanet_lab import methods
-from sadanet_lab.errors import BadInput
+from sadanet_lab.errors import BadInput, Failed, one_line
 from sadanet_lab.files import lock, writable_folder, write_atomically
 from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
 from sadanet_lab.paths import resolve
@@ -47,7 +47,13 @@ def get_or_train(
         writable_folder(folder)
         with _lock_run(folder):
             if not is_complete(folder):
-                _train_and_test(network, recipe, data, folder, device, checkpoint_seconds, snapshots)
+                try:
+                    _train_and_test(network, recipe, data, folder, device, checkpoint_seconds, snapshots)
+                except (RuntimeError, MemoryError) as error:
+                    if not devices.ran_out_of_memory(error):
+                        raise
+                    less = "try a smaller --batch, --patch or --image"
+                    raise Failed(f"{recipe.name}: memory ran out ({one_line(str(error))[:200]}); {less}") from None
     remove_checkpoints(folder)
     update_evaluation(open_run(folder), data, device)
     return open_run(folder)

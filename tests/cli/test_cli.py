@@ -24,11 +24,12 @@ def run(phantoms, tmp_path_factory):
     """Folder of a run trained by the command line."""
     results = tmp_path_factory.mktemp("results")
     arguments = ("--method", "unet", "--profile", "smoke", "--data", phantoms, "--results", results)
-    result = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2)
+    result = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x64", "--batch", 3)
     assert result.exit_code == 0, result.stderr
     folder = next((results / "runs").glob("unet-*"))
     recipe = json.loads((folder / "recipe.json").read_text())
     assert (recipe["seed"], recipe["lambda_dice"]) == (3, 2.0)
+    assert (recipe["patch_width"], recipe["patch_height"], recipe["batch"]) == (32, 64, 3)
     return folder
 
 

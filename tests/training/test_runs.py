@@ -232,6 +232,29 @@ def test_a_seed_named_twice_or_none_is_refused(data, tmp_path):
             get_or_train_each(["unet"], seeds, "smoke", data, tmp_path)
 
 
+def of_the_processor():
+    torch.empty(2**46)  # bytes x 4: more than any machine has
+
+
+def of_a_gpu():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has 78 GiB in all.")
+
+
+@pytest.mark.parametrize("fill", [of_the_processor, of_a_gpu])
+def test_memory_that_ran_out_is_one_line_and_what_to_do(data, tmp_path, monkeypatch, fill):
+    monkeypatch.setattr(trainer, "train", lambda *_: fill())
+    recipe = make_recipe("unet", "smoke", data.fingerprint)
+    with pytest.raises(Failed, match=r"^unet-\w+: memory ran out \(.*\); try a smaller --batch, --patch or --image$"):
+        get_or_train(recipe, data, tmp_path, "cpu")
+
+
+def test_another_fault_of_torch_is_not_taken_for_want_of_memory(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "train", lambda *_: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size") as raised:
+        get_or_train(make_recipe("unet", "smoke", data.fingerprint), data, tmp_path, "cpu")
+    assert not isinstance(raised.value, Failed)
+
+
 def test_a_device_that_is_not_there_is_refused(data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BadInput, match="device: found 'cuda'"):
