@@ -46,6 +46,7 @@ def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> byt
         optimizer.remove_unused_nodes(model)
     except Exception as error:  # of many kinds
         raise Failed(f"{name}: torch cannot export this network ({' '.join(str(error).split())[:200]})") from error
+    _forget_where_it_was_made(model)
     _halve_weights(model.graph)
     helper.set_model_props(model, metadata_of(settings))
     content = sealed(model.SerializeToString())
@@ -53,6 +54,14 @@ def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> byt
     for sides in ((height, width), (height - 9, width - 5)):
         _check(network, exported, (1, settings.input_channels, *sides))
     return content
+
+
+def _forget_where_it_was_made(model: onnx.ModelProto) -> None:
+    """Take out what torch writes beside each node: the lines of code behind it, with this machine's paths."""
+    for graph in (model.graph, *model.functions):
+        for part in (graph, *graph.node):
+            del part.metadata_props[:]
+            part.ClearField("doc_string")
 
 
 def _halve_weights(graph: onnx.GraphProto) -> None:

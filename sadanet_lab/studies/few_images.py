@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sadanet_lab.images.vpi_folder import VpiFolder
+from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.paths import ROOT, resolve
 from sadanet_lab.studies.angle_agreement import agreement, compare_with_truth
@@ -28,8 +28,9 @@ def train_on_few(counts: Sequence[int], seeds: Sequence[int], data: VpiFolder, r
     """Runs of profile ``PROFILE`` on the first so many training images, from the shipped weights and from random ones.
 
     counts: each 1 or more. results: relative paths start at the project's folder. The network, what it is shown and the
-    steps are the same from both starts.
+    steps are the same from both starts. Raises ``BadInput`` if the training list is shorter than the largest count.
     """
+    require_training_images(data, max(counts))
     shipped = settings_of("shipped", resolve(results), ROOT)
     method = shipped.pop("method")
     new = {name: value for name, value in shipped.items() if not name.startswith("start")}

@@ -12,6 +12,7 @@ from PIL import Image
 from sadanet_lab.cli import main
 from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.images.png import read_mask
+from sadanet_lab.paths import ROOT
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
 
@@ -37,6 +38,7 @@ def test_a_run_is_exported_and_its_file_predicts_what_the_run_does(phantoms, ima
     told = sadanet("export", run.folder.name, file, "--results", tmp_path)
     assert told.exit_code == 0, told.stderr
     assert told.stdout.startswith(f"{file}: ")
+    assert str(ROOT).encode() not in file.read_bytes(), "nobody needs to know where it was made"
     for out, chosen in (("torch", run.folder), ("onnx", file)):
         told = sadanet("predict", image, "--run", chosen, "--out", tmp_path / out)
         assert told.exit_code == 0, told.stderr

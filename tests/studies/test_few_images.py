@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import read_lists
 from sadanet_lab.metrics.scores import scores_of
 from sadanet_lab.paths import FEW_IMAGES
@@ -49,6 +50,12 @@ def test_each_start_count_and_seed_is_one_run_of_the_same_network(runs):
         for name in ("method", "head", "backbone", "width", "input_channels", "framing"):
             assert getattr(run.recipe, name) == getattr(shipped, name)
     assert len({run.folder for run in runs}) == len(runs)
+
+
+def test_a_training_list_that_is_too_short_is_told_before_anything_is_trained(data, tmp_path):
+    with pytest.raises(BadInput, match=r"train\.txt: found 2 images; expected 5 to train on"):
+        few_images.train_on_few([1, 5], [0], data, tmp_path)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_scores_are_those_of_the_runs(runs, data):

@@ -201,6 +201,10 @@ def test_the_onnx_file_holds_the_same_weights_and_is_as_small(run):
 
 
 @pytest.mark.slow
+def test_the_onnx_file_does_not_tell_where_it_was_made():
+    assert b".py" not in (shipped.SHIPPED / "model.onnx").read_bytes()
+
+
 def test_shipping_it_again_gives_both_files_again(run, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "open_data", lambda data, profile: SimpleNamespace(fingerprint=run.recipe.data))
     shipped.ship(run, tmp_path)
