@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -52,6 +53,30 @@ def open_atomically(path: Path) -> Iterator[BufferedWriter]:
     finally:
         with suppress(OSError):  # its folder may be gone
             temporary.unlink()
+
+
+def check_free(out: Path) -> None:
+    """Raises ``BadInput`` if ``out`` exists and is not an empty folder."""
+    if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
+        raise BadInput(f"{out}: exists already; expected a new or an empty folder")
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``out`` once the block ends without an error, and else is gone.
+
+    See ``check_free`` for where ``out`` is there already.
+    """
+    check_free(out)
+    writable_folder(out.parent)
+    draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        yield draft
+        draft.chmod(0o755)  # mkdtemp's folder is closed to everyone else
+        draft.replace(out)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
 
 
 def sum_of(content: bytes) -> str:

@@ -1,12 +1,13 @@
 """Commands on images and masks: make phantoms, check a dataset, measure angles."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sadanet_lab.cli.options import FOLDER, SEED, Size, main
-from sadanet_lab.errors import one_line
+from sadanet_lab.cli.options import FOLDER, SEED, Number, Size, main
+from sadanet_lab.errors import BadInput, one_line
 from sadanet_lab.images.picture import check_size
 
 if TYPE_CHECKING:
@@ -53,6 +54,57 @@ def phantom(
 
 
 @main.command()
+@click.argument("images", type=FOLDER)
+@click.argument("masks", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@click.option(
+    "--test", type=Number(0, 1, min_open=True, max_open=True), default=0.25, help="Share of patients to test."
+)
+@click.option("--val", type=Number(0, 1, max_open=True), default=0.0, help="Share of patients to choose settings on.")
+@click.option("--patient", help="Regular expression: what in an image's name tells whose it is.  [default: all of it]")
+@click.option("--seed", type=SEED, default=0, help="Seed of the draw.")
+def prepare(images: Path, masks: Path, out: Path, test: float, val: float, patient: str | None, seed: int) -> None:
+    """Make OUT, a dataset in the published layout, of a folder of IMAGES and one of MASKS, split by patient.
+
+    Images: PNG, TIFF, BMP, JPEG or DICOM. Masks: PNG (class ids, or a palette or colours whose order is certain) or
+    .seg.nrrd of 3D Slicer, each named like its image, with "_mask" or the like behind if you want.
+
+    Example: sadanet prepare scans/ masks/ data/mine --patient "^P[0-9]+"
+    """
+    from sadanet_lab.files import check_free
+    from sadanet_lab.images.folder_check import examine_folder
+    from sadanet_lab.images.folder_making import check_pairs, make_folder, pair_up, split_by_patient
+    from sadanet_lab.progress import progress
+    from sadanet_lab.reporting.cohort_pictures import find_pictures
+
+    check_free(out)
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise BadInput(f"{folder}: no such folder; expected images, and their masks")
+    pairs, left_out = pair_up({entry.name: entry.path for entry in find_pictures([images], out)}, masks)
+    _tell("left out", left_out)
+    splits = split_by_patient([pair.stem for pair in pairs], patient, {"test": test, "val": val}, seed)
+    with progress(len(pairs), "reading", "images") as bar:
+        problems = check_pairs(pairs, bar.update)
+    _tell("error", problems)
+    if problems:
+        raise SystemExit(2)
+    with progress(len(pairs), "writing", "images") as bar:
+        make_folder(out, pairs, splits, bar.update)
+    found = examine_folder(out)
+    _tell("error", found.problems)
+    _tell("warning", found.warnings)
+    click.echo(f"{out}: {'; '.join(found.summary[:1])}")
+    if patient is None:
+        click.echo("each image was taken for another patient's; where one has several: --patient", err=True)
+
+
+def _tell(kind: str, lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"{kind}: {one_line(line)}", err=True)
+
+
+@main.command()
 @click.argument("folder", type=FOLDER)
 def check(folder: Path) -> None:
     """Check a dataset in the published layout, and say what is in it; every problem is listed, one line each.
@@ -62,10 +114,8 @@ def check(folder: Path) -> None:
     from sadanet_lab.images.folder_check import examine_folder
 
     found = examine_folder(folder)
-    for kind, lines in (("error", found.problems), ("warning", found.warnings)):
-        for line in lines:
-            click.echo(f"{kind}: {one_line(line)}", err=True)
+    _tell("error", found.problems)
+    _tell("warning", found.warnings)
     if found.problems:
         raise SystemExit(2)
-    for line in (f"{folder}: valid; {found.summary[0]}", *found.summary[1:]):
-        click.echo(line)
+    click.echo("\n".join((f"{folder}: valid; {found.summary[0]}", *found.summary[1:])))

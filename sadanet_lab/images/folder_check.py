@@ -6,7 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -124,15 +124,21 @@ def _instead_of(path: Path) -> str:
     """What may be meant in place of a file that is not there: of nearly its name, in its folder or the one above."""
     for folder in (path.parent, path.parent.parent):
         for found in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if _plain(found) == _plain(path) and found.is_file():
+            if bare_name(found) == bare_name(path) and found.is_file():
                 same = unicodedata.normalize("NFC", found.name) == unicodedata.normalize("NFC", path.name)
                 other = " in another Unicode form" if same and found.parent == path.parent else ""
                 return f"; found {found.relative_to(path.parent.parent)}{other}; expected a PNG image of that very name"
     return "; expected a PNG image"
 
 
-def _plain(path: Path) -> str:
-    return _SUFFIX.sub("", unicodedata.normalize("NFC", path.stem).casefold())
+def plain_name(path: PurePath | str) -> str:
+    """A file's name without its last ending, capitals and forms of Unicode apart."""
+    return unicodedata.normalize("NFC", PurePath(path).stem).casefold()
+
+
+def bare_name(path: PurePath | str) -> str:
+    """The same without what tells a mask from its picture, such as "_mask" or "_bone_3"."""
+    return _SUFFIX.sub("", plain_name(path))
 
 
 def _strange_masks(root: Path, seen: Sequence[_Seen]) -> Iterator[str]:

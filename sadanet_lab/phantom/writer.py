@@ -15,8 +15,6 @@ are in pixels from the picture's upper left corner.
 
 import csv
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.files import new_folder
 from sadanet_lab.phantom.anatomy import Spine, draw_spine
 from sadanet_lab.phantom.picture import draw_picture
 from sadanet_lab.phantom.ranges import CASES, SPREADS, Cases, Spread
@@ -92,20 +91,11 @@ def write_folder(
     others: Spread = "scanner2" if spread == "scanner2" else "usual"
     for split, first, number in (("test", FIRST_TEST_INDEX, test), ("val", FIRST_VAL_INDEX, val)):
         jobs += [Job(seed, first + i, split, width, height, others, cases) for i in range(number)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with new_folder(out) as draft:
         _write_all(draft, jobs, on_image_done)
-        draft.chmod(0o755)  # mkdtemp's folder is closed to everyone else
-        os.replace(draft, out)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
 def _check(out: Path, train: int, test: int, val: int, seed: int, width: int, height: int) -> None:
-    if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
-        raise BadInput(f"{out}: exists already; expected a new or an empty folder")
     for name, value, smallest, largest in (
         ("train", train, 1, FIRST_TEST_INDEX),
         ("test", test, 1, FIRST_TEST_INDEX),

@@ -32,7 +32,10 @@ def find_run(name: str | Path, results: str | Path = "results", start: Path = RO
 
     Relative paths start at ``start``. Raises ``BadInput`` if there is no such run.
     """
-    return open_run(find_folder(name, results, start))
+    folder = find_folder(name, results, start)
+    if not folder.exists():
+        raise BadInput(f"{name}: no such run, nor in {start / results / 'runs'}; expected one there, or its folder")
+    return open_run(folder)
 
 
 def find_folder(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Path:
