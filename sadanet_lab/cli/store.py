@@ -23,7 +23,8 @@ from sadanet_lab.cli.options import (
 def export(run: Path, out: Path, results: Path | None) -> None:
     """Write RUN's network to OUT, an ONNX file that `sadanet predict --run` takes, and that needs no torch.
 
-    Its metadata say how its pictures are made. The network computes in float32, whatever the run's precision.
+    Its metadata say how its pictures are made. The network computes in float32, whatever the run's precision. With
+    Swin, and pictures of one size, the file sees no other: `sadanet predict --tta` needs the run itself then.
 
     Example: sadanet export sadanet-0123456789ab model.onnx
     """

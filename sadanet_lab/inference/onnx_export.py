@@ -7,6 +7,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxscript import optimizer
+from timm.models.swin_transformer import WindowAttention
 from torch import nn
 
 from sadanet_lab.errors import Failed
@@ -24,19 +25,21 @@ logging.getLogger("onnxscript.optimizer").setLevel(logging.ERROR)  # it warns of
 def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> bytes:
     """The content of an ONNX file: a network in evaluation mode, on the CPU, and how its pictures are made.
 
-    The picture's height and width are free. All is computed in float32.
+    The picture's height and width are free, but of Swin where every picture is made to one size and seen at one scale:
+    torch's arithmetic on free sizes takes minutes for its windows. All is computed in float32.
     Weights that 16-bit floats can hold are stored as such, which changes none of them.
     Raises ``Failed`` in one line, which calls it ``name``, if torch cannot export it or onnxruntime finds other logits.
     """
     height, width = settings.image_height + 2 * settings.margin, settings.image_width
     sample = torch.zeros(1, settings.input_channels, height, width)
+    is_free = settings.framing == "fit" or len(settings.test_scales) > 1 or not _has_windows(network)
     try:
         program = torch.onnx.export(
             network,
             (sample,),
             input_names=[PICTURE],
             output_names=[LOGITS],
-            dynamic_shapes=({2: "height", 3: "width"},),
+            dynamic_shapes=({2: "height", 3: "width"},) if is_free else None,
             optimize=False,  # it would merge batch norms into weights that 16 bits cannot hold; onnxruntime merges them
             verbose=False,
         )
@@ -51,9 +54,13 @@ def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> byt
     helper.set_model_props(model, metadata_of(settings))
     content = sealed(model.SerializeToString())
     exported = OnnxModel(content, name)
-    for sides in ((height, width), (height - 9, width - 5)):
+    for sides in ((height, width), (height - 9, width - 5))[: 1 + is_free]:
         _check(network, exported, (1, settings.input_channels, *sides))
     return content
+
+
+def _has_windows(network: nn.Module) -> bool:
+    return any(isinstance(module, WindowAttention) for module in network.modules())
 
 
 def _forget_where_it_was_made(model: onnx.ModelProto) -> None:
