@@ -1,11 +1,13 @@
 """Commands on runs that are stored: hand on, calibrate, verify, ship, keep for the record."""
 
+import json
 from pathlib import Path
 
 import click
 
 from sadanet_lab.cli.options import (
     FOLDER,
+    FORMAT,
     JOBS,
     RESULTS,
     check_onnx_name,
@@ -14,6 +16,28 @@ from sadanet_lab.cli.options import (
     named_run,
     results_folder,
 )
+from sadanet_lab.errors import one_line
+
+
+@main.command()
+@FORMAT
+@RESULTS
+def runs(form: str, results: Path | None) -> None:
+    """List the complete runs: method, profile, data, seed, steps, mean bone Dice, and settings of their own.
+
+    Example: sadanet runs --format csv
+    """
+    from sadanet_lab.studies.run_list import list_of_runs
+
+    table, others = list_of_runs(existing_results(results))
+    for line in others:
+        click.echo(f"left out: {one_line(line)}", err=True)
+    if form == "csv":
+        click.echo(table.to_csv(index=False, float_format="%.2f"), nl=False)
+    elif form == "json":
+        click.echo(json.dumps(table.to_dict("records"), indent=2))
+    else:
+        click.echo(table.to_markdown(index=False, tablefmt="plain", floatfmt=".2f"))
 
 
 @main.command()

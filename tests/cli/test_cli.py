@@ -1,6 +1,7 @@
 """The command line: every command does its job; bad input is one line on stderr, exit code 2, nothing half-written."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from sadanet_lab import cli
 from sadanet_lab.cli import main
 from sadanet_lab.methods import registry
+from sadanet_lab.spine.classes import BONES
 
 
 def sadanet(*arguments):
@@ -187,3 +189,21 @@ def test_run_refuses_unknown_notebooks_and_parameters(tmp_path):
 def test_a_phantom_folder_where_none_can_be_made(tmp_path):
     (tmp_path / "file").touch()
     assert_refused(sadanet("phantom", tmp_path / "file" / "p", "--train", 1, "--test", 1), tmp_path / "file")
+
+
+def test_runs_are_listed_with_what_is_their_own_and_what_is_none_is_told(run, tmp_path):
+    results = run.parents[1]
+    (row,) = json.loads(sadanet("runs", "--results", results, "--format", "json").stdout)
+    scores = json.loads(sadanet("evaluate", run, "--format", "json").stdout)
+    assert row["dice"] == pytest.approx(100 * sum(scores[bone]["dice"] for bone in BONES) / 3)
+    assert (row["run"], row["method"], row["profile"], row["seed"]) == (run.name, "unet", "smoke", 3)
+    assert row["settings"] == "patch_height=64, patch_width=32, batch=3, lambda_dice=2.0"
+    assert run.name in sadanet("runs", "--results", results).stdout
+    for name, spoilt in (("cut", "complete.json"), ("damaged", "counts.csv")):
+        shutil.copytree(run, tmp_path / "runs" / name)
+        (tmp_path / "runs" / name / spoilt).unlink()
+    told = sadanet("runs", "--results", tmp_path)
+    assert (told.exit_code, len(told.stdout.splitlines())) == (0, 1)
+    damaged, cut = told.stderr.splitlines()
+    assert damaged.startswith(f"left out: {tmp_path / 'runs' / 'damaged' / 'counts.csv'}: cannot be read")
+    assert cut.startswith(f"left out: {tmp_path / 'runs' / 'cut'}: not complete")
