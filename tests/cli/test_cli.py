@@ -26,12 +26,12 @@ def run(phantoms, tmp_path_factory):
     """Folder of a run trained by the command line."""
     results = tmp_path_factory.mktemp("results")
     arguments = ("--method", "unet", "--profile", "smoke", "--data", phantoms, "--results", results)
-    result = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x64", "--batch", 3)
+    result = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x48", "--batch", 3)
     assert result.exit_code == 0, result.stderr
     folder = next((results / "runs").glob("unet-*"))
     recipe = json.loads((folder / "recipe.json").read_text())
     assert (recipe["seed"], recipe["lambda_dice"]) == (3, 2.0)
-    assert (recipe["patch_width"], recipe["patch_height"], recipe["batch"]) == (32, 64, 3)
+    assert (recipe["patch_width"], recipe["patch_height"], recipe["batch"]) == (32, 48, 3)
     return folder
 
 
@@ -197,7 +197,7 @@ def test_runs_are_listed_with_what_is_their_own_and_what_is_none_is_told(run, tm
     scores = json.loads(sadanet("evaluate", run, "--format", "json").stdout)
     assert row["dice"] == pytest.approx(100 * sum(scores[bone]["dice"] for bone in BONES) / 3)
     assert (row["run"], row["method"], row["profile"], row["seed"]) == (run.name, "unet", "smoke", 3)
-    assert row["settings"] == "patch_height=64, patch_width=32, batch=3, lambda_dice=2.0"
+    assert row["settings"] == "patch_height=48, batch=3, lambda_dice=2.0"
     assert run.name in sadanet("runs", "--results", results).stdout
     for name, spoilt in (("cut", "complete.json"), ("damaged", "counts.csv")):
         shutil.copytree(run, tmp_path / "runs" / name)
