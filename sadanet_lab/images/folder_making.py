@@ -46,14 +46,16 @@ def pair_up(pictures: Mapping[str, Path], masks: Path) -> tuple[list[Pair], list
 
     pictures: name, with "/" below subfolders and without its ending -> file. masks: a folder, which may be the
     pictures' own. A mask is named like its picture, but for capitals and an addition such as "_mask" (see
-    ``folder_check.bare_name``); it lies in the same subfolder, or anywhere if no other has its name.
+    ``folder_check.bare_name``); it lies in the same subfolder, or anywhere if no other has its name. Raises
+    ``BadInput`` for one that fits two pictures.
     """
     files = sorted(_masks_below(masks))
     named_as_masks = {path.resolve() for path in files if bare_name(path) != plain_name(path)}
     own = {name: path for name, path in pictures.items() if path.resolve() not in named_as_masks}
     pictured = {path.resolve() for path in own.values()}
     files = [path for path in files if path.resolve() not in pictured]
-    pairs, left_out, used = [], [], set()
+    pairs, left_out = [], []
+    used: dict[Path, Path] = {}
     for name, image in own.items():
         where = PurePath(name)
         fitting = [path for path in files if plain_name(where.name + ".png") in (plain_name(path), bare_name(path))]
@@ -61,7 +63,8 @@ def pair_up(pictures: Mapping[str, Path], masks: Path) -> tuple[list[Pair], list
         fitting = beside or fitting
         if len(fitting) == 1:
             pairs.append(Pair("_".join(where.parts), image, fitting[0]))
-            used.add(fitting[0])
+            if (other := used.setdefault(fitting[0], image)) is not image:
+                raise BadInput(f"{fitting[0]}: fits {other} and {image}; expected a mask for each")
         else:
             told = f"{len(fitting)} masks, {', '.join(map(str, fitting[:2]))}" if fitting else "no mask"
             left_out.append(f"{image}: found {told}; expected one of its name in {masks}")

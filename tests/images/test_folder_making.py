@@ -113,6 +113,12 @@ def test_in_subfolders_each_has_its_own_and_where_several_fit_none_is_taken(tmp_
     )
 
 
+def test_one_mask_is_not_taken_for_two_pictures(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(BadInput, match=r"a\.png: fits .*x/a\.tif and .*y/a\.tif; expected a mask for each"):
+        pair_up({f"{place}/a": tmp_path / "images" / place / "a.tif" for place in "xy"}, tmp_path)
+
+
 def test_pictures_and_masks_may_share_a_folder(pictures, tmp_path):
     content, images, masks = pictures
     for path in masks.iterdir():
