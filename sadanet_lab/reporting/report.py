@@ -39,18 +39,14 @@ class Report:
 
     The result file of an earlier run is removed first. dataset: None for a notebook that needs none. parameters: the
     notebook's own, recorded in the result file; "results", "data" and "profile" name the folder. In a notebook they are
-    read from its kernel, whoever set them (papermill, or a hand): those that its ``parameters`` cell names. assumed: a
-    sentence of what all numbers stand on, such as what is taken for the truth; said with each conclusion and figure.
+    read from its kernel, whoever set them (papermill, or a hand): those that its ``parameters`` cell names.
     """
 
-    def __init__(
-        self,
-        notebook: str,
-        dataset: VpiFolder | None,
-        parameters: Mapping[str, Any] | None = None,
-        assumed: str = "",
-    ):
-        self.notebook, self.dataset, self.assumed = notebook, dataset, assumed
+    assumed = ""
+    """What the numbers stand on from here on, such as what is taken for the truth: said with each conclusion."""
+
+    def __init__(self, notebook: str, dataset: VpiFolder | None, parameters: Mapping[str, Any] | None = None):
+        self.notebook, self.dataset = notebook, dataset
         self.parameters = dict(_kernel_parameters(notebook) if parameters is None else parameters)
         where = [self.parameters[key] for key in EVERY]
         check_data(*where)

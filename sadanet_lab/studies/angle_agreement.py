@@ -30,11 +30,6 @@ def true_angles(data: VpiFolder) -> pd.Series | None:
     return None if truth is None else truth.set_index("stem").largest_angle_degrees
 
 
-def assumption(data: VpiFolder) -> str:
-    """What all errors of angles stand on, where the true ones are not known; "" of phantoms."""
-    return "" if data.is_phantom else EXPERTS
-
-
 @dataclass(frozen=True)
 class Source:
     """Whose label maps of the test images were measured; runs of one method and several seeds share the title."""
@@ -53,6 +48,16 @@ def measure_sources(data: VpiFolder, shipped: Run | None = None) -> list[Source]
         measured = _measured(data.test, lambda sample: labels_of(network, sample.image(), shipped.recipe), SHIPPED)
         sources.append(Source(SHIPPED, shipped.recipe.seed, measured))
     return sources
+
+
+def assumption(masks: Source, data: VpiFolder) -> str:
+    """What all errors of angles stand on, where the true ones are not known; "" of phantoms.
+
+    masks: the first of ``measure_sources``.
+    """
+    lost = [found.largest_angle_degrees for found in masks.measured.values()].count(None)
+    left_out = f" {lost} of {len(masks.measured)} masks give none; their images are left out." if lost else ""
+    return "" if data.is_phantom else EXPERTS + left_out
 
 
 def measure_run(data: VpiFolder, run: Run) -> Source:
@@ -100,35 +105,26 @@ def angles(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> p
 
 
 def compare_with_truth(table: pd.DataFrame, data: VpiFolder) -> pd.DataFrame:
-    """``table`` with the column true; see ``angles``."""
+    """``table`` with the column true, see ``angles``, without the images of which nothing stands for the truth."""
     truth = true_angles(data)
     if truth is None:
         experts = [angle_of(measure_curves(sample.mask()), sample.stem) for sample in data.test]
         truth = pd.concat(experts).set_index("stem").measured
-    return table.assign(true=table.stem.map(truth))
+    return table.assign(true=table.stem.map(truth)).dropna(subset="true").reset_index(drop=True)
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
     """One row per source of ``angles``: images (of every seed), measurable, and of those that are measurable the mean
     absolute error (mae), bias, sd of the difference, the share within ``CLOSE`` degrees of all images, and the share of
     all images whose severity band is right."""
+    columns = ("source", "images", "measurable", "mae", "bias", "sd", "share_close", "share_same_severity")
     rows = []
-    for source, part in table.dropna(subset="true").groupby("source", sort=False):
+    for source, part in table.groupby("source", sort=False):
         off = (part.measured - part.true)[part.measured.notna()]
         bands = [(_severity(m), _severity(t)) for m, t in zip(part.measured, part.true, strict=True)]
-        rows.append(
-            {
-                "source": source,
-                "images": len(part),
-                "measurable": len(off),
-                "mae": off.abs().mean(),
-                "bias": off.mean(),
-                "sd": off.std(),
-                "share_close": (off.abs() <= CLOSE).sum() / len(part),
-                "share_same_severity": np.mean([one == other for one, other in bands]),
-            }
-        )
-    return pd.DataFrame(rows)
+        close, same = (off.abs() <= CLOSE).sum() / len(part), np.mean([one == other for one, other in bands])
+        rows.append((source, len(part), len(off), off.abs().mean(), off.mean(), off.std(), close, same))
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def raw_agreement(table: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +135,7 @@ def raw_agreement(table: pd.DataFrame) -> pd.DataFrame:
     those flagged and of the others. All are of the measurable images, NaN where there are none.
     """
     rows = []
-    for source, part in table.dropna(subset="true").groupby("source", sort=False):
+    for source, part in table.groupby("source", sort=False):
         part = part[part.measured.notna()]
         row: dict[str, object] = {"source": source}
         for name, angle in (("smoothed", part.measured), ("raw", part.raw)):
@@ -150,12 +146,13 @@ def raw_agreement(table: pd.DataFrame) -> pd.DataFrame:
         flagged, off = part.flagged.astype(bool), (part.measured - part.true).abs()
         row |= {"share_flagged": flagged.mean(), "mae_flagged": off[flagged].mean(), "mae_others": off[~flagged].mean()}
         rows.append(row)
-    return pd.DataFrame(rows)
+    columns = [f"{name}_{key}" for name in ("smoothed", "raw") for key in ("mae", "bias", "low", "high")]
+    return pd.DataFrame(rows, columns=["source", *columns, "share_flagged", "mae_flagged", "mae_others"])
 
 
 def severity_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Images by true severity (rows) and measured severity (columns, with "not measurable") of one source."""
-    part = table[(table.source == source) & table.true.notna()]
+    part = table[table.source == source]
     counts = pd.crosstab(part.true.map(_severity), part.measured.map(_severity))
     return counts.reindex(index=list(SEVERITIES), columns=[*SEVERITIES, NOT_MEASURABLE], fill_value=0)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
@@ -70,5 +71,8 @@ def scores_without_masks(data: VpiFolder) -> pd.DataFrame:
 
 
 def _measured(counts: pd.DataFrame, angles: pd.DataFrame, data: VpiFolder) -> tuple[float, float, float, float]:
-    (found,) = agreement(compare_with_truth(angles.assign(source="run"), data)).to_dict("records")
-    return bone_dice(counts), found["mae"], found["share_close"], found["measurable"] / found["images"]
+    dice, rows = bone_dice(counts), agreement(compare_with_truth(angles.assign(source="run"), data))
+    if rows.empty:  # of real images whose masks give no angle
+        return dice, np.nan, np.nan, np.nan
+    (found,) = rows.to_dict("records")
+    return dice, found["mae"], found["share_close"], found["measurable"] / found["images"]

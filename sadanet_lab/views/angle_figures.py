@@ -18,6 +18,8 @@ from sadanet_lab.views import style
 from sadanet_lab.views.level_lines import draw_levels
 from sadanet_lab.views.overlays import overlay
 
+NOTHING = "Nothing to draw: no angle is known, nor measured in a mask."
+
 
 def agreement_markdown(table: pd.DataFrame) -> str:
     """``angle_agreement.agreement`` as Markdown."""
@@ -102,6 +104,8 @@ def scatter(table: pd.DataFrame) -> Figure:
     Angles that are flagged have a ring. Images that are not measurable are counted in the title.
     """
     sources = list(table.source.unique())
+    if not sources:
+        return style.empty(NOTHING)
     figure, axes = _panels(len(sources), 1.75)
     top = 1.05 * np.nanmax(table[["true", "measured"]].to_numpy())
     line = np.array([0, top])
@@ -132,6 +136,8 @@ def bland_altman(table: pd.DataFrame, what: str = "the largest curve angle of ea
     what: the angles that the points are, for the note.
     """
     sources = list(table.source.unique())
+    if not sources:
+        return style.empty(NOTHING)
     figure, axes = _panels(len(sources), 1.5)
     for axis, source in zip(axes, sources, strict=True):
         part = table[(table.source == source) & table.measured.notna()]
@@ -156,6 +162,8 @@ def bland_altman(table: pd.DataFrame, what: str = "the largest curve angle of ea
 
 def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
     """Images by true and measured severity band, one panel per source; shaded by the share of the true band."""
+    if not sources:
+        return style.empty(NOTHING)
     figure, axes = style.panels(1, len(sources), 2.2, sharey=True)
     for axis, source in zip(axes.flat, sources, strict=True):
         counts = severity_table(table, source)
@@ -175,7 +183,9 @@ def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
 def worst(data: VpiFolder, table: pd.DataFrame, run: Run, count: int = 4) -> Figure:
     """The test images whose angle is furthest off: what is measured in the mask, and in a run's label map."""
     method = methods.find_method(run.recipe.method).title
-    part = table[(table.source == method) & (table.seed == run.recipe.seed) & table.true.notna()]
+    part = table[(table.source == method) & (table.seed == run.recipe.seed)]
+    if part.empty:
+        return style.empty(NOTHING)
     order = (part.measured - part.true).abs().fillna(np.inf).sort_values(ascending=False).index[:count]
     samples = {sample.stem: sample for sample in data.test}
     tall, wide = data.test[0].image().shape

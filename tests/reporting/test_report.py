@@ -49,7 +49,8 @@ def test_a_figure_is_shown_once_with_its_sentence_below(report, shown):
 
 def test_what_is_assumed_is_said_with_every_sentence_and_below_every_figure(tmp_path, shown):
     given = {"results": str(tmp_path), "data": str(tmp_path), "profile": "smoke"}
-    report = Report("00_data_tour", None, given, assumed="Masks are taken for true.")
+    report = Report("00_data_tour", None, given)
+    report.assumed = "Masks are taken for true."
     figure = plt.figure()
     style.note(figure, "Across: angle. " * 20)
     report.figure("f", figure, "It rises.")

@@ -6,11 +6,13 @@ from shutil import copytree
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.spine.levels import Level
 from sadanet_lab.studies.angle_agreement import EXPERTS, MASK, agreement, angles, assumption, measure_sources
+from sadanet_lab.studies.conclusions import angles as conclude
 from sadanet_lab.studies.curve_agreement import (
     COLUMNS,
     TrueSpine,
@@ -20,6 +22,7 @@ from sadanet_lab.studies.curve_agreement import (
     match_curves,
     true_spines,
 )
+from sadanet_lab.views import angle_figures as views
 from sadanet_lab.views.angle_figures import bland_altman, curve_agreement_markdown
 
 
@@ -181,9 +184,9 @@ def test_of_real_images_the_expert_s_masks_stand_for_the_truth_and_are_no_row(sp
     (real / "truth.csv").unlink()
     data = open_folder(real)
     assert true_spines(data) is None
-    assert assumption(data) == EXPERTS
-    assert assumption(open_folder(spines)) == ""
     masks = measure_sources(data)
+    assert assumption(masks[0], data) == EXPERTS
+    assert assumption(masks[0], open_folder(spines)) == ""
     sources = [*masks, replace(masks[0], title="a network that is never wrong")]
     for table in (angles(sources, [], data), curves(sources, [], data)):
         assert set(table.source) == {"a network that is never wrong"}
@@ -191,3 +194,36 @@ def test_of_real_images_the_expert_s_masks_stand_for_the_truth_and_are_no_row(sp
     (found,) = curve_agreement(table).to_dict("records")
     assert (found["missed"], found["false"], found["mae"], found["icc"]) == (0, 0, 0, 1)
     assert (found["share_apex"], found["share_region"]) == (1, 1)
+
+
+@pytest.fixture
+def one_without_bones(spines, tmp_path):
+    """(real images, one mask of which is background alone; its stem)."""
+    real = copytree(spines, tmp_path / "real")
+    (real / "truth.csv").unlink()
+    sample = open_folder(real).test[0]
+    Image.fromarray(np.zeros_like(sample.mask())).save(sample.mask_path)
+    return open_folder(real), sample.stem
+
+
+def test_an_image_whose_mask_gives_no_angle_is_left_out_everywhere_and_told(one_without_bones):
+    data, stem = one_without_bones
+    masks = measure_sources(data)
+    network = replace(masks[0], title="a network")
+    assert assumption(masks[0], data) == f"{EXPERTS} 1 of 8 masks give none; their images are left out."
+    table = angles([*masks, network], [], data)
+    assert sorted(table.stem) == sorted(sample.stem for sample in data.test if sample.stem != stem)
+    assert agreement(table)[["images", "measurable"]].to_numpy().tolist() == [[7, 7]]
+
+
+def test_where_no_mask_gives_an_angle_tables_and_figures_say_so(one_without_bones):
+    data, stem = one_without_bones
+    data = replace(data, test=tuple(sample for sample in data.test if sample.stem == stem))
+    masks = measure_sources(data)
+    table = angles([*masks, replace(masks[0], title="a network")], [], data)
+    assert table.empty
+    assert views.agreement_markdown(table).count("\n") == views.raw_agreement_markdown(table).count("\n")
+    shown = [views.scatter(table), views.bland_altman(table), views.severities(table, [])]
+    assert all("no angle is known" in figure.texts[0].get_text() for figure in shown)
+    told = conclude.agreement(table), conclude.close(table), conclude.smoothing(table), conclude.bias(table)
+    assert all("nothing can be said" in said for said in (*told, conclude.worst(table, "a network", 0)))

@@ -79,7 +79,7 @@ def severity(table: pd.DataFrame, sources: list[str]) -> str:
         return not_measured("severity")
     rows = rows.set_index("source").reindex(sources).dropna(subset="images")
     told = [f"{100 * row.share_same_severity:.0f} % ({name})" for name, row in rows.iterrows()]
-    part = table[table.source.isin(rows.index)].dropna(subset="true")
+    part = table[table.source.isin(rows.index)]
     of = f"{counted(part.stem.nunique(), 'test image')}, {counted(part.seed.nunique(), 'seed')}"
     return sentence(f"in their true severity band are {join(told)} ({of})")
 
@@ -112,7 +112,7 @@ def coverage(table: pd.DataFrame) -> str:
 
 def worst(table: pd.DataFrame, source: str, seed: int) -> str:
     """Of ``angle_agreement.angles``: the image that one network is furthest off in, and those not measurable."""
-    part = table[(table.source == source) & (table.seed == seed)].dropna(subset="true").set_index("stem")
+    part = table[(table.source == source) & (table.seed == seed)].set_index("stem")
     off = (part.measured - part.true).abs()
     lost = int(off.isna().sum())
     if lost == len(off):
