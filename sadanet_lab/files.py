@@ -56,7 +56,9 @@ def open_atomically(path: Path) -> Iterator[BufferedWriter]:
 
 
 def check_free(out: Path) -> None:
-    """Raises ``BadInput`` if ``out`` exists and is not an empty folder."""
+    """Raises ``BadInput`` if ``out`` exists and is not an empty folder, or is a link."""
+    if out.is_symlink():
+        raise BadInput(f"{out}: a link; expected a new or an empty folder")
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise BadInput(f"{out}: exists already; expected a new or an empty folder")
 
@@ -68,12 +70,16 @@ def new_folder(out: Path) -> Iterator[Path]:
     See ``check_free`` for where ``out`` is there already.
     """
     check_free(out)
-    writable_folder(out.parent)
-    draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    place = out.absolute()  # of ".", a name
+    writable_folder(place.parent)
+    draft = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
         yield draft
         draft.chmod(0o755)  # mkdtemp's folder is closed to everyone else
-        draft.replace(out)
+        try:
+            draft.replace(place)
+        except OSError as error:
+            raise BadInput(f"{out}: cannot be made ({error.strerror}); expected a new or an empty folder") from None
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

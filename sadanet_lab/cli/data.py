@@ -67,25 +67,27 @@ def prepare(images: Path, masks: Path, out: Path, test: float, val: float, patie
     """Make OUT, a dataset in the published layout, of a folder of IMAGES and one of MASKS, split by patient.
 
     Images: PNG, TIFF, BMP, JPEG or DICOM. Masks: PNG (class ids, or a palette or colours whose order is certain) or
-    .seg.nrrd of 3D Slicer, each named like its image, with "_mask" or the like behind if you want.
+    .seg.nrrd of 3D Slicer, each named like its image, with "_mask" or the like behind if you want. --patient looks at
+    the image's path below IMAGES, without its ending and with "_" for "/": P1/01.png is P1_01.
 
     Example: sadanet prepare scans/ masks/ data/mine --patient "^P[0-9]+"
     """
     from sadanet_lab.files import check_free
     from sadanet_lab.images.folder_check import examine_folder
-    from sadanet_lab.images.folder_making import check_pairs, make_folder, pair_up, split_by_patient
+    from sadanet_lab.images.folder_making import check_pairs, draw_patients, images_of_patients, make_folder, pair_up
     from sadanet_lab.progress import progress
-    from sadanet_lab.reporting.cohort_pictures import find_pictures
 
     check_free(out)
     for folder in (images, masks):
         if not folder.is_dir():
             raise BadInput(f"{folder}: no such folder; expected images, and their masks")
-    pairs, left_out = pair_up({entry.name: entry.path for entry in find_pictures([images], out)}, masks)
+    pairs, left_out = pair_up(images, masks, out)
     _tell("left out", left_out)
-    splits = split_by_patient([pair.stem for pair in pairs], patient, {"test": test, "val": val}, seed)
+    of_patient = images_of_patients([pair.stem for pair in pairs], patient)
+    drawn = draw_patients(of_patient, {"test": test, "val": val}, seed)
+    splits = {split: [stem for name in names for stem in of_patient[name]] for split, names in drawn.items()}
     with progress(len(pairs), "reading", "images") as bar:
-        problems = check_pairs(pairs, bar.update)
+        problems = list(check_pairs(pairs, bar.update))
     _tell("error", problems)
     if problems:
         raise SystemExit(2)
@@ -94,7 +96,11 @@ def prepare(images: Path, masks: Path, out: Path, test: float, val: float, patie
     found = examine_folder(out)
     _tell("error", found.problems)
     _tell("warning", found.warnings)
-    click.echo(f"{out}: {'; '.join(found.summary[:1])}")
+    if found.problems:
+        raise SystemExit(2)
+    click.echo(f"{out}: {found.summary[0]}")
+    some = ", ".join(f"{name} ({len(stems)})" for name, stems in list(of_patient.items())[:3])
+    click.echo(f"patients (images of each): {len(of_patient)}, such as {some}; {len(drawn['train'])} to train on")
     if patient is None:
         click.echo("each image was taken for another patient's; where one has several: --patient", err=True)
 

@@ -93,6 +93,11 @@ def listed_sample(root: Path, split: str, stem: str) -> Sample:
     )
 
 
+def is_stem(text: str) -> bool:
+    """Whether it can stand in a list: in one line, with no blank at its ends, and naming a file in its folder."""
+    return text.splitlines() == [text.strip()] and not any(part in text for part in ("..", "/", "\\", "\0"))
+
+
 def list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     """(usable stems, problems, one line each) of train.txt, test.txt or val.txt."""
     path = root / f"{split}.txt"
@@ -110,7 +115,7 @@ def list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
     for stem, times in Counter(stems).items():
         if times > 1:
             problems.append(f"{path}: stem {stem!r} is listed {times} times; expected once")
-    strange = {stem for stem in stems if ".." in stem or "/" in stem or "\\" in stem or "\0" in stem}
+    strange = {stem for stem in stems if not is_stem(stem)}
     problems += [f"{path}: stem {stem!r} is not a plain file name" for stem in sorted(strange)]
     return [stem for stem in dict.fromkeys(stems) if stem not in strange], problems
 

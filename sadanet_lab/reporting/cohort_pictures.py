@@ -1,17 +1,14 @@
 """Which pictures a cohort has, and what each is called below the output folder."""
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.file_search import ENDINGS, files_below, is_picture, without_ending
 from sadanet_lab.images.vpi_folder import read_lists
 
-ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".dcm", ".dicom")
-"""Of files that are taken from a folder; others are, too, if they begin as DICOM does."""
 ANGLES = "_angles.json"
 OURS = ("_labels.png", "_overlay.png", "_thumbnail.jpg", "_seg.dcm")
 """How pictures end that an earlier cohort left, beside their ``ANGLES``."""
@@ -62,56 +59,21 @@ def _pictures_of(given: Path, out: Path) -> list[Entry]:
     if not given.is_dir():
         if not given.exists():
             raise BadInput(f"{given}: no such file; expected a picture or a folder of pictures")
-        return [Entry(_name(Path(given.name)), given)]
+        return [Entry(without_ending(Path(given.name)).as_posix(), given)]
     if (given / "test.txt").is_file() and (given / "dataset" / "test").is_dir():
         return [Entry(sample.stem, sample.image_path) for sample in read_lists(given).test]
     if given.resolve() == out.resolve():
         raise BadInput(f"{given}: is the output folder too; expected another, or its pictures could not be told apart")
-    files = sorted(path for path in _files_below(given, out.resolve()) if _is_picture(path))
+    files = sorted(path for path in files_below(given, [out]) if is_picture(path) and not _is_ours(path))
     if not files:
         raise BadInput(f"{given}: no picture in it; expected {', '.join(ENDINGS)} or DICOM files")
-    return [Entry(_name(path.relative_to(given)), path) for path in files]
-
-
-def _files_below(given: Path, out: Path) -> Iterator[Path]:
-    seen: set[Path] = set()
-    for root, folders, files in os.walk(given, onerror=_refuse_folder, followlinks=True):
-        here = Path(root).resolve()
-        if here in seen or here == out:  # a link may lead back
-            folders.clear()
-            continue
-        seen.add(here)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in files if not name.startswith("."))
-
-
-def _refuse_folder(error: OSError) -> NoReturn:
-    raise BadInput(f"{error.filename}: cannot be read ({error.strerror}); expected a folder of pictures") from None
-
-
-def _is_picture(path: Path) -> bool:
-    if path.name.upper() == "DICOMDIR" or _is_ours(path):
-        return False
-    return path.suffix.lower() in ENDINGS or (path.is_file() and _is_dicom(path))
+    return [Entry(without_ending(path.relative_to(given)).as_posix(), path) for path in files]
 
 
 def _is_ours(path: Path) -> bool:
     return any(
         path.name.endswith(end) and path.with_name(path.name.removesuffix(end) + ANGLES).is_file() for end in OURS
     )
-
-
-def _is_dicom(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(132).endswith(b"DICM")
-    except OSError:
-        return True  # it may be one; that it cannot be read is told
-
-
-def _name(path: Path) -> str:
-    known = path.suffix.lower() in ENDINGS  # what follows the last dot of 1.2.840.10008 is no ending
-    return (path.with_suffix("") if known else path).as_posix()
 
 
 def _with_ending(entry: Entry) -> Entry:

@@ -1,5 +1,8 @@
 """A dataset made of pictures and masks as they lie in two folders: what belongs together is found, or told."""
 
+import unicodedata
+from itertools import chain
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -9,7 +12,7 @@ from PIL import Image
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.folder_check import examine_folder, open_folder
-from sadanet_lab.images.folder_making import pair_up, split_by_patient
+from sadanet_lab.images.folder_making import draw_patients, images_of_patients, pair_up
 from sadanet_lab.images.slicer import seg_nrrd
 from sadanet_lab.images.vpi_folder import read_lists
 from sadanet_lab.spine.classes import COLOURS
@@ -40,7 +43,10 @@ def test_what_is_made_holds_every_picture_and_mask_and_no_patient_twice(pictures
     done = [line.partition(",")[0] for line in told.stderr.splitlines()]
     assert done == ["reading: 6/6 images", "writing: 6/6 images"]
     data = open_folder(tmp_path / "out")
-    assert told.stdout == f"{tmp_path / 'out'}: {examine_folder(data.root).summary[0]}\n"
+    assert told.stdout.splitlines() == [
+        f"{tmp_path / 'out'}: {examine_folder(data.root).summary[0]}",
+        "patients (images of each): 4, such as P1 (2), P2 (1), P3 (1); 2 to train on",
+    ]
     splits = [data.train, data.test, data.val]
     assert sorted(sample.stem for split in splits for sample in split) == sorted(content)
     patients = [{sample.stem[:2] for sample in split} for split in splits]
@@ -52,71 +58,139 @@ def test_what_is_made_holds_every_picture_and_mask_and_no_patient_twice(pictures
 
 
 def test_the_seed_draws_and_the_same_seed_draws_the_same():
-    stems = [f"image{i}" for i in range(20)]
-    drawn = [split_by_patient(stems, None, {"test": 0.25}, seed) for seed in (0, 0, 1)]
+    patients = [f"P{i}" for i in range(20)]
+    drawn = [draw_patients(patients, {"test": 0.25}, seed) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert [len(drawn[0][split]) for split in ("train", "test", "val")] == [15, 5, 0]
+    assert sorted(chain(*drawn[0].values())) == sorted(patients)
+
+
+@pytest.mark.parametrize("shares", [{"test": 0.5, "val": 0.5}, {"test": 0.9}])
+def test_a_draw_that_leaves_none_to_train_on_is_refused(shares):
+    with pytest.raises(BadInput, match=r"patients: found 2, and (1 for test and 1 for val|2 for test); "):
+        draw_patients(["a", "b"], shares, 0)
+
+
+def test_patients_are_what_the_expression_finds():
+    assert images_of_patients(["a", "b"], None) == {"a": ["a"], "b": ["b"]}
+    assert images_of_patients(["P1_b", "P1_a", "P2_a"], "^P[0-9]") == {"P1": ["P1_a", "P1_b"], "P2": ["P2_a"]}
+    assert images_of_patients(["P1_a", "V1_a", "V2_a"], "(P[0-9])|(V[0-9])").keys() == {"P1", "V1", "V2"}
+
+
+@pytest.mark.parametrize("patient", ["^Q", "[0-9]*$", "P(Q?)", "P(Q)?"])
+def test_an_expression_that_finds_nothing_in_a_name_is_refused(patient):
+    with pytest.raises(BadInput, match="finds nothing in 'P_'; expected what tells whose image it is"):
+        images_of_patients(["P_"], patient)
+
+
+def test_what_is_no_regular_expression_is_refused():
+    with pytest.raises(BadInput, match=r"--patient: '\(' is no regular expression"):
+        images_of_patients(["P_"], "(")
+
+
+def touched(folder, names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def paired(tmp_path, images, masks):
+    """Picture -> mask, of files of these names in two folders."""
+    folders = touched(tmp_path / "i", images), touched(tmp_path / "m", masks)
+    pairs, left_out = pair_up(*folders, tmp_path / "out")
+    found = {str(p.image.relative_to(folders[0])): str(p.mask.relative_to(folders[1])) for p in pairs}
+    lost = [folders[0] / name for name in {*images} - {*found}] + [folders[1] / n for n in {*masks} - {*found.values()}]
+    assert all(any(str(path) in line for line in left_out) for path in lost), left_out
+    return found
+
+
+NFD = unicodedata.normalize("NFD", "ü")
 
 
 @pytest.mark.parametrize(
-    ("patient", "shares", "said"),
+    ("image", "mask"),
     [
-        ("^Q", {"test": 0.5}, "--patient: '^Q' finds nothing in 'P1'"),
-        ("(", {"test": 0.5}, "--patient: '(' is no regular expression"),
-        (None, {"test": 0.5, "val": 0.5}, "found 2 patients; expected more"),
-        ("^P", {"test": 0.01}, "found 1 patients; expected more"),
+        ("a.tif", "a.png"),
+        ("a.PNG", "A_Mask.PNG"),
+        ("a.dcm", "a.seg.nrrd"),
+        ("a_bone.png", "a_bone_labels.png"),  # the picture's own name is never shortened
+        ("1.2.840.png", "1.2.840.png"),
+        ("x/a.png", "x/a.png"),
+        ("x/a.png", "a_gt.png"),
+        ("a.png", "x/a.png"),
+        ("ü.png", f"{NFD}.png"),
     ],
 )
-def test_a_split_that_cannot_be_is_refused(patient, shares, said):
-    with pytest.raises(BadInput) as raised:
-        split_by_patient(["P1", "P2"], patient, shares, 0)
-    assert str(raised.value).startswith(said)
+def test_a_mask_is_known_by_its_name(tmp_path, image, mask):
+    assert paired(tmp_path, [image, "b.png"], [mask, "b.png"]) == {image: mask, "b.png": "b.png"}
 
 
-@pytest.mark.parametrize(
-    ("name", "mask", "expected"),
-    [
-        ("a", "a.png", True),
-        ("a", "A_Mask.PNG", True),
-        ("a", "a.seg.nrrd", True),
-        ("a_bone", "a_bone_labels.png", True),  # the picture's own name is never shortened
-        ("scan/a", "scan/a.png", True),
-        ("scan/a", "elsewhere/a_gt.png", True),
-        ("a", "ab.png", False),
-        ("a_mask", "a.png", False),
-        ("a", "a.txt", False),
-    ],
-)
-def test_a_mask_is_known_by_its_name(tmp_path, name, mask, expected):
-    (tmp_path / mask).parent.mkdir(exist_ok=True)
-    (tmp_path / mask).touch()
-    image = tmp_path / "images" / name
-    pairs, left_out = pair_up({name: image}, tmp_path)
-    assert [(pair.stem, pair.image, pair.mask) for pair in pairs] == (
-        [(name.replace("/", "_"), image, tmp_path / mask)] if expected else []
-    )
-    assert bool(left_out) != expected
+@pytest.mark.parametrize(("image", "mask"), [("a.png", "ab.png"), ("a_mask.png", "a.png"), ("x/a.png", "y/a.png")])
+def test_another_name_or_another_patients_folder_is_none(tmp_path, image, mask):
+    assert paired(tmp_path, [image, "b.png"], [mask, "b.png"]) == {"b.png": "b.png"}
 
 
-def test_in_subfolders_each_has_its_own_and_where_several_fit_none_is_taken(tmp_path):
-    for mask in ("x/a.png", "y/a.png"):
-        (tmp_path / mask).parent.mkdir()
-        (tmp_path / mask).touch()
-    image = tmp_path / "a.tif"
-    pairs, _ = pair_up({"x/a": image, "y/a": image}, tmp_path)
-    assert [(pair.stem, pair.mask) for pair in pairs] == [(f"{s}_a", tmp_path / s / "a.png") for s in "xy"]
-    pairs, (first, *_) = pair_up({"a": image}, tmp_path)
-    assert pairs == []
-    assert (
-        first
-        == f"{image}: found 2 masks, {tmp_path}/x/a.png, {tmp_path}/y/a.png; expected one of its name in {tmp_path}"
-    )
+def test_the_nearest_mask_of_the_very_name_is_taken(tmp_path):
+    names = ["x.png", "x_seg.png", "p/a.png", "q/a.png"]
+    assert paired(tmp_path, names, names) == {name: name for name in names}
 
 
-def test_one_mask_is_not_taken_for_two_pictures(tmp_path):
-    (tmp_path / "a.png").touch()
-    with pytest.raises(BadInput, match=r"a\.png: fits .*x/a\.tif and .*y/a\.tif; expected a mask for each"):
-        pair_up({f"{place}/a": tmp_path / "images" / place / "a.tif" for place in "xy"}, tmp_path)
+def test_one_mask_is_not_taken_for_two_pictures_and_of_two_none_is_taken(tmp_path):
+    assert paired(tmp_path / "1", ["x/a.png", "y/a.png", "b.png"], ["a.png", "b.png"]) == {"b.png": "b.png"}
+    assert paired(tmp_path / "0", ["a.png", "x/a.png"], ["x/a.png"]) == {"x/a.png": "x/a.png"}
+    assert paired(tmp_path / "2", ["a.png", "b.png"], ["a_mask.png", "a_gt.png", "b.png"]) == {"b.png": "b.png"}
+
+
+def test_one_folder_in_the_other_is_not_taken_for_the_other(tmp_path):
+    folder = touched(tmp_path, ["a.png", "masks/a.png"])
+    for images, masks, expected in (
+        (folder, folder / "masks", ("a.png", "masks/a.png")),
+        (folder / "masks", folder, ("masks/a.png", "a.png")),
+    ):
+        ((pair,), left_out) = pair_up(images, masks, tmp_path / "out")
+        assert (pair.image, pair.mask) == tuple(folder / name for name in expected)
+        assert left_out == []
+
+
+def test_in_one_folder_the_png_beside_another_kind_is_the_mask(tmp_path):
+    names = ["a.dcm", "a.png", "b.png", "b_mask.png", "c.tif", "c.seg.nrrd", "d_mask.png"]
+    folder = touched(tmp_path / "both", names)
+    pairs, left_out = pair_up(folder, folder, tmp_path / "out")
+    assert {pair.image.name: pair.mask.name for pair in pairs} == {
+        "a.dcm": "a.png", "b.png": "b_mask.png", "c.tif": "c.seg.nrrd",
+    }  # fmt: skip
+    assert [line.split(": ")[0] for line in left_out] == [str(folder / "d_mask.png")]
+
+
+def test_links_that_lead_back_are_followed_once(tmp_path):
+    touched(tmp_path / "m", ["a.png", "b.png"])
+    (tmp_path / "m" / "loop").symlink_to(tmp_path / "m")
+    assert paired(tmp_path, ["a.png"], ["a.png", "b.png"]) == {"a.png": "a.png"}
+
+
+@pytest.mark.parametrize("name", ["a..b.png", " a.png", "a\nb.png"])
+def test_a_name_that_no_list_can_hold_is_refused_before_anything_is_made(tmp_path, name):
+    folders = touched(tmp_path / "i", [name]), touched(tmp_path / "m", [name])
+    told = prepare(*folders, tmp_path / "out")
+    assert told.exit_code == 2
+    assert "cannot stand in a list; expected a plain name" in told.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_without_a_pair_and_a_dataset_are_told(tmp_path, phantoms):
+    folders = touched(tmp_path / "i", ["a.png"]), touched(tmp_path / "m", ["b.png"])
+    told = prepare(*folders, tmp_path / "out")
+    assert (told.exit_code, told.stderr.count("\n")) == (2, 1)
+    assert "found no picture with a mask" in told.stderr
+    assert "in the published layout already" in prepare(phantoms, phantoms, tmp_path / "out").stderr
+
+
+def test_a_link_in_the_place_of_the_new_folder_is_told_before_anything_is_read(tmp_path):
+    folders = touched(tmp_path / "i", ["a.png"]), touched(tmp_path / "m", ["a.png"])
+    (tmp_path / "out").symlink_to(tmp_path)
+    told = prepare(*folders, tmp_path / "out")
+    assert told.stderr == f"error: {tmp_path / 'out'}: a link; expected a new or an empty folder\n"
 
 
 def test_pictures_and_masks_may_share_a_folder(pictures, tmp_path):

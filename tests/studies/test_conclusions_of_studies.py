@@ -214,8 +214,8 @@ def test_angles_of_which_none_is_measurable_or_true():
         assert angles.bias(table).endswith(NOTHING_MEASURED)
         assert angles.worst(table, "A", 0).endswith(NOTHING_MEASURED)
     assert angles.close(none).endswith("0 % in the masks and 0 % (all 2) from networks.")
-    assert angles.close(unknown).endswith(NOTHING_MEASURED)
-    assert angles.severity(unknown, ["A"]).endswith(NOTHING_MEASURED)
+    assert angles.close(MEASURED[:0]).endswith(NOTHING_MEASURED)
+    assert angles.severity(MEASURED[:0], ["A"]).endswith(NOTHING_MEASURED)
 
 
 def test_curves_missed_and_false():
