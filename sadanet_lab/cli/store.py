@@ -35,7 +35,7 @@ def runs(form: str, results: Path | None) -> None:
     if form == "csv":
         click.echo(table.to_csv(index=False, float_format="%.2f"), nl=False)
     elif form == "json":
-        click.echo(json.dumps(table.to_dict("records"), indent=2))
+        click.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=2))
     else:
         click.echo(table.to_markdown(index=False, tablefmt="plain", floatfmt=".2f"))
 

@@ -80,7 +80,9 @@ def examine_folder(root: Path) -> Examination:
                 problems += found
     if problems:
         return Examination(problems, [], [])
-    return Examination([], [*_strange_masks(root, seen), *_strange_images(root, seen, stems)], _summary(seen, stems))
+    return Examination(
+        [], [*_strange_masks(root, seen), *_strange_images(root, seen, stems)], _summary(seen, read_lists(root))
+    )
 
 
 def open_folder(root: Path) -> VpiFolder:
@@ -181,18 +183,19 @@ def _strange_images(root: Path, seen: Sequence[_Seen], stems: Mapping[str, Seque
             yield f"{folder}: images that no list names: {_named(unlisted)}; expected in {split}.txt"
 
 
-def _summary(seen: Sequence[_Seen], stems: Mapping[str, Sequence[str]]) -> list[str]:
-    counts = {"training": len(stems["train"]), "test": len(stems["test"]), "validation": len(stems["val"])}
+def _summary(seen: Sequence[_Seen], data: VpiFolder) -> list[str]:
+    counts = {"training": len(data.train), "test": len(data.test), "validation": len(data.val)}
     *most, last = (f"{count} {name}" for name, count in counts.items() if count or name != "validation")
     width, height = _range([one.width for one in seen]), _range([one.height for one in seen])
     elongation = _range([one.height / one.width for one in seen], ".1f")
     share = _pixels(seen) / _pixels(seen).sum()
     shares = ", ".join(f"{name} {100 * part:.1f} %" for name, part in zip(CLASSES, share, strict=True))
-    only_tests = "" if stems["train"] else "; nothing can be trained on it: no train.txt"
+    only_tests = "" if data.train else "; nothing can be trained on it: no train.txt"
     return [
         f"{', '.join(most)} and {last} images{only_tests}",
         f"images: {width} pixels wide, {height} high, {elongation} times as high as wide",
         f"masks: {shares} of the pixels",
+        f"data: {data.fingerprint}, as `sadanet runs` calls it",
     ]
 
 

@@ -1,11 +1,12 @@
 """Grey images and label maps as PNG files, read and checked."""
 
 import io
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.content import picture_kind, read_content
@@ -13,11 +14,26 @@ from sadanet_lab.images.picture import LARGEST, check_content, check_pixels, che
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, rgb_to_labels
 
 EXPECTED = "a PNG image"
+_STORED = "stored"
+"""Under what ``_decoded`` notes in a picture how its file stores it."""
 MM_PER_INCH = 25.4
 FINEST_MM = 1e-6
 """Spacing from which a PNG file can hold it: whole pixels a metre, in 31 bits."""
-_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
-"""EXIF's tag of how a picture is to be turned, and its values that exchange width and height."""
+_ORIENTATION = 274
+"""EXIF's tag of how a picture is to be turned to be seen as meant."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""Its values but 1, as it is, and what each asks for; from 5 on width and height are exchanged."""
+_EXCHANGED = 5
+_GREYS = {"L;2": 3, "L;4": 15}
+"""PNG's greys of fewer bits, which Pillow spreads over 0..255, and the largest that each can hold."""
 TOO_LARGE = f"too large, far too many pixels; expected at most {LARGEST:,} in all"
 """Said where Pillow itself refuses to open a picture, without its size."""
 
@@ -67,6 +83,8 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
     if picture.mode != "L":
         raise BadInput(f"{name}: {kind_of(picture)}; expected class ids 0..3 (8-bit grey) or the RGB form")
     labels = np.asarray(picture)
+    if (largest := _GREYS.get(picture.info.get(_STORED, ""))) is not None:
+        labels = labels // (255 // largest)
     if labels.max(initial=0) >= len(CLASSES):
         unknown = np.setdiff1d(labels, range(len(CLASSES)))
         found = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
@@ -125,8 +143,11 @@ def _decoded(content: bytes, name: str, check: Callable[[int, int, str], None]) 
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             check(*size_as_seen(picture), name)
             check_depth(picture, name)
+            stored = _stored_as(picture)
             picture.load()
-            return as_seen(picture)
+            seen = as_seen(picture)
+            seen.info[_STORED] = stored
+            return seen
     except BadInput:
         raise
     except Image.DecompressionBombError:
@@ -141,21 +162,37 @@ def size_as_seen(picture: Image.Image) -> tuple[int, int]:
     """(width, height) once the picture is turned as its file says."""
     width, height = picture.size  # of a TIFF Pillow has turned it already
     said = picture.format == "JPEG" or "exif" in picture.info  # of a PNG Pillow would look behind the pixels, too
-    turned = picture.format != "TIFF" and said and picture.getexif().get(_ORIENTATION) in _TURNED
+    turned = picture.format != "TIFF" and said and _orientation(picture) >= _EXCHANGED
     return (height, width) if turned else (width, height)
 
 
 def as_seen(picture: Image.Image) -> Image.Image:
     """A loaded picture, turned as its file says."""
-    return picture if picture.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(picture)
+    turn = _TURNS.get(_orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """1, as it is, where the file says nothing, or nothing that can be read: its pixels may be sound all the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = picture.getexif().get(_ORIENTATION)
+        except Exception:  # of damaged EXIF Pillow raises nearly anything
+            return 1
+    return found if isinstance(found, int) and found in _TURNS else 1
 
 
 def check_depth(picture: Image.Image, name: str) -> None:
     """Raises ``BadInput`` for colours of 16 bits, of which Pillow would drop 8; before the pixels are loaded."""
-    args = (tile.args for tile in getattr(picture, "tile", []))  # how they are stored, in Pillow's words: "RGB;16B"
-    stored = " ".join(str(arg[0] if isinstance(arg, tuple | list) else arg) for arg in args)
-    if picture.mode in ("LA", "RGB", "RGBA") and ";16" in stored:
+    if picture.mode in ("LA", "RGB", "RGBA") and ";16" in _stored_as(picture):
         raise BadInput(f"{name}: 16-bit {kind_of(picture)}; expected 16 bits in grey alone, or 8 bits")
+
+
+def _stored_as(picture: Image.Image) -> str:
+    """How the pixels of a picture that is not loaded yet are stored, in Pillow's words, such as "RGB;16B"."""
+    args = (tile.args for tile in getattr(picture, "tile", []))
+    return " ".join(str(arg[0] if isinstance(arg, tuple | list) else arg) for arg in args)
 
 
 def kind_of(picture: Image.Image) -> str:

@@ -52,7 +52,7 @@ def get_or_train(
                 except (RuntimeError, MemoryError) as error:
                     if not devices.ran_out_of_memory(error):
                         raise
-                    less = "try a smaller --batch, --patch or --image"
+                    less = "try a smaller --image, --batch or, where patches are parts of images, --patch"
                     raise Failed(f"{recipe.name}: memory ran out ({one_line(str(error))[:200]}); {less}") from None
     remove_checkpoints(folder)
     update_evaluation(open_run(folder), data, device)

@@ -34,7 +34,7 @@ def find_run(name: str | Path, results: str | Path = "results", start: Path = RO
     """
     folder = find_folder(name, results, start)
     if not folder.exists():
-        raise BadInput(f"{name}: no such run, nor in {start / results / 'runs'}; expected one there, or its folder")
+        raise BadInput(f"{name}: no such folder, and no run of this name in {start / results / 'runs'}")
     return open_run(folder)
 
 

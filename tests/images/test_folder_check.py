@@ -93,6 +93,7 @@ def test_what_is_in_it_is_counted(copy_of_phantoms):
         "4 training and 2 test images",
         "images: 64 to 72 pixels wide, 256 high, 3.6 to 4.0 times as high as wide",
         f"masks: {', '.join(shares)} of the pixels",
+        f"data: {read_lists(copy_of_phantoms).fingerprint}, as `sadanet runs` calls it",
     ]
 
 

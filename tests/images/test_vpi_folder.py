@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.folder_check import examine_folder, open_folder
@@ -95,6 +95,34 @@ def test_a_turned_image_is_read_as_a_person_sees_it(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "i.png"), grey)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_turn_is_pillows(tmp_path, orientation):
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(grey).save(tmp_path / "i.png", exif=exif)
+    with Image.open(tmp_path / "i.png") as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture))
+    np.testing.assert_array_equal(read_image(tmp_path / "i.png"), expected)
+
+
+@pytest.mark.parametrize("exif", [b"II*\0\xff\xff\xff\xff", b"no exif at all", b"Exif\0\0II*\0\x08\0\0\0\x01"])
+def test_damaged_exif_turns_nothing_and_says_nothing(tmp_path, exif, recwarn):
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    Image.fromarray(grey).save(tmp_path / "i.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "i.png"), grey)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_masks_of_few_bits_hold_ids_all_the_same(tmp_path, bits):
+    labels = np.array([[0, 1, 2, 3, 3]], np.uint8)
+    digits = "".join(f"{value:0{bits}b}" for value in labels[0])
+    row = int(digits.ljust(-(-len(digits) // 8) * 8, "0"), 2).to_bytes(-(-len(digits) // 8), "big")
+    (tmp_path / "m.png").write_bytes(png_of(5, 1, bits, 0, b"\0" + row))
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
+
+
 def test_grey_stored_as_rgb_is_grey(tmp_path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     save(np.repeat(grey[..., None], 3, axis=2), tmp_path / "i.png")
@@ -111,16 +139,18 @@ def test_fingerprint_follows_every_pixel_and_the_split(copy_of_phantoms):
     assert open_folder(copy_of_phantoms).fingerprint != before
 
 
-def png_of_16_bit_colours(grey):
-    """By the PNG specification; three equal channels, which Pillow can read but not write."""
-    rows = (grey.astype(">u2")[..., None] * 257 + 5).repeat(3, axis=2)
-    raw = b"".join(b"\0" + row.tobytes() for row in rows)
-    header = struct.pack(">IIBBBBB", grey.shape[1], grey.shape[0], 16, 2, 0, 0, 0)
+def png_of(width, height, bits, kind, raw):
+    """A PNG file by the specification; kind: 0 grey, 2 colours; raw: its rows, each with its filter in front."""
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
-    packed = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
+    packed = (struct.pack(">I", len(of)) + name + of + struct.pack(">I", zlib.crc32(name + of)) for name, of in chunks)
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def png_of_16_bit_colours(grey):
+    """Three equal channels, which Pillow can read but not write."""
+    rows = (grey.astype(">u2")[..., None] * 257 + 5).repeat(3, axis=2)
+    return png_of(grey.shape[1], grey.shape[0], 16, 2, b"".join(b"\0" + row.tobytes() for row in rows))
 
 
 def missing_mask(folder):

@@ -83,7 +83,10 @@ def test_faults_are_one_line_and_nothing_is_written(tmp_path):
         ([tmp_path / "text.png", "--out", tmp_path / "a.onnx"], "text.png: "),
         ([tmp_path / "text.png", "--out", tmp_path / "a.pt"], "expected a name that ends in .onnx"),
         ([tmp_path / "none", "--out", tmp_path / "a.onnx"], "none: no such file"),
-        ([tmp_path / "text.png", "--start", "nothing", "--out", tmp_path / "a.onnx"], "nothing: no such run"),
+        (
+            [tmp_path / "text.png", "--start", "nothing", "--out", tmp_path / "a.onnx"],
+            "nothing: no such folder, and no run of this name in",
+        ),
     ):
         result = CliRunner().invoke(main, ["adapt", *map(str, arguments)])
         assert result.exit_code == 2

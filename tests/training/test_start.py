@@ -93,7 +93,7 @@ def test_faults_are_one_line_before_anything_is_made(run, phantoms, tmp_path):
     results = tmp_path / "results"
     common = ("--results", results, "--data", phantoms)
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
-    assert "nowhere: no such run, nor in " in refused("--start", "nowhere", *common)
+    assert "nowhere: no such folder, and no run of this name in " in refused("--start", "nowhere", *common)
     assert "none.safetensors: cannot be read (No such file" in refused(
         "--start", tmp_path / "none.safetensors", *common
     )
