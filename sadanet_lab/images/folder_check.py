@@ -110,7 +110,7 @@ def _examine(sample: Sample) -> "_Seen | list[str]":
         try:
             read.append(reader(path))
         except BadInput as error:
-            problems.append(str(error) if path.exists() else f"{path}: no such file{_instead_of(path)}")
+            problems.append(f"{path}: no such file{_instead_of(path)}" if _is_missing(path) else str(error))
     if problems:
         return problems
     image, mask = read
@@ -120,6 +120,16 @@ def _examine(sample: Sample) -> "_Seen | list[str]":
     height, width = image.shape
     pixels = np.bincount(mask.ravel(), minlength=len(CLASSES))
     return _Seen(sample, width, height, pixels, hashlib.sha256(image.tobytes()).digest())
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # a name that is too long, or none
+        return False
+    return False
 
 
 def _instead_of(path: Path) -> str:
