@@ -141,3 +141,10 @@ def test_a_file_of_another_kind_is_named_by_its_kind(copy_of_phantoms):
     image, _ = paths_of(copy_of_phantoms)
     Image.fromarray(read_image(image)).save(image, format="JPEG")
     assert examine_folder(copy_of_phantoms).problems == [f"{image}: a JPEG file; expected a PNG image"]
+
+
+def test_a_name_too_long_for_the_disk_is_said_to_be(copy_of_phantoms):
+    with (copy_of_phantoms / "train.txt").open("a") as file:
+        file.write("a" * 300 + "\n")
+    problems = examine_folder(copy_of_phantoms).problems
+    assert ["File name too long" in problem for problem in problems] == [True, True]
