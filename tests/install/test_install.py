@@ -91,8 +91,10 @@ def test_the_bare_wheel_segments_an_image_as_torch_does(bare, phantoms, tmp_path
     assert told["interval_degrees"] is not None
 
 
-def test_the_bare_wheel_checks_a_dataset(bare, phantoms, tmp_path):
+def test_the_bare_wheel_checks_a_dataset_and_makes_one(bare, phantoms, tmp_path):
     assert "valid; 4 training and 2 test images" in run(bare, "-m", "sadanet_lab", "check", phantoms, cwd=tmp_path)
+    folders = (phantoms / part / "train" for part in ("dataset", "groundtruth"))
+    assert "3 training and 1 test images" in run(bare, "-m", "sadanet_lab", "prepare", *folders, "made", cwd=tmp_path)
 
 
 def test_without_an_extra_a_command_and_the_core_say_what_to_install(bare, mask, tmp_path):
