@@ -46,7 +46,7 @@ def read_content(path: Path, expected: str, most: int = LARGEST_FILE) -> bytes:
 
 def picture_kind(content: bytes) -> str | None:
     """One of ``PICTURES``, or ``DICOM``, by how a file begins; None of any other file."""
-    if content[_PREAMBLE:].startswith(b"DICM"):
+    if content.startswith(b"DICM", _PREAMBLE):
         return DICOM
     return next((kind for kind, begins in PICTURES.items() if content.startswith(begins)), None)
 

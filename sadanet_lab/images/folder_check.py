@@ -5,7 +5,8 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -31,18 +32,6 @@ _SUFFIX = re.compile(r"[ _.-]*(bone_3|bones?|masks?|gt|labels?|seg(mentation)?)$
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What was found in a dataset folder, in lines."""
-
-    problems: list[str]
-    """What is wrong; none of a folder that can be used."""
-    warnings: list[str]
-    """What is strange in a folder that can be used."""
-    summary: list[str]
-    """What is in it, of a folder that can be used."""
-
-
-@dataclass(frozen=True)
 class _Seen:
     """What is kept of an image and its mask."""
 
@@ -55,14 +44,31 @@ class _Seen:
     """Of the image's pixels."""
 
 
+@dataclass(frozen=True)
+class Examination:
+    """What was found in a dataset folder, in lines."""
+
+    problems: list[str]
+    """What is wrong; none of a folder that can be used, and such a folder alone has what follows."""
+    warnings: list[str] = field(default_factory=list)
+    """What is strange."""
+    data: VpiFolder | None = None
+    seen: Sequence[_Seen] = ()
+
+    @cached_property
+    def summary(self) -> list[str]:
+        """What is in it; reads every file once more, for its fingerprint."""
+        return [] if self.data is None else _summary(self.seen, self.data)
+
+
 def examine_folder(root: Path) -> Examination:
     """Decodes every listed image and mask of a folder in the published layout (see ``vpi_folder``)."""
     root = Path(root)
     if not root.is_dir():
-        return Examination([f"{root}: no such folder"], [], [])
+        return Examination([f"{root}: no such folder"])
     if not (root / "dataset").is_dir() and not any((root / f"{split}.txt").exists() for split in SPLITS):
         problem = f"{root}: not a dataset folder; expected dataset/, groundtruth/ and test.txt in it"
-        return Examination([problem], [], [])
+        return Examination([problem])
     problems, stems, seen = [], {}, []
     for split in SPLITS:
         stems[split], found = list_problems(root, split)
@@ -79,10 +85,8 @@ def examine_folder(root: Path) -> Examination:
             else:
                 problems += found
     if problems:
-        return Examination(problems, [], [])
-    return Examination(
-        [], [*_strange_masks(root, seen), *_strange_images(root, seen, stems)], _summary(seen, read_lists(root))
-    )
+        return Examination(problems)
+    return Examination([], [*_strange_masks(root, seen), *_strange_images(root, seen, stems)], read_lists(root), seen)
 
 
 def open_folder(root: Path) -> VpiFolder:
@@ -92,13 +96,13 @@ def open_folder(root: Path) -> VpiFolder:
     """
     root = Path(root)
     found = examine_folder(root)
-    if found.problems:
+    if found.data is None:
         others = len(found.problems) - 1
         more = f" (and {others} more: `sadanet check {root}` lists them)" if others else ""
         raise BadInput(found.problems[0] + more)
     for warning in found.warnings:
         print(f"warning: {one_line(warning)}", file=sys.stderr, flush=True)
-    return read_lists(root)
+    return found.data
 
 
 def _examine(sample: Sample) -> "_Seen | list[str]":
@@ -127,8 +131,8 @@ def _is_missing(path: Path) -> bool:
         path.stat()
     except FileNotFoundError:
         return True
-    except (OSError, ValueError):  # a name that is too long, or none
-        return False
+    except (OSError, ValueError):  # such as a name that is too long
+        pass
     return False
 
 

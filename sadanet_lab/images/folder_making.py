@@ -17,7 +17,8 @@ from sadanet_lab.images.picture import resize_labels
 from sadanet_lab.images.png import png_bytes
 from sadanet_lab.images.vpi_folder import SPLITS, is_stem, listed_sample
 
-MASK_ENDINGS = (".png", ".seg.nrrd")
+SEGMENTATION = ".seg.nrrd"
+MASK_ENDINGS = (".png", SEGMENTATION)
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,8 @@ def pair_up(images: Path, masks: Path, out: Path) -> tuple[list[Pair], list[str]
     """
     if (images / "test.txt").is_file() and (images / "dataset").is_dir():
         raise BadInput(f"{images}: is a dataset in the published layout already; expected pictures to make one of")
-    is_one = images.resolve() == masks.resolve()
-    pictures = sorted(path for path in files_below(images, [out, *([] if is_one else [masks])]) if is_picture(path))
-    files = [path for path in files_below(masks, [out, *([] if is_one else [images])]) if _may_be_mask(path)]
-    if is_one:
-        files = _masks_among(pictures) + [path for path in files if not is_picture(path)]
-        pictures = sorted({*pictures} - {*files})
-    known, left_out = _Masks(masks, sorted(files)), []
+    pictures, files = _pictures_and_masks(images, masks, out)
+    known, left_out = _Masks(masks, files), []
     fitting: dict[Path, list[tuple[str, Path]]] = {}
     for image in pictures:
         where = without_ending(image.relative_to(images))
@@ -104,8 +100,17 @@ def pair_up(images: Path, masks: Path, out: Path) -> tuple[list[Pair], list[str]
     return pairs, left_out
 
 
-def _may_be_mask(path: Path) -> bool:
-    return path.name.lower().endswith(MASK_ENDINGS)
+def _pictures_and_masks(images: Path, masks: Path, out: Path) -> tuple[list[Path], list[Path]]:
+    """The files of each kind, sorted; of two folders one of which lies in the other, each has its own."""
+    if images.resolve() != masks.resolve():
+        pictures = [path for path in files_below(images, [out, masks]) if is_picture(path)]
+        files = [path for path in files_below(masks, [out, images]) if path.name.lower().endswith(MASK_ENDINGS)]
+        return sorted(pictures), sorted(files)
+    every = list(files_below(images, [out]))
+    pictures = [path for path in every if is_picture(path)]
+    named = _masks_among(pictures)
+    segmentations = [path for path in every if path.name.lower().endswith(SEGMENTATION)]
+    return sorted({*pictures} - {*named}), sorted([*named, *segmentations])
 
 
 def _masks_among(pictures: Iterable[Path]) -> list[Path]:

@@ -51,7 +51,7 @@ def decode_picture(content: bytes, name: str) -> Picture:
 
 
 def _read(content: bytes, name: str) -> Picture:
-    file, kind = io.BytesIO(content), picture_kind(content[:1024])
+    file, kind = io.BytesIO(content), picture_kind(content)
     if kind == DICOM:
         from sadanet_lab.images import dicom  # half a second, which other pictures need not pay
 

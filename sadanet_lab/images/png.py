@@ -153,7 +153,7 @@ def _decoded(content: bytes, name: str, check: Callable[[int, int, str], None]) 
     except Image.DecompressionBombError:
         raise BadInput(f"{name}: {TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises
-        kind = picture_kind(content[:1024])
+        kind = picture_kind(content)
         found = "damaged or truncated PNG" if kind == "PNG" else f"a {kind} file" if kind else "not a PNG image"
         raise BadInput(f"{name}: {found}; expected {EXPECTED}") from error
 

@@ -54,7 +54,7 @@ def export_onnx(network: nn.Module, settings: PictureSettings, name: str) -> byt
     helper.set_model_props(model, metadata_of(settings))
     content = sealed(model.SerializeToString())
     exported = OnnxModel(content, name)
-    for sides in ((height, width), (height - 9, width - 5))[: 1 + is_free]:
+    for sides in [(height, width), *([(height - 9, width - 5)] if is_free else [])]:
         _check(network, exported, (1, settings.input_channels, *sides))
     return content
 

@@ -7,7 +7,7 @@ import pandas as pd
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.training.recipe import Recipe, make_recipe
-from sadanet_lab.training.runs import is_complete, list_runs, open_run
+from sadanet_lab.training.runs import CUT, is_complete, list_runs, open_run
 
 COLUMNS = ("run", "method", "profile", "data", "seed", "steps", "dice", "settings")
 BESIDES = {"start_sha256", "weights_sha256", "weights_file", "version"}
@@ -31,7 +31,7 @@ def list_of_runs(results: Path) -> tuple[pd.DataFrame, list[str]]:
             others.append(str(error))
     for folder in sorted((Path(results) / "runs").glob("[!.]*/recipe.json")):
         if not is_complete(folder.parent):
-            others.append(f"{folder.parent}: not complete; start its training again and it goes on where it was")
+            others.append(f"{folder.parent}: {CUT}")
     return pd.DataFrame(rows, columns=list(COLUMNS)), others
 
 

@@ -36,6 +36,9 @@ from sadanet_lab.training.recipe import VERSION as RECIPE_VERSION
 from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.run_files import COMPLETE, MEASURE_AGAIN, TRAIN_AGAIN, WEIGHTS, RunFiles
 
+CUT = "not complete; start its training again and it goes on where it was"
+"""Said of a run whose training has not ended."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -133,7 +136,7 @@ def open_run(folder: Path) -> Run:
     if not (folder / "recipe.json").is_file():
         raise BadInput(f"{folder}: not a run; expected a folder of results/runs/ with recipe.json in it")
     if not is_complete(folder):
-        raise BadInput(f"{folder}: the run is not complete; start its training again and it goes on where it was")
+        raise BadInput(f"{folder}: the run is {CUT}")
     run = Run(folder)
     _ = run.recipe
     return run
@@ -145,7 +148,7 @@ def verify_run(folder: Path) -> tuple[list[str], list[str]]:
     A problem is a file that is damaged or missing, so that the run, or a part of it, cannot be used.
     """
     if not is_complete(folder) and (folder / "recipe.json").is_file():
-        return [], [f"{folder}: not complete; start its training again and it goes on where it was"]
+        return [], [f"{folder}: {CUT}"]
     try:
         run = open_run(folder)
         problems = run.files.problems()
