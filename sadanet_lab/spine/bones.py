@@ -53,21 +53,15 @@ def connected_bones(mask: np.ndarray, smallest: float = SPECK) -> tuple[np.ndarr
 def find_bones(labels: np.ndarray, class_id: int) -> list[Bone]:
     """The bones of a class in a label map (H, W), from top to bottom; those that have run into each other are cut."""
     pieces, areas = label_pieces(labels == class_id)
-    count = len(areas)
-    if count == 0:
+    if len(areas) == 0:
         return []
-    boxes = find_objects(pieces)
     # Of a few pieces the median may be a crumb's: the larger half tells what a bone is like.
     usual = float(np.median(areas[areas >= np.median(areas)]))
     smallest = max(SMALLEST_SHARE * usual, SPECK * labels.size)
     parts = []
-    for i in range(count):
-        if areas[i] < smallest:
-            continue
-        corner = np.array([boxes[i][1].start, boxes[i][0].start])
-        for part in _cut_at_necks(pieces[boxes[i]] == i + 1, smallest):
-            y, x = np.nonzero(part)
-            parts.append(np.stack([x, y], axis=1) + corner + 0.5)
+    for i, box in enumerate(find_objects(pieces), start=1):
+        if areas[i - 1] >= smallest:
+            parts += _cut_at_necks(pieces[box] == i, _corner(box), smallest)
     if not parts:
         return []
     heights = [np.ptp(points[:, 1]) + 1 for points in parts]
@@ -79,28 +73,54 @@ def find_bones(labels: np.ndarray, class_id: int) -> list[Bone]:
     return sorted(bones, key=lambda bone: bone.centre[1])
 
 
-def _cut_at_necks(piece: np.ndarray, smallest: float) -> list[np.ndarray]:
-    """The bones of a piece, bool (h, w) each: two where a neck joins parts, one above the other, of ``smallest`` area.
+def _cut_at_necks(piece: np.ndarray, corner: np.ndarray, smallest: float) -> list[np.ndarray]:
+    """The pixels (N, 2) of each bone of a piece, bool (h, w), whose corner is at (x, y) in the image."""
+    whole, bones = [(piece, corner)], []
+    while whole:  # no recursion: noise may hang together as a thousand bones
+        piece, corner = whole.pop()
+        halves = _halves(piece, smallest)
+        if halves is None:
+            bones.append(_pixels(piece, corner))
+            continue
+        for half in reversed(halves):
+            box = find_objects(half.astype(int))[0]
+            whole.append((half[box], corner + _corner(box)))
+    return bones
+
+
+def _halves(piece: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """(upper, lower) part of a piece, bool (h, w), if a neck joins them and each has ``smallest`` pixels.
 
     A neck is looked for by peeling: whether what is left of the piece, a few pixels further in, hangs together no more.
     """
     if piece.sum() < 2 * smallest:
-        return [piece]
+        return None
     inside = np.asarray(distance_transform_edt(np.pad(piece, 1)))[1:-1, 1:-1]
     for depth in np.linspace(0, NECK * inside.max(), 12)[1:-1]:
-        cores, count = label(inside > depth)  # pyright: ignore[reportGeneralTypeIssues]
-        wide = [i for i in range(1, count + 1) if NECK * inside[cores == i].max() > depth]
+        cores, _ = label(inside > depth)  # pyright: ignore[reportGeneralTypeIssues]
+        boxes = dict(enumerate(find_objects(cores), start=1))
+        wide = [i for i, box in boxes.items() if NECK * inside[box][cores[box] == i].max() > depth]
         if len(wide) < 2:
             continue
         cores = np.where(np.isin(cores, wide), cores, 0)
         nearest = distance_transform_edt(cores == 0, return_distances=False, return_indices=True)
         nearest = cores[tuple(np.asarray(nearest))]
-        first = min(wide, key=lambda i: np.nonzero(cores == i)[0].mean())
+        first = min(wide, key=lambda i: boxes[i][0].start + np.nonzero(cores[boxes[i]] == i)[0].mean())
         upper, lower = piece & (nearest == first), piece & (nearest != first)
         across, down = np.abs(np.mean(np.nonzero(lower), axis=1) - np.mean(np.nonzero(upper), axis=1))[::-1]
         if min(upper.sum(), lower.sum()) >= smallest and down > across:
-            return [*_cut_at_necks(upper, smallest), *_cut_at_necks(lower, smallest)]
-    return [piece]
+            return upper, lower
+    return None
+
+
+def _corner(box: tuple[slice, slice]) -> np.ndarray:
+    return np.array([box[1].start, box[0].start])
+
+
+def _pixels(piece: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """The middles (x, y) of a piece's pixels (N, 2) in the image."""
+    y, x = np.nonzero(piece)
+    return np.stack([x, y], axis=1) + corner + 0.5
 
 
 def _cut_evenly(points: np.ndarray, parts: int) -> list[np.ndarray]:
