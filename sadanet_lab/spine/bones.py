@@ -97,7 +97,9 @@ def _halves(piece: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]
         return None
     inside = np.asarray(distance_transform_edt(np.pad(piece, 1)))[1:-1, 1:-1]
     for depth in np.linspace(0, NECK * inside.max(), 12)[1:-1]:
-        cores, _ = label(inside > depth)  # pyright: ignore[reportGeneralTypeIssues]
+        cores, count = label(inside > depth)  # pyright: ignore[reportGeneralTypeIssues]
+        if count < 2:
+            continue
         boxes = dict(enumerate(find_objects(cores), start=1))
         wide = [i for i, box in boxes.items() if NECK * inside[box][cores[box] == i].max() > depth]
         if len(wide) < 2:
