@@ -67,7 +67,7 @@ class PlannedNotebook:
 
     @cached_property
     def is_of_verdicts(self) -> bool:
-        """Whether it trains only where runs may be judged by (``"sadanet": {"verdicts": true}`` in its metadata).
+        """Whether it trains only where runs give verdicts (``"sadanet": {"verdicts": true}`` in its metadata).
 
         Elsewhere it shows the committed reference.
         """

@@ -119,15 +119,15 @@ def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:
 
 
 def judged_runs(notebook: str, profile: str, runs: list[Run], reference: Path = STANDARD) -> list[Run]:
-    """The runs that methods are judged by: a notebook's own, or, of a profile without verdicts, the committed ones."""
+    """The runs that verdicts are drawn from: a notebook's own; of a profile without verdicts, the committed ones."""
     return runs if gives_verdicts(profile) else reference_runs(notebook, reference)
 
 
 def about_verdicts(profile: str, runs: Sequence[Run], reference: Path = STANDARD) -> str:
-    """Why methods are not judged by the profile's own runs, and by which they are; "" where they are."""
+    """Why no verdict is drawn from the profile's own runs, and from which it is; "" where one is."""
     if gives_verdicts(profile):
         return ""
-    why = f"Runs of profile `{profile}` are not judged by: {find_profile(profile)['no_verdicts']}."
+    why = f"No verdict is drawn from runs of profile `{profile}`: {find_profile(profile)['no_verdicts']}."
     if not runs:
         return f"{why} No results of a longer training are kept in `{reference.relative_to(ROOT)}` yet."
     of = f"`{reference.relative_to(ROOT)}` ({committed(profile, runs)})"

@@ -1,4 +1,4 @@
-"""Notebooks that train only where runs may be judged by: there, on a few demanding phantoms, of untrained networks."""
+"""Notebooks that train only where runs give verdicts: there, on a few demanding phantoms, of untrained networks."""
 
 import json
 

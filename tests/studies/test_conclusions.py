@@ -10,7 +10,7 @@ from sadanet_lab.studies.conclusions import data, scores
 from sadanet_lab.studies.conclusions.scores import WITHHELD
 from sadanet_lab.studies.conclusions.wording import caution, extremes, sentence, span
 
-NO_RUNS = " nothing can be said: there are no runs that methods may be judged by."
+NO_RUNS = " nothing can be said: there are no runs from which a verdict may be drawn."
 NOTHING_MEASURED = " nothing can be said: nothing could be measured."
 JUDGED, NOT_JUDGED = "standard", "quick"
 

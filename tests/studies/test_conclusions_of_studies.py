@@ -11,7 +11,7 @@ from sadanet_lab.studies.curve_agreement import COLUMNS
 from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC, DoseEffect
 from sadanet_lab.studies.robustness import over_seeds
 
-NO_RUNS = " nothing can be said: there are no runs that methods may be judged by."
+NO_RUNS = " nothing can be said: there are no runs from which a verdict may be drawn."
 NOTHING_MEASURED = " nothing can be said: nothing could be measured."
 
 # --- attention ---

@@ -7,7 +7,7 @@ from sadanet_lab.training.profiles import gives_verdicts
 
 def no_runs(what: str) -> str:
     """What is said where a profile gives no verdicts and no runs of another are kept."""
-    return f"Of {what} nothing can be said: there are no runs that methods may be judged by."
+    return f"Of {what} nothing can be said: there are no runs from which a verdict may be drawn."
 
 
 def not_measured(what: str) -> str:
