@@ -22,23 +22,22 @@ from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS, Comparison, compar
 COUNTED = ("dice", "recall")
 """The paper's metrics but for IoU."""
 IDLE = 0.1
-"""Points of Dice. Of a module whose removal moves it by less there is no verdict: see ``withhold_idle``."""
+"""Points of Dice. Of a module whose removal moves it by less there is no verdict: see ``remark_idle``."""
 MODULES = {
     frozenset(("SADANet", "SADANet w/o SCA")): (("SADANet", "SCA"), ("SADANet w/o SCA", "PAM")),
     frozenset(("SADANet", "DANet")): (("SADANet", "SCA"), ("DANet", "PAM")),
-    frozenset(("SADANet w/o SAA", "DANet")): (("SADANet w/o SAA", "SCA"), ("DANet", "PAM")),
 }
 """Two rows of Table II -> the attention that stands where they differ, as (method, module). SAA runs in training only,
 and cannot be taken out."""
 
 
 class SmallEffect(NamedTuple):
-    """Of an attention module without which mean bone Dice, over the seeds, moves by less than ``IDLE``."""
+    """Of an attention module without which mean bone Dice moves by less than ``IDLE`` on average over the seeds."""
 
     lost: float
-    """Points that it loses."""
+    """Points that it loses on average."""
     idle: bool
-    """Whether no single bone moves by more either."""
+    """Whether it moves by less in the usual seed, too, and no single bone by more."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +148,12 @@ def check(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The claims about a table, on counts: name -> (seeds, images, classes, 4).
 
-    published: the table as printed, long (method, region, metric, mean). small: see ``withhold_idle``.
+    published: the table as printed, long (method, region, metric, mean). small: see ``remark_idle``.
     Comparisons of which a method is not in ``counts`` are left out; the primary ones are corrected
     over all rows of the table that are there, whether a claim names them or not.
 
-    Returns (comparisons: of ``statistics.compare`` with said, at_least, paper (the printed difference), margin, and
-    told, a line, and asked, how many comparisons the claim stands for; claims: said, a verdict in a line).
+    Returns (comparisons: of ``remark_idle`` with said, at_least, paper (the printed difference), margin, and told, a
+    line, and asked, how many comparisons the claim stands for; claims: said, a verdict in a line).
     """
     asked = [(claim, c) for claim in CLAIMS if claim.table == table for c in claim.comparisons]
     asked = [(claim, c) for claim, c in asked if c.method in counts and c.other in counts]
@@ -170,33 +169,32 @@ def check(
     found["said"] = [claim.said for claim, _ in asked]
     found["asked"] = [len(claim.comparisons) for claim, _ in asked]
     found["at_least"] = [claim.at_least for claim, _ in asked]
-    found = withhold_idle(found, small or {})
+    found = remark_idle(found, small or {})
     found["margin"] = [_margin(row) for row in found.itertuples()]
     found["told"] = [_told(row) for row in found.itertuples()]
     rows = [(said, _summary(rows)) for said, rows in found.groupby("said", sort=False)]
     return found, pd.DataFrame(rows, columns=["said", "verdict"])
 
 
-def withhold_idle(table: pd.DataFrame, small: Mapping[tuple[str, str], SmallEffect]) -> pd.DataFrame:
-    """``statistics.compare`` with a sentence in the place of each verdict about a module that does nothing.
+def remark_idle(table: pd.DataFrame, small: Mapping[tuple[str, str], SmallEffect]) -> pd.DataFrame:
+    """``statistics.compare``, and beside the verdict on two methods what it cannot say of their modules.
 
     small: (method, module) -> effect on the method's trained networks. What a comparison is about stands in
-    ``MODULES``; one that is not named there keeps its verdict. One about a module whose removal moves single bones, but
-    not their mean, keeps it too, and says so in the column remark ("" of the others).
+    ``MODULES``. Further columns remark ("" of most) and idle: whether a module does nothing, so that the verdict on the
+    methods is none on it.
     """
 
     def told(row, idle: bool) -> str:
         about = MODULES.get(frozenset((row.method, row.other)), ()) if row.role == PRIMARY else ()
         known = [(module, small[module]) for module in about if module in small]
-        return " and ".join(f"{m[0]} loses {each.lost:+.2f} without {m[1]}" for m, each in known if each.idle == idle)
+        lost = [f"{m[0]} loses {each.lost:+.2f} without {m[1]}" for m, each in known if each.idle == idle]
+        more = f"and no bone {IDLE:g}: no verdict on the module" if idle else "on average, single bones or seeds more"
+        return f"{' and '.join(lost)} {more}" if lost else ""
 
     rows: list[Any] = list(table.itertuples())
-    withheld, kept = ([told(row, idle) for row in rows] for idle in (True, False))
-    return table.assign(
-        verdict=[f"no verdict: {why}, no bone {IDLE:g} Dice" if why else row.verdict
-                 for why, row in zip(withheld, rows, strict=True)],
-        remark=[f"{why}, single bones more" if why else "" for why in kept],
-    )  # fmt: skip
+    idle, small_alone = ([told(row, is_idle) for row in rows] for is_idle in (True, False))
+    remarks = ["; ".join(part for part in parts if part) for parts in zip(idle, small_alone, strict=True)]
+    return table.assign(remark=remarks, idle=[bool(part) for part in idle])
 
 
 def _margin(row) -> str:
@@ -206,7 +204,7 @@ def _margin(row) -> str:
     if row.role != PRIMARY:
         where = "below" if row.low >= row.at_least else "above" if row.high < row.at_least else "inside"
         return f"{row.at_least:g} points lie {where} the interval"
-    if row.seeds == 1 or row.verdict not in VERDICTS:
+    if row.seeds == 1:
         return ""
     if row.high < row.at_least:
         return "margin excluded"
@@ -240,8 +238,8 @@ def _summary(rows: pd.DataFrame) -> str:
     """A claim in a line: how many of its primary comparisons have which verdict, and how its margin stands."""
     primary = rows[rows.role == PRIMARY]
     verdicts = [f"{n} {word}" for word in VERDICTS if (n := int((primary.verdict == word).sum()))]
-    if withheld := int((~primary.verdict.isin(VERDICTS)).sum()):
-        verdicts.append(f"{withheld} without a verdict (attention that hardly moves Dice)")
+    if idle := int(primary.idle.sum()):
+        verdicts.append(f"{idle} without a verdict on the module (attention that hardly moves Dice)")
     margins = [f"{n} {word}" for word, n in primary.margin[primary.margin != ""].value_counts().sort_index().items()]
     parts = [f"of {_counted(len(primary), 'primary comparisons')} {', '.join(verdicts)}"] if len(primary) else []
     parts += [", ".join(margins)] if margins else []

@@ -1,18 +1,19 @@
 """What each attention module adds to a trained network: its scores with and without it, nothing trained again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from sadanet_lab.metrics.claims import IDLE, SmallEffect
-from sadanet_lab.metrics.scores import BONE_AVERAGE, scores_of
+from sadanet_lab.metrics.scores import BONE_AVERAGE, counts_array, score_of, scores_of
+from sadanet_lab.metrics.statistics import estimate
 from sadanet_lab.spine.classes import BONES
-from sadanet_lab.studies.run_scores import Label, method_label
+from sadanet_lab.studies.run_scores import Label, method_label, runs_by_label
 from sadanet_lab.training.runs import Run
 
 LOST = tuple(f"lost_{name}" for name in BONES)
 MOVED = ("moved", *(f"moved_{name}" for name in BONES))
-COLUMNS = ("method", "module", "seed", "dice", "without", "lost", *LOST, "gamma", "one_hot_percent")
+COLUMNS = ("method", "module", "seed", "dice", "without", "lost", *LOST, "gamma", "one_hot_percent", "low", "high")
 
 
 def dice_lost(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
@@ -20,32 +21,53 @@ def dice_lost(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
 
     Columns method, module, seed, dice (mean of the bones, whole network), without (the same without the module), lost
     (the difference, in points), the same of each single bone (``LOST``), gamma (NaN where it has none), one_hot_percent
-    (of the rows of its maps).
+    (of the rows of its maps), low and high: the 95 % interval of the mean of lost over the module's seeds, the same in
+    each of its rows, by ``statistics.estimate``; of one seed it speaks of the images alone.
     """
     rows = []
-    for run in runs:
-        whole = 100 * scores_of(run.counts).dice
-        left = run.table("counts_without")
-        for module in run.table("attention").itertuples():
-            without = 100 * scores_of(left[left.without == module.module]).dice
-            lost = (whole - without)[[BONE_AVERAGE, *BONES]]
-            found = (whole[BONE_AVERAGE], without[BONE_AVERAGE], *lost, module.gamma, module.one_hot)
-            rows.append((label(run), module.module, run.recipe.seed, *found))
+    for name, each in runs_by_label(runs, label).items():
+        spans = _intervals(each)
+        for run in each:
+            whole = 100 * scores_of(run.counts).dice
+            for module in run.table("attention").itertuples():
+                without = 100 * scores_of(_without(run, str(module.module))).dice
+                lost = (whole - without)[[BONE_AVERAGE, *BONES]]
+                found = (whole[BONE_AVERAGE], without[BONE_AVERAGE], *lost, module.gamma, module.one_hot)
+                rows.append((name, module.module, run.recipe.seed, *found, *spans[str(module.module)]))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.assign(one_hot_percent=100 * table.one_hot_percent)
 
 
+def _intervals(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
+    """Module -> limits of what the runs, of one method and several seeds, lose without it on average."""
+    limits = {}
+    for module in runs[0].table("attention").module:
+        whole, without = (
+            counts_array(tables) for tables in ([r.counts for r in runs], [_without(r, module) for r in runs])
+        )
+        found = estimate(whole, without, score_of(BONE_AVERAGE, "dice"))
+        limits[module] = found.difference - found.half_width(), found.difference + found.half_width()
+    return limits
+
+
+def _without(run: Run, module: str) -> pd.DataFrame:
+    table = run.table("counts_without")
+    return table[table.without == module]
+
+
 def summarise(lost: pd.DataFrame) -> pd.DataFrame:
     """``dice_lost`` over seeds: method, module, means of lost, ``LOST``, gamma and one_hot_percent, ``MOVED``: means of
-    the size of lost and ``LOST``, whichever way; sd of lost (NaN of one seed), seeds."""
+    the size of lost and ``LOST``, whichever way; low and high, NaN of one seed; seeds."""
     moved = lost[["lost", *LOST]].abs().set_axis(list(MOVED), axis=1)
     grouped = pd.concat([lost, moved], axis=1).groupby(["method", "module"], sort=False)
-    means = grouped[["lost", *LOST, *MOVED, "gamma", "one_hot_percent"]].mean()
-    return means.assign(sd=grouped.lost.std(), seeds=grouped.seed.count()).reset_index()
+    table = grouped[["lost", *LOST, *MOVED, "gamma", "one_hot_percent", "low", "high"]].mean()
+    table = table.assign(seeds=grouped.seed.count()).reset_index()
+    table[["low", "high"]] = table[["low", "high"]].where(table.seeds > 1)
+    return table
 
 
 def are_small(table: pd.DataFrame) -> pd.Series:
-    """Of ``summarise``: whether mean bone Dice moves by less than ``claims.IDLE`` without the module."""
+    """Of ``summarise``: whether mean bone Dice moves by less than ``claims.IDLE`` without the module, on average."""
     return table.lost.abs() < IDLE
 
 
@@ -56,7 +78,7 @@ def are_idle(table: pd.DataFrame) -> pd.Series:
 
 
 def small_effects(lost: pd.DataFrame) -> dict[tuple[str, str], SmallEffect]:
-    """(method, module) -> effect, of ``are_small`` modules; for ``claims.withhold_idle``."""
+    """(method, module) -> effect, of ``are_small`` modules; for ``claims.remark_idle``."""
     table = summarise(lost)
     table = table.assign(idle=are_idle(table))[are_small(table)]
     effects = [SmallEffect(float(lost), bool(idle)) for lost, idle in zip(table.lost, table.idle, strict=True)]

@@ -21,8 +21,9 @@ def knockouts_markdown(table: pd.DataFrame) -> str:
     """``knockouts.summarise`` as Markdown."""
     if table.empty:
         return "n/a: no network among these has attention that runs in testing."
-    lost = table.lost.map("{:+.2f}".format) + table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.2f}")
-    remarks = np.where(are_idle(table), " (idle)", np.where(table.lost <= -IDLE, " (better without)", ""))
+    spans = table.low.map(" ({:+.2f} to ".format) + table.high.map("{:+.2f})".format)
+    lost = table.lost.map("{:+.2f}".format) + spans.where(table.low.notna(), "")
+    remarks = np.where(are_idle(table), ", idle", np.where(table.high < 0, ", better without", ""))
     of_bones = table[list(LOST)].map("{:+.2f}".format).agg(" / ".join, axis=1)
     shown = pd.DataFrame(
         {
@@ -34,7 +35,10 @@ def knockouts_markdown(table: pd.DataFrame) -> str:
             "One-hot rows": table.one_hot_percent.map("{:.0f} %".format),
         }
     )
-    note = f'"Idle": less than {IDLE:g} points either way, of the mean and of each single bone.'
+    note = (
+        f'"Idle": less than {IDLE:g} points either way in the usual seed, of the mean and of each single bone. In '
+        'brackets: 95 % interval over seeds and images, uncorrected; "better without": it lies below 0.'
+    )
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
 
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import MultipleLocator
 
 from sadanet_lab.metrics.claims import lambda_of
 from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
-from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS
+from sadanet_lab.metrics.statistics import PRIMARY
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.views import style
 
@@ -40,7 +40,7 @@ def differences(table: pd.DataFrame) -> Figure:
             axis.scatter(rows.difference, places, color=faces, edgecolor=HERE, s=20, zorder=3)
             axis.set_xlim(axis.get_xlim())  # the band may reach far beyond
             axis.barh(places, 2 * rows.smallest, left=-rows.smallest, height=0.7, color="0.92", zorder=0)
-            axis.set_yticks(places, [f"{o}: {v if v in VERDICTS else 'no verdict'}" for o, v in rows.verdict.items()])
+            axis.set_yticks(places, [f"{other}: {verdict}" for other, verdict in rows.verdict.items()])
         else:
             axis.scatter(rows.difference, places, color="0.3", marker="x", s=14, zorder=3)
         axis.set(title=REGIONS[str(region)], xlabel=f"{METRICS[rows.metric.iloc[0]].title} points")

@@ -56,7 +56,7 @@ def _markdown_of_numbers(table: pd.DataFrame, form: str = "{:.2f}") -> str:
 def differences_markdown(table: pd.DataFrame) -> str:
     """``statistics.differences_to`` as Markdown: the primary comparisons in full, then the exploratory ones.
 
-    With the remarks of ``claims.withhold_idle``, where it has been asked.
+    With the remarks of ``claims.remark_idle``, where it has been asked.
     """
     if table.empty:
         return "n/a: there are no two methods to compare."

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sadanet_lab import methods
-from sadanet_lab.metrics.claims import CLAIMS, REFERENCES, SmallEffect, check, p_told, withhold_idle
+from sadanet_lab.metrics.claims import CLAIMS, REFERENCES, SmallEffect, check, p_told, remark_idle
 from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of
 from sadanet_lab.metrics.statistics import VERDICTS, Comparison, compare, differences_to, holm
 from sadanet_lab.spine.classes import CLASSES
@@ -153,37 +153,39 @@ def test_a_region_in_no_image_gives_no_number_and_one_in_a_single_image_no_inter
 # --- attention that does nothing ---
 
 
-def test_of_modules_that_cost_nothing_to_remove_this_is_said_in_place_of_a_verdict():
+def test_of_modules_that_cost_nothing_to_remove_there_is_no_verdict_and_the_methods_keep_theirs():
     counts = simulated({"SADANet": 0.1, "DANet": 0, "SADANet w/o SCA": 0, "SADANet w/o SAA": 0})
     said = "As the table shows, SADANet is above both ablations and DANet on average"
     small = {("SADANet", "GCA"): SmallEffect(0.0, True), ("DANet", "PAM"): SmallEffect(0.02, True)}
     rows, summary = about(said, "II", counts, small=small)
-    verdicts = rows[rows.role == "primary"].set_index("other").verdict
-    assert verdicts.to_dict() == {
-        "DANet": "no verdict: DANet loses +0.02 without PAM, no bone 0.1 Dice",
-        "SADANet w/o SCA": "above",  # GCA, which does nothing, stands in both
-        "SADANet w/o SAA": "above",  # is about SAA, which runs in training only
+    primary = rows[rows.role == "primary"].set_index("other")
+    assert (primary.verdict == "above").all()
+    assert primary.remark.to_dict() == {
+        "DANet": "DANet loses +0.02 without PAM and no bone 0.1: no verdict on the module",
+        "SADANet w/o SCA": "",  # GCA, which does nothing, stands in both
+        "SADANet w/o SAA": "",  # is about SAA, which runs in training only
     }
     assert summary.startswith(
-        "of 3 primary comparisons 2 above, 1 without a verdict (attention that hardly moves Dice)"
+        "of 3 primary comparisons 3 above, 1 without a verdict on the module (attention that hardly moves Dice)"
     )
     rows, summary = about(said, "II", counts, small=small | {("SADANet", "SCA"): SmallEffect(-0.05, True)})
     assert "SADANet loses -0.05 without SCA and DANet loses +0.02 without PAM" in rows.told.iloc[0]
-    assert rows[rows.role == "primary"].set_index("other").verdict["SADANet w/o SAA"] == "above"
+    assert not rows[rows.role == "primary"].set_index("other").idle["SADANet w/o SAA"]
 
 
-def test_where_single_bones_move_the_verdict_stays_and_the_mean_is_told_beside_it():
+def test_where_single_bones_or_seeds_move_the_module_is_not_idle_and_the_mean_is_told():
     found = differences_to("SADANet", simulated({"SADANet": 0.1, "DANet": 0}))
-    table = withhold_idle(found, {("SADANet", "SCA"): SmallEffect(-0.09, False)})
-    assert (table.verdict == found.verdict).all()
+    table = remark_idle(found, {("SADANet", "SCA"): SmallEffect(-0.09, False)})
+    assert not table.idle.any()
     remarks = table.groupby("role").remark.unique().map(list).to_dict()
-    assert remarks == {"primary": ["SADANet loses -0.09 without SCA, single bones more"], "exploratory": [""]}
+    said = "SADANet loses -0.09 without SCA on average, single bones or seeds more"
+    assert remarks == {"primary": [said], "exploratory": [""]}
 
 
-def test_without_that_table_or_of_other_methods_modules_verdicts_stay():
+def test_without_that_table_or_of_other_methods_modules_nothing_is_remarked():
     found = differences_to("SADANet", simulated({"SADANet": 0.1, "DANet": 0}))
     for small in ({}, {("CCNet", "SCA"): SmallEffect(0.0, True)}):
-        pd.testing.assert_frame_equal(withhold_idle(found, small), found.assign(remark=""))
+        pd.testing.assert_frame_equal(remark_idle(found, small), found.assign(remark="", idle=False))
 
 
 # --- families ---

@@ -110,7 +110,7 @@ def test_differences(folder, notebook, name, printed, label):
     judged = judged_of(folder, notebook)
     found = statistics.differences_to(claims.REFERENCES[printed], run_scores.counts_by_label(judged, label))
     if printed == "II":
-        found = claims.withhold_idle(found, knockouts.small_effects(knockouts.dice_lost(judged)))
+        found = claims.remark_idle(found, knockouts.small_effects(knockouts.dice_lost(judged)))
     assert_same_csv(folder, f"{name}_differences", found)
     assert_same_text(folder, f"{name}_differences", tables.differences_markdown(found))
 

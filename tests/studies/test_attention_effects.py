@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from sadanet_lab.studies import convergence, hidden_bones, knockouts, run_scores
 from sadanet_lab.views import attention_effects as views
@@ -45,6 +46,14 @@ def with_modules(seed, gca, sca):
     return StoredRun("SADANet", seed, attention=table, counts_without=pd.concat(left))
 
 
+def twice(run):
+    """The run on two images that are alike."""
+    run.counts, run.tables["counts_without"] = (
+        pd.concat([table.assign(stem=stem) for stem in "xy"]) for table in (run.counts, run.tables["counts_without"])
+    )
+    return run
+
+
 class TestKnockouts:
     def test_dice_lost_is_the_difference_of_the_two_scores(self):
         lost = knockouts.dice_lost([with_modules(0, 40, 50)], label)
@@ -53,12 +62,18 @@ class TestKnockouts:
         assert lost.lost.tolist() == pytest.approx([10, 0])
         assert lost.one_hot_percent.tolist() == [80, 10]
 
-    def test_over_seeds_it_is_the_mean_with_its_spread(self):
-        runs = [with_modules(0, 40, 50), with_modules(1, 25, 50)]
+    def test_over_seeds_it_is_the_mean_with_student_s_interval_where_images_are_alike(self):
+        runs = [twice(with_modules(seed, gca, 50)) for seed, gca in enumerate((40, 25, 32))]
         found = knockouts.summarise(knockouts.dice_lost(runs, label)).set_index("module")
-        assert found.lost["GCA"] == pytest.approx((10 + 25) / 2)
-        assert found.sd["GCA"] == pytest.approx(np.std([10, 25], ddof=1))
-        assert found.seeds["GCA"] == 2
+        lost = [100 * 100 / (100 + round(100 * 100 / gca) - 100) for gca in (40, 25, 32)]
+        lost = 50 - np.array(lost)
+        half = stats.t.ppf(0.975, 2) * lost.std(ddof=1) / np.sqrt(3)
+        assert found.lost["GCA"] == pytest.approx(lost.mean())
+        assert (found.low["GCA"], found.high["GCA"]) == pytest.approx((lost.mean() - half, lost.mean() + half))
+        assert found.seeds["GCA"] == 3
+
+    def test_one_seed_has_no_interval(self):
+        assert knockouts.summarise(knockouts.dice_lost([twice(with_modules(0, 40, 50))], label)).low.isna().all()
 
     def test_modules_without_which_the_mean_stays_are_told_each_for_itself(self):
         lost = knockouts.dice_lost([with_modules(0, 40, 50), with_modules(1, 25, 50)], label)
@@ -69,15 +84,19 @@ class TestKnockouts:
         columns = ["method", "module", "seed", "lost", "lost_rib", "lost_thoracic_process", "lost_lump"]
         rows = [("A", "SCA", 0, 0, 2, 0, -2), ("A", "SCA", 1, 0, 2, 0, -2), ("A", "GCA", 0, 1, 1, 1, 1),
                 ("A", "GCA", 1, -1, -1, -1, -1), ("A", "PAM", 0, 0.01, 0.05, 0, -0.02)]  # fmt: skip
-        lost = pd.DataFrame(rows, columns=columns).assign(gamma=1.0, one_hot_percent=0.0)
+        lost = pd.DataFrame(rows, columns=columns).assign(gamma=1.0, one_hot_percent=0.0, low=np.nan, high=np.nan)
         idle = {module: effect.idle for (_, module), effect in knockouts.small_effects(lost).items()}
         assert idle == {"SCA": False, "GCA": False, "PAM": True}
 
-    def test_a_module_that_does_harm_is_not_idle(self):
-        lost = knockouts.dice_lost([StoredRun("A", attention=attention(("GCA", 1, 0)), whole=(40, 60, 60),
-                                    counts_without=counts(50, 50, 50).assign(without="GCA"))], label)  # fmt: skip
-        text = views.knockouts_markdown(knockouts.summarise(lost)).split("\n\n")[0]
-        assert "-10.00 (better without)" in text
+    @pytest.mark.parametrize(("tps", "said"), [((40, 40), ", better without"), ((40, 45), "")])
+    def test_a_module_that_does_harm_for_certain_is_said_to(self, tps, said):
+        runs = [twice(StoredRun("A", seed, attention=attention(("GCA", 1, 0)), whole=(tp, 100 - tp, 100 - tp),
+                                counts_without=counts(50, 50, 50).assign(without="GCA")))
+                for seed, tp in enumerate(tps)]  # fmt: skip
+        table = knockouts.summarise(knockouts.dice_lost(runs, label))
+        lost, low, high = table[["lost", "low", "high"]].iloc[0]
+        row = views.knockouts_markdown(table).splitlines()[2]
+        assert row.split("|")[3].strip() == f"{lost:+.2f} ({low:+.2f} to {high:+.2f}){said}"
 
     def test_a_network_without_attention_has_no_rows_and_a_sentence(self):
         none = StoredRun("UNet", attention=attention(), counts_without=counts(0, 0, 0).assign(without="")[:0])
@@ -90,7 +109,7 @@ class TestKnockouts:
         of_gca, of_sca = (next(line for line in text.splitlines() if f"| {name}" in line) for name in ("GCA", "SCA"))
         assert "+10.00" in of_gca
         assert "idle" not in of_gca
-        assert "+0.00 (idle)" in of_sca
+        assert "+0.00, idle" in of_sca
 
     def test_the_frame_is_what_the_strip_leaves_out(self):
         strip = counts(50, 20, 50).assign(invented=[0, 1, 0, 2])

@@ -7,7 +7,7 @@ import pytest
 from sadanet_lab.metrics.claims import CLAIMS
 from sadanet_lab.metrics.statistics import EXPLORATORY, PRIMARY
 from sadanet_lab.studies.conclusions import data, scores
-from sadanet_lab.studies.conclusions.scores import WITHHELD
+from sadanet_lab.studies.conclusions.scores import MIXED, NOT_PRINTED, WITHHELD
 from sadanet_lab.studies.conclusions.wording import caution, extremes, sentence, span
 
 NO_RUNS = " nothing can be said: there are no runs from which a verdict may be drawn."
@@ -100,11 +100,12 @@ def differences(verdicts, seeds=5, smallest=0.8, difference=1.0):
 def test_differences_are_told_by_their_verdicts_and_by_nothing_else():
     told = scores.differences(differences({"A": "above", "B": "above", "C": "below", "D": "equivalent"}))
     assert told == "In mean bone Dice SADANet is above A and B, below C, equivalent to D (5 seeds, 300 test images)."
-    told = scores.differences(differences({"A": "undecided", "B": "no verdict: idle"}))
+    table = differences({"A": "undecided", "B": "below"})
+    told = scores.differences(table.assign(remark=table.other.map({"A": "", "B": "B loses nothing"})))
     assert told == (
-        "In mean bone Dice SADANet is undecided against A, without a verdict against B, for an attention module in "
-        "which they differ moves no bone's Dice by 0.1 points (5 seeds, 300 test images); where undecided, "
-        "0.80 points (A) would have been found with 80 % power."
+        "In mean bone Dice SADANet is below B, undecided against A (5 seeds, 300 test images); where undecided, a true "
+        "difference of 0.80 points (A) would have been found with 80 % power, were the spreads as estimated; "
+        "beside B, B loses nothing."
     )
 
 
@@ -120,7 +121,9 @@ def test_one_seed_gives_numbers_and_no_verdict():
 def claimed(said, verdicts, margins=None, at_least=0.0, role=PRIMARY):
     margins = margins or [""] * len(verdicts)
     rows = pd.DataFrame({"said": said, "verdict": verdicts, "margin": margins, "at_least": at_least, "role": role})
-    return rows.assign(asked=len(rows), p_corrected=0.5, difference=0.3, high=0.7)
+    return rows.assign(
+        asked=len(rows), p_corrected=0.5, difference=0.3, low=-0.1, high=0.7, paper=at_least + 1, idle=False
+    )
 
 
 SURELY = {"p_corrected": 0.001}
@@ -132,15 +135,18 @@ SURELY = {"p_corrected": 0.001}
         (claimed("x", ["above", "above"]), "borne out"),
         (claimed("x", ["above", "undecided"]), "left undecided"),
         (claimed("x", ["above", "below"]), "contradicted"),
-        (claimed("x", ["above", "equivalent"]), "of differences within half a point"),
+        (claimed("x", ["above", "equivalent"]), MIXED),
         (claimed("x", ["above", "equivalent"]).assign(**SURELY), "borne out"),
+        (claimed("x", ["equivalent", "equivalent"]), "of differences within half a point"),
         (claimed("x", ["equivalent"]).assign(**SURELY, difference=-0.3), "of differences within half a point"),
-        (claimed("x", ["undecided", "equivalent"]), "of differences within half a point"),
+        (claimed("x", ["undecided", "equivalent"]), MIXED),
         (claimed("x", ["above"]).assign(asked=2), "borne out in part, for a method is missing"),
         (claimed("x", ["above"], ["holds by the margin"], 4.0), "borne out"),
         (claimed("x", ["above"], ["margin not assured"], 4.0), "left undecided"),
         (claimed("x", ["above"], ["margin excluded"], 4.0), "contradicted"),
-        (claimed("x", ["no verdict: SADANet loses +0.01 without SCA, less than 0.1 Dice"]), WITHHELD),
+        (claimed("x", ["above", "above"], ["margin excluded", ""], 4.0).assign(paper=[0.6, 5]), NOT_PRINTED),
+        (claimed("x", ["above", "above"]).assign(idle=[True, False]), WITHHELD),
+        (claimed("x", ["above", "below"]).assign(idle=[True, False]), "contradicted"),
         (claimed("x", [""], role=EXPLORATORY), "exploratory, without a verdict"),
     ],
 )
@@ -164,6 +170,16 @@ def test_exploratory_intervals_that_speak_against_a_claim_that_is_borne_out_are_
     assert told == (
         "Of 1 claim, in mean bone Dice, 1 is borne out (5 seeds, 300 test images); against those borne out speak "
         "2 exploratory intervals."
+    )
+
+
+def test_intervals_of_exploratory_claims_that_lie_on_one_side_are_counted():
+    """Without a verdict is not without evidence."""
+    rows = claimed("x", ["", "", "", ""], role=EXPLORATORY).assign(seeds=5, images=300)
+    rows = rows.assign(low=[-0.1, 0.1, -3, -2], high=[0.7, 0.7, -0.1, -1])
+    told = scores.claims(pd.DataFrame({"said": ["x"], "verdict": [""]}), rows)
+    assert told.endswith(
+        "; of the 4 uncorrected intervals of the exploratory ones 1 lie wholly for and 2 wholly against them."
     )
 
 

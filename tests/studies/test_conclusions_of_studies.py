@@ -20,20 +20,26 @@ NOTHING_MEASURED = " nothing can be said: nothing could be measured."
 def lost(*rows):
     table = pd.DataFrame(rows, columns=["method", "module", "lost_rib", "lost_thoracic_process", "lost_lump"])
     of_bones = table[["lost_rib", "lost_thoracic_process", "lost_lump"]]
-    return table.assign(lost=of_bones.mean(axis=1), seed=0, gamma=1.0, one_hot_percent=0.0)
+    return table.assign(lost=of_bones.mean(axis=1), seed=0, gamma=1.0, one_hot_percent=0.0, low=np.nan, high=np.nan)
 
 
 def test_knockouts_count_modules_that_dice_hardly_needs_and_those_that_do_harm():
     cancel = ("B", "PAM", 0.5, -0.2, -0.57)  # -0.09 on average, and no bone is left alone
     table = lost(("A", "GCA", 0.05, 0.05, 0.05), ("A", "SCA", 1.5, 2, 1), ("B", "SCA", -0.3, -0.4, -0.2), cancel)
     assert attention.knockouts(table) == (
-        "Taken out of the trained networks, 2 of 4 attention modules move mean bone Dice by less than 0.1 points (1 of "
-        "them every single bone); without 1 it is higher by 0.1 points or more; most is lost without A's SCA (+1.50, 1 "
-        "seed)."
+        "Taken out of the trained networks, 2 of 4 attention modules move mean bone Dice by less than 0.1 points on "
+        "average (1 of them every single bone); most is lost without A's SCA (+1.50, 1 seed)."
+    )
+    seeds = pd.concat([table, table.assign(seed=1)]).assign(
+        low=[-0.1, 1.2, -0.5, -0.4] * 2, high=[0.2, 1.8, -0.1, 0.2] * 2
+    )
+    assert attention.knockouts(seeds).endswith(
+        "(1 of them every single bone); the 95 % interval, uncorrected, lies above 0 without A's SCA, below 0 without "
+        "B's SCA; most is lost without A's SCA (+1.50, +1.20 to +1.80, 2 seeds)."
     )
     assert attention.knockouts(table[:1]) == (
-        "Taken out of the trained networks, 1 of 1 attention module moves mean bone Dice by less than 0.1 points (1 of "
-        "them every single bone); none is worth more."
+        "Taken out of the trained networks, 1 of 1 attention module moves mean bone Dice by less than 0.1 points on "
+        "average (1 of them every single bone); none is worth more."
     )
     assert attention.knockouts(table[:0]) == "None of these networks has attention that runs in testing."
 

@@ -173,12 +173,13 @@ def test_a_dot_is_filled_where_one_is_above_or_below_and_nowhere_else(gain, nois
     assert [label.get_text() for label in axis.get_yticklabels()] == [f"UNet: {found.verdict[0]}"]
 
 
-def test_where_attention_is_idle_this_stands_in_the_verdict_s_place():
-    found = claims.withhold_idle(
+def test_where_attention_is_idle_this_stands_beside_the_verdict():
+    found = claims.remark_idle(
         planted(0.05).replace("UNet", "DANet"), {("SADANet", "SCA"): claims.SmallEffect(0.01, True)}
     )
-    assert rows_of(tables.differences_markdown(found))[2][-1].startswith("no verdict: SADANet loses +0.01 without SCA")
-    assert "DANet: no verdict" in comparisons.differences(found).axes[0].get_yticklabels()[0].get_text()
+    assert rows_of(tables.differences_markdown(found))[2][-1] == (
+        "above; SADANet loses +0.01 without SCA and no bone 0.1: no verdict on the module"
+    )
 
 
 def test_differences_of_one_seed_say_so(runs):

@@ -10,7 +10,7 @@ from sadanet_lab.spine.curve_angles import measure_curves
 from sadanet_lab.studies import knockouts as study
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
-from sadanet_lab.studies.finding import counted
+from sadanet_lab.studies.finding import counted, join
 from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC, WHOLE, DoseEffect
 from sadanet_lab.training.evaluation import ONE_HOT
 
@@ -20,22 +20,32 @@ LEAST = 0.1
 
 
 def knockouts(lost: pd.DataFrame) -> str:
-    """Of ``knockouts.dice_lost``: how many modules Dice hardly depends on, how many it is better without, and which it
-    needs most."""
+    """Of ``knockouts.dice_lost``: how many modules Dice hardly depends on, of which it is sure that they help or harm,
+    and which it needs most."""
     if lost.empty:
         return "None of these networks has attention that runs in testing."
     table = study.summarise(lost)
-    small, idle, harm = study.are_small(table).sum(), study.are_idle(table).sum(), (table.lost <= -IDLE).sum()
+    small, idle = study.are_small(table).sum(), study.are_idle(table).sum()
     most = table.sort_values("lost", kind="stable").iloc[-1]
+    around = f", {most.low:+.2f} to {most.high:+.2f}" if most.low == most.low else ""
     return sentence(
         f"taken out of the trained networks, {small} of {counted(len(table), 'attention module')} "
-        f"{'moves' if small == 1 else 'move'} mean bone Dice by less than {IDLE:g} points"
+        f"{'moves' if small == 1 else 'move'} mean bone Dice by less than {IDLE:g} points on average"
         + (f" ({idle} of them every single bone)" if small else ""),
-        f"without {harm} it is higher by {IDLE:g} points or more" if harm else "",
-        f"most is lost without {most.method}'s {most.module} ({most.lost:+.2f}, {counted(int(most.seeds), 'seed')})"
+        f"the 95 % interval, uncorrected, lies above 0 without {_named(table[table.low > 0])}, below 0 without "
+        f"{_named(table[table.high < 0])}"
+        if table.low.notna().any()
+        else "",
+        f"most is lost without {most.method}'s {most.module} ({most.lost:+.2f}{around}, "
+        f"{counted(int(most.seeds), 'seed')})"
         if most.lost >= IDLE
         else "none is worth more",
     )
+
+
+def _named(table: pd.DataFrame) -> str:
+    """The modules of a table: "SADANet's GCA and SEAM's SAA"."""
+    return join(f"{row.method}'s {row.module}" for row in table.itertuples())
 
 
 def kinds(recall: pd.DataFrame) -> str:
