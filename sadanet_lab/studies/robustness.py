@@ -114,12 +114,13 @@ def bone_contrasts(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample])
 
     A bone is what it is in ``spine.bones.connected_bones``. runs: title -> the runs of each seed, with each of which
     its recalls are kept. Columns bone (class), contrast (mean grey of a ring of tissue around the bone minus its own: 0
-    for a bone that cannot be seen), network, recall (share of its pixels found, mean over seeds), stem.
+    for a bone that cannot be seen), network, seed, recall (share of its pixels found), stem.
     """
     kept_as = f"single_bones-{_digest(VERSION, [sample.stem for sample in samples])}"
     recalls = {
-        title: np.mean([kept_table(run, kept_as, partial(_recalls, run, samples)).recall for run in each], axis=0)
+        (title, run.recipe.seed): kept_table(run, kept_as, partial(_recalls, run, samples)).recall.to_numpy()
         for title, each in runs.items()
+        for run in each
     }
     rows = []
     for sample in samples:
@@ -127,9 +128,9 @@ def bone_contrasts(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample])
         for name, pieces, number, box in _single_bones(mask):
             rows.append((name, _contrast(image, mask, pieces, number, box), sample.stem))
     bones = pd.DataFrame(rows, columns=["bone", "contrast", "stem"])
-    tables = [bones.assign(network=title, recall=recall) for title, recall in recalls.items()]
+    tables = [bones.assign(network=title, seed=seed, recall=recall) for (title, seed), recall in recalls.items()]
     table = pd.concat(tables).sort_index(kind="stable").dropna(subset="contrast")
-    return table[["bone", "contrast", "network", "recall", "stem"]]
+    return table[["bone", "contrast", "network", "seed", "recall", "stem"]]
 
 
 def _recalls(run: Run, samples: Sequence[Sample]) -> pd.DataFrame:
@@ -155,8 +156,9 @@ def _single_bones(mask: np.ndarray) -> Iterator[tuple[str, np.ndarray, int, tupl
 def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """``bone_contrasts`` in bins that hold as many bones each: a row per bone (class), network and bin.
 
-    Columns bone, network, contrast and recall (means of the bin), low, high (95 % bootstrap interval of the recall over
-    images, since the bones of an image are alike), bones (of the bin), images (that have bones of the class).
+    Columns bone, network, contrast and recall (means of the bin, over seeds too), low, high (95 % bootstrap interval of
+    the recall over images, since the bones of an image are alike), bones (of the bin), images (that have bones of the
+    class).
     """
     rows = []
     for name, of_class in bones.groupby("bone", sort=False):
@@ -174,7 +176,7 @@ def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, se
                 part.recall.mean(),
                 low,
                 high,
-                len(part),
+                len(part) // part.seed.nunique(),
                 of_class.stem.nunique(),
             )
             rows.append(row)

@@ -49,15 +49,15 @@ def curves(table: pd.DataFrame) -> Figure:
     figure.align_ylabels(axes[:, 0])
     style.legend(figure, networks, "outside upper right", len(networks))
     around = (
-        "bands: 95 % bootstrap interval of the mean over images"
+        "bands: 95 % bootstrap interval over images, the spread of seeds not in it"
         if images >= FEWEST_IMAGES
         else "small points: the single images, too few for an interval"
     )
     style.note(
         figure,
-        f"n = {style.counted(images, 'test image')}, each degraded in every way; across: strength, 0 is the image as "
-        f"it is. Lines: means over images, after the mean over seeds; {around}. Angle: against that of the degraded "
-        "mask, mean of the measurable; hollow where some are not measurable.",
+        f"n = {style.counted(images, 'test image')} (the first ones), each degraded in every way; across: strength, 0 "
+        f"is the image as it is. Lines: means of the images' own scores, after the mean over seeds; {around}. Angle: "
+        "against that of the degraded mask, mean of the measurable; hollow where some are not measurable.",
     )
     return figure
 
@@ -111,7 +111,7 @@ def recall_against_contrast(table: pd.DataFrame) -> Figure:
     style.note(
         figure,
         f"n: bones of {table.images.max()} test images, in six bins that hold as many each; points: means. Bands: 95 % "
-        "bootstrap interval over images, after the mean over seeds. Contrast 0: the bone cannot be seen. The axis of "
-        "recall begins above 0.",
+        "bootstrap interval over images, of the mean over seeds, whose spread is not in it. Contrast 0: the bone "
+        "cannot be seen. The axis of recall begins above 0.",
     )
     return figure

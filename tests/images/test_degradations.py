@@ -1,7 +1,8 @@
 """What each degradation does to a picture and its mask, by strength; and how far bones stand out of a known picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy.ndimage import center_of_mass
 
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.images.png import read_mask
-from sadanet_lab.studies.robustness import bone_contrasts
+from sadanet_lab.studies.robustness import bone_contrasts, recall_by_contrast
 
 HEIGHT, WIDTH = 256, 96
 RNG = np.random.default_rng(0)
@@ -171,6 +172,7 @@ class KnownRun:
     """As a ``Run``, with predictions that were drawn by hand."""
 
     folder: Path
+    recipe: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(seed=0))
 
     def prediction(self, stem: str) -> np.ndarray:
         return read_mask(self.folder / f"{stem}.png")
@@ -209,7 +211,7 @@ def known(tmp_path):
 def test_contrast_and_recall_of_single_bones_are_those_drawn(known):
     runs, sample = known
     table = bone_contrasts(runs, [sample])
-    assert list(table.columns) == ["bone", "contrast", "network", "recall", "stem"]
+    assert list(table.columns) == ["bone", "contrast", "network", "seed", "recall", "stem"]
     assert set(table.stem) == {"known"}
     expected = [("rib", 100), ("rib", 0), ("thoracic_process", -20), ("lump", 75)]
     recalls = {"good": [1, 1, 1, 1], "poor": [0.5, 0, 1, 0.25]}
@@ -219,10 +221,13 @@ def test_contrast_and_recall_of_single_bones_are_those_drawn(known):
         assert part.recall.tolist() == recall
 
 
-def test_the_recall_of_several_seeds_is_their_mean(known):
+def test_several_seeds_have_their_own_recalls(known):
     runs, sample = known
-    both = bone_contrasts({"both": [*runs["good"], *runs["poor"]]}, [sample])
-    assert both.recall.tolist() == [0.75, 0.5, 1, 0.625]
+    (good,), (poor,) = runs.values()
+    poor.recipe.seed = 1
+    both = bone_contrasts({"both": [good, poor]}, [sample])
+    assert both.groupby("seed").recall.agg(list).to_dict() == {0: [1, 1, 1, 1], 1: [0.5, 0, 1, 0.25]}
+    assert recall_by_contrast(both, bins=1).recall.tolist() == [0.625, 0.625, 1]
 
 
 def test_a_ring_leaves_other_bones_out_and_a_bone_without_tissue_around_it_is_dropped(known):

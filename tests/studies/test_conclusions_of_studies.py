@@ -306,9 +306,21 @@ def test_bad_images():
 
 def test_faint_bones_are_a_quarter():
     bones = pd.DataFrame({"contrast": [1.0, 2, 3, 4, 5], "recall": [0.25, 0.5, 0.75, 1, 1], "network": "A"})
+    bones = bones.assign(seed=0)
     assert training.recall_of_faint(bones).to_dict() == {"A": 0.25}
-    assert training.faint(bones, 1) == (
+    assert training.faint(bones) == (
         "Of the faintest quarter of the bones the networks find: A 25.0 % (of all bones 70.0 %); one seed gives no "
         "verdict on SAA."
     )
-    assert training.faint(bones[:0], 1).endswith(NOTHING_MEASURED)
+    assert training.faint(bones[:0]).endswith(NOTHING_MEASURED)
+
+
+def test_two_networks_are_compared_on_faint_bones_seed_by_seed():
+    """By Student's t written out: what one image's bones say of the networks, three seeds do not."""
+    recalls = {("A", 0): 0.5, ("A", 1): 0.7, ("A", 2): 0.6, ("B", 0): 0.4, ("B", 1): 0.4, ("B", 2): 0.6}
+    rows = [(name, seed, at, recall) for (name, seed), recall in recalls.items() for at in (1.0, 2, 3, 4, 5)]
+    told = training.faint(pd.DataFrame(rows, columns=["network", "seed", "contrast", "recall"]))
+    differences = np.array([10, 30, 0])
+    half = 4.302653 * differences.std(ddof=1) / np.sqrt(3)  # t of 2 degrees of freedom, 97.5 %
+    low, high = 40 / 3 - half, 40 / 3 + half
+    assert told.endswith(f"; A minus B is +13.3 points ({low:+.1f} to {high:+.1f}, 95 % interval over 3 seeds).")

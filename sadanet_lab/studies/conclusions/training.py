@@ -1,6 +1,7 @@
 """What longer training, other settings and a few annotated images bring; what bad images cost."""
 
 import pandas as pd
+from scipy.stats import t
 
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence
@@ -105,16 +106,32 @@ def measurable(table: pd.DataFrame) -> str:
 
 def recall_of_faint(bones: pd.DataFrame) -> pd.Series:
     """Of ``robustness.bone_contrasts``: network -> mean recall of the faintest ``FAINT`` of the bones, a fraction."""
-    return bones[bones.contrast < bones.contrast.quantile(FAINT)].groupby("network", sort=False).recall.mean()
+    return _faintest(bones).groupby("network", sort=False).recall.mean()
 
 
-def faint(bones: pd.DataFrame, seeds: int) -> str:
-    """The same as a sentence, beside what each network finds of all bones."""
+def _faintest(bones: pd.DataFrame) -> pd.DataFrame:
+    return bones[bones.contrast < bones.contrast.quantile(FAINT)]
+
+
+def faint(bones: pd.DataFrame) -> str:
+    """The same as a sentence, beside what each network finds of all bones; of two networks and several seeds, their
+    difference too, paired by seed, with Student's interval: the images are the same, and many."""
     faintest, every = 100 * recall_of_faint(bones), 100 * bones.groupby("network", sort=False).recall.mean()
     told = [f"{name} {recall:.1f} % (of all bones {every[name]:.1f} %)" for name, recall in faintest.items()]
     if not told:
         return not_measured("faint bones")
+    of_seeds = 100 * _faintest(bones).groupby(["seed", "network"]).recall.mean().unstack()
+    difference = ""
+    if len(told) == 2 and len(of_seeds) > 1:
+        one, other = faintest.index
+        by_seed = of_seeds[one] - of_seeds[other]
+        half = t.ppf(0.975, len(by_seed) - 1) * by_seed.sem()
+        difference = (
+            f"{one} minus {other} is {by_seed.mean():+.1f} points ({by_seed.mean() - half:+.1f} to "
+            f"{by_seed.mean() + half:+.1f}, 95 % interval over {len(by_seed)} seeds)"
+        )
     return sentence(
         f"of the faintest quarter of the bones the networks find: {', '.join(told)}",
-        "one seed gives no verdict on SAA" if seeds == 1 else "",
+        difference,
+        "one seed gives no verdict on SAA" if len(of_seeds) == 1 else "",
     )
