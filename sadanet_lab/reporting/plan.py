@@ -1,8 +1,9 @@
 """What ``make reproduce`` does, read off the notebooks: their order, what each must have trained, what goes first.
 
 A notebook that has a parameter ``methods`` needs those trained, with every value of the lists in ``SWEPT`` and every
-seed of ``seeds``, or ``seed``, or 0; one that has ``choices`` also each of these (see ``training.choices``) with every
-seed of ``choice_seeds``. So a new method, lambda or notebook is known here without another word.
+seed of ``seeds``, or ``seed``, or 0; trainings of another length than the whole with ``seed``, or 0, alone. One that
+has ``choices`` also needs each of these (see ``training.choices``) with every seed of ``choice_seeds``. So a new
+method, lambda or notebook is known here without another word.
 """
 
 import hashlib
@@ -77,9 +78,13 @@ class PlannedNotebook:
         """What it must have trained in a profile, and with which seed; seeds: those asked for."""
         if self.is_of_verdicts and not gives_verdicts(profile):
             return []
-        own = list(seeds) if "seeds" in self.parameters else [self.parameters.get("seed", 0)]
-        jobs = [*product(self._trainings(), own), *product(self._choices(), self.parameters.get("choice_seeds", [0]))]
-        return list(dict.fromkeys(jobs))
+        one = [self.parameters.get("seed", 0)]
+        every = list(seeds) if "seeds" in self.parameters else one
+        of_tables = [
+            (each, s) for each in self._trainings() for s in (one if "length" in dict(each.settings) else every)
+        ]
+        of_choices = product(self._choices(), self.parameters.get("choice_seeds", [0]))
+        return list(dict.fromkeys([*of_tables, *of_choices]))
 
     def _trainings(self) -> list[Training]:
         sweeps = [

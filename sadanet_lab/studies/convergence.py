@@ -14,9 +14,9 @@ CONVERGED = 0.5
 """Dice points: a method whose last doubling gained more is not done, and its rank may be its speed of learning."""
 
 
-def own_runs(runs: Iterable[Run], seed: int) -> list[Run]:
-    """Those of a seed whose settings, but for their length, are the method's and the profile's own; each once."""
-    own = (run for run in runs if run.recipe.seed == seed and not changed_settings(run.recipe))
+def own_runs(runs: Iterable[Run]) -> list[Run]:
+    """Those whose settings, but for their length, are the method's and the profile's own; each once."""
+    own = (run for run in runs if not changed_settings(run.recipe))
     return list({run.recipe.digest: run for run in own}.values())
 
 
@@ -29,8 +29,10 @@ def dice_by_length(runs: Iterable[Run], label: Label = method_label) -> pd.DataF
 def last_doubling(lengths: pd.DataFrame) -> pd.DataFrame:
     """What each method's last doubling gained, from ``dice_by_length``; best method first.
 
-    Columns rank, method, iterations (the longest), dice (there, mean over seeds), gained (in points, over the seeds
-    that both lengths have; NaN where half the longest is not among the lengths), seeds, converged.
+    Columns rank, method, iterations (the longest), dice (there, mean over all its seeds), gained (in points, over the
+    seeds that both lengths have; NaN where half the longest is not among the lengths), seeds (so many), noise (what
+    such a gain differs by for its seeds' sake: sqrt(2 / seeds) times the sd of dice over seeds; NaN of one seed),
+    converged.
     """
     rows = []
     for method, table in lengths.groupby("method", sort=False):
@@ -39,8 +41,9 @@ def last_doubling(lengths: pd.DataFrame) -> pd.DataFrame:
         half = longest / 2
         gains = (wide[longest] - wide[half]).dropna() if half in wide else pd.Series(dtype=float)
         gained = float(gains.mean()) if len(gains) else np.nan
-        rows.append((method, longest, float(wide[longest].mean()), gained, len(gains)))
-    table = pd.DataFrame(rows, columns=["method", "iterations", "dice", "gained", "seeds"])
+        noise = float(np.sqrt(2 / len(gains)) * wide[longest].std()) if len(gains) else np.nan
+        rows.append((method, longest, float(wide[longest].mean()), gained, len(gains), noise))
+    table = pd.DataFrame(rows, columns=["method", "iterations", "dice", "gained", "seeds", "noise"])
     table = table.sort_values("dice", ascending=False, ignore_index=True)
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     return table.assign(converged=table.gained <= CONVERGED)

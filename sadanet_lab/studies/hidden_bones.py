@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from sadanet_lab.metrics.hidden import SEEN
 from sadanet_lab.studies.run_scores import Label, method_label
@@ -22,6 +23,9 @@ SHARES = (0.0, 0.15, 0.3, 0.45, 1.0)
 """Bounds of the bins of the share of a spine's bones that are hidden."""
 COLUMNS = ("method", "seed", "without", "stem", "class", "kind", "bones", "found", "pixels", "found_pixels", "share")
 THORACIC, LUMPS = "ribs and processes", "lumps"
+PAIRED = "rib", "thoracic_process"
+HIDDEN, FALSE = "hidden", "false"
+"""Beside the kinds of bone: all hidden ones, and pixels that are none."""
 WHOLE = ""
 """What ``without`` is of the whole network."""
 
@@ -58,7 +62,7 @@ def thoracic(recall: pd.DataFrame) -> pd.DataFrame:
 
 def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
     """Recall of hidden ribs and processes by the share of a spine's bones that is hidden: method, without, share, seed,
-    images (of the bin), kinds, recall.
+    images (of the bin, that have such kinds), kinds, recall.
 
     share: the mean over the images of a bin of ``SHARES``. The recall is the mean over the kinds of each kind's own, of
     the kinds that every bin has (told in ``kinds``): a run of levels takes more bones than the smallest shares hide,
@@ -67,11 +71,11 @@ def recall_by_share(rows: pd.DataFrame) -> pd.DataFrame:
     """
     hidden = _in_bins(rows)
     shared = _kinds_of_every_bin(hidden)
-    of_image = hidden.drop_duplicates("stem").groupby("bin").share.agg(["mean", "count"])
+    hidden = hidden[hidden.kind.isin(shared)]
+    of_image = hidden[hidden.bones > 0].drop_duplicates("stem").groupby("bin").share.agg(["mean", "count"])
     hidden = hidden.assign(share=hidden.bin.map(of_image["mean"]).round(3), images=hidden.bin.map(of_image["count"]))
-    of_kinds = _recall(
-        hidden[hidden.kind.isin(shared)], ["method", "without", "share", "seed", "images", "kind"]
-    ).assign(kinds=", ".join(shared))
+    keys = ["method", "without", "share", "seed", "images", "kind"]
+    of_kinds = _recall(hidden, keys).assign(kinds=", ".join(shared))
     keys = ["method", "without", "share", "seed", "images", "kinds"]
     return of_kinds.groupby(keys, sort=False).recall.mean().reset_index()
 
@@ -130,11 +134,24 @@ def _recall(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return sums[[*by, "bones"]].assign(recall=recall, found=100 * sums.found / sums.bones.where(sums.bones > 0))
 
 
-def modules_response(rows: pd.DataFrame) -> pd.DataFrame:
+def false_pixels(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
+    """How many false pixels of ribs and processes each module adds: columns method, module, kind (``FALSE``), seed,
+    added (in percent of the true pixels)."""
+    rows = []
+    for run in runs:
+        whole, without = (table[table["class"].isin(PAIRED)] for table in (run.counts, run.table("counts_without")))
+        true = (whole.tp + whole.fn).sum()
+        for module, left in without.groupby("without", sort=False):
+            rows.append((label(run), module, FALSE, run.recipe.seed, 100 * (whole.fp.sum() - left.fp.sum()) / true))
+    return pd.DataFrame(rows, columns=["method", "module", "kind", "seed", "added"])
+
+
+def modules_response(rows: pd.DataFrame, false: pd.DataFrame) -> pd.DataFrame:
     """What each module adds to the recall of hidden and of seen ribs and processes, in points, paired by seed.
 
-    Columns method, module, kind, added (mean over seeds: recall of pixels of the whole network minus that without the
-    module), sd (NaN of one seed), seeds.
+    false: of ``false_pixels``; a module may find more by calling more a bone. Columns method, module, kind (``HIDDEN``:
+    the mean over the kinds of hidden bone), added (mean over seeds: recall of pixels of the whole network minus that
+    without the module), low and high (its 95 % interval over seeds, Student's; NaN of one seed), seeds.
     """
     recall = thoracic(recall_by_kind(rows))
     keys = ["method", "kind", "seed"]
@@ -142,5 +159,10 @@ def modules_response(rows: pd.DataFrame) -> pd.DataFrame:
     without = recall[recall["without"] != WHOLE].rename(columns={"without": "module"})
     both = without.merge(whole, on=keys, suffixes=("_without", ""))
     both["added"] = both.recall - both.recall_without
-    grouped = both.groupby(["method", "module", "kind"], sort=False).added
-    return grouped.agg(added="mean", sd="std", seeds="count").reset_index()
+    keys = ["method", "module", "seed"]
+    of_hidden = both[both.kind != SEEN].groupby(keys, sort=False).added.mean().reset_index().assign(kind=HIDDEN)
+    every = pd.concat([both, of_hidden, false])[[*keys, "kind", "added"]]
+    table = every.groupby(["method", "module", "kind"], sort=False).added.agg(["mean", "sem", "count"]).reset_index()
+    table = table.rename(columns={"mean": "added", "count": "seeds"})
+    half = t.ppf(0.975, table.seeds - 1) * table["sem"]
+    return table.assign(low=table.added - half, high=table.added + half).drop(columns="sem")

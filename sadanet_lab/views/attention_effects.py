@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sadanet_lab.metrics.claims import IDLE
-from sadanet_lab.studies.hidden_bones import WHOLE, thoracic
+from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, WHOLE, thoracic
 from sadanet_lab.studies.knockouts import LOST, are_idle
 from sadanet_lab.views import style
 
@@ -139,11 +139,14 @@ def _called(kinds: str) -> str:
 
 
 def response_markdown(table: pd.DataFrame) -> str:
-    """``hidden_bones.modules_response`` as Markdown: one row per module, one column per kind of bone."""
+    """``hidden_bones.modules_response`` as Markdown: one row per module, one column per kind of bone, all hidden ones
+    with their interval, and false pixels."""
     if table.empty:
         return "n/a: no run, no bone known to be hidden, or no attention that runs in testing."
-    cells = table.added.map("{:+.1f}".format) + table.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.1f}")
+    spans = table.low.map(" ({:+.1f} to ".format) + table.high.map("{:+.1f})".format)
+    cells = table.added.map("{:+.1f}".format) + spans.where((table.kind == HIDDEN) & table.low.notna(), "")
     wide = table.assign(cell=cells).pivot(index=["method", "module"], columns="kind", values="cell")
     rows = list(dict.fromkeys(zip(table.method, table.module, strict=True)))
-    wide = wide.reindex(index=rows, columns=[kind for kind in KINDS if kind in wide.columns]).rename(columns=KINDS)
+    titles = KINDS | {HIDDEN: "all hidden", FALSE: "false pixels (%)"}
+    wide = wide.reindex(index=rows, columns=[kind for kind in titles if kind in wide.columns]).rename(columns=titles)
     return wide.rename_axis(["Method", "Module"]).reset_index().to_markdown(index=False, disable_numparse=True)

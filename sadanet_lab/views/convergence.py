@@ -14,7 +14,9 @@ def doubling_markdown(table: pd.DataFrame) -> str:
     """``convergence.last_doubling`` as Markdown; what is not done is marked."""
     if table.empty:
         return "n/a: no runs."
-    gained = table.gained.map("{:+.2f}".format) + (table.gained > CONVERGED).map({True: " **not done**", False: ""})
+    noise = table.noise.map(" ± {:.2f}".format).where(table.noise.notna(), "")
+    marks = (table.gained > CONVERGED).map({True: " **not done**", False: ""})
+    gained = table.gained.map("{:+.2f}".format) + noise + marks
     shown = pd.DataFrame(
         {
             "Rank": table["rank"],
@@ -25,8 +27,9 @@ def doubling_markdown(table: pd.DataFrame) -> str:
         }
     )
     note = (
-        f"Ranks of one seed are no verdict. Not done: more than {CONVERGED:g} points; such a rank may say how fast a "
-        "method learns, not how well."
+        f"Ranks are no verdict: Table I's are. Not done: more than {CONVERGED:g} points; such a rank may say how fast "
+        "a method learns, not how well. ±: what a gain of so few seeds differs by from seed to seed (sd), where several "
+        "seeds of the longest training tell; a gain within twice that of the mark is on neither side of it for certain."
     )
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
 

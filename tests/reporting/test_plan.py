@@ -80,6 +80,12 @@ def test_a_notebook_of_verdicts_trains_only_where_runs_may_be_judged_by(tmp_path
     assert half.options == ["--method", "unet", "--length", "0.5"]
 
 
+def test_shorter_trainings_are_of_one_seed_and_whole_ones_of_all(tmp_path):
+    planned = notebook(tmp_path / "a.ipynb", 'methods = ["unet"]\nlengths = [0.5, 1.0]\nseed = 0\nseeds = [0]')
+    half, whole = Training("unet", (("length", 0.5),)), Training("unet", ())
+    assert planned.jobs("standard", [0, 1]) == [(half, 0), (whole, 0), (whole, 1)]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -130,7 +130,7 @@ def test_scores_in_the_strip_and_what_is_invented_in_the_frame(folder):
 
 def test_convergence(folder):
     runs = shown_by(folder, "12_convergence")
-    dice = convergence.dice_by_length(convergence.own_runs(runs, seed=0))
+    dice = convergence.dice_by_length(convergence.own_runs(runs))
     assert_same_csv(folder, "convergence", dice)
     assert_same_text(folder, "convergence", convergence_views.doubling_markdown(convergence.last_doubling(dice)))
     compared = choices.compare_choices(runs)
@@ -139,9 +139,11 @@ def test_convergence(folder):
 
 
 def test_hidden_bones(folder):
-    rows = hidden_bones.hidden_rows(shown_by(folder, "13_hidden_bones"))
+    runs = shown_by(folder, "13_hidden_bones")
+    rows = hidden_bones.hidden_rows(runs)
+    response = hidden_bones.modules_response(rows, hidden_bones.false_pixels(runs))
     assert_same_csv(folder, "hidden_bones", hidden_bones.recall_by_kind(rows))
-    assert_same_text(folder, "hidden_bones", effects.response_markdown(hidden_bones.modules_response(rows)))
+    assert_same_text(folder, "hidden_bones", effects.response_markdown(response))
 
 
 def shown_by(folder, notebook):

@@ -208,8 +208,25 @@ class TestHiddenBones:
         assert hidden_bones.dose_effect(rows) is None
 
     def test_a_module_s_response_is_what_its_removal_costs(self, rows):
-        response = hidden_bones.modules_response(rows).set_index("kind").added
-        assert response.round(6).to_dict() == {"seen": 0, "run": 40, "pair": 20}
+        false = hidden_bones.false_pixels([with_modules(0, 40, 50)], label).query("module == 'GCA'")
+        response = hidden_bones.modules_response(rows, false.assign(method="A")).set_index("kind")
+        expected = {"seen": 0, "run": 40, "pair": 20, "hidden": 30, "false": -100}  # of 100 true pixels, 50 and 150
+        assert response.added.round(6).to_dict() == expected
+        assert response.low.isna().all()
+
+    def test_its_interval_is_student_s_over_the_seeds(self, rows):
+        tables = []
+        for seed, less in enumerate((0, 60, 90)):
+            found = rows.found_pixels - less * ((rows["without"] == "GCA") & (rows.kind == "run"))
+            tables.append(rows.assign(seed=seed, found_pixels=found))
+        false = hidden_bones.false_pixels([], label)
+        table = hidden_bones.modules_response(pd.concat(tables), false).set_index("kind").loc["hidden"]
+        added = np.array([30, 40, 45])  # of 300 pixels of runs 60 and 90 less, the mean with pairs
+        half = stats.t.ppf(0.975, 2) * added.std(ddof=1) / np.sqrt(3)
+        assert (table.low, table.high) == pytest.approx((added.mean() - half, added.mean() + half))
+        assert f"{added.mean():+.1f} ({table.low:+.1f} to {table.high:+.1f})" in views.response_markdown(
+            table.to_frame().T.rename_axis("kind").reset_index()
+        )
 
     def test_pictures_have_a_panel_a_kind_and_a_method(self, rows):
         kinds = views.recall_of_kinds(hidden_bones.recall_by_kind(rows))

@@ -179,7 +179,7 @@ def test_intervals_of_exploratory_claims_that_lie_on_one_side_are_counted():
     rows = rows.assign(low=[-0.1, 0.1, -3, -2], high=[0.7, 0.7, -0.1, -1])
     told = scores.claims(pd.DataFrame({"said": ["x"], "verdict": [""]}), rows)
     assert told.endswith(
-        "; of the 4 uncorrected intervals of the exploratory ones 1 lie wholly for and 2 wholly against them."
+        "; of the 4 uncorrected intervals of the exploratory ones, wholly for them: 1, wholly against: 2."
     )
 
 

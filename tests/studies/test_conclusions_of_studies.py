@@ -34,8 +34,7 @@ def test_knockouts_count_modules_that_dice_hardly_needs_and_those_that_do_harm()
         low=[-0.1, 1.2, -0.5, -0.4] * 2, high=[0.2, 1.8, -0.1, 0.2] * 2
     )
     assert attention.knockouts(seeds).endswith(
-        "(1 of them every single bone); the 95 % interval, uncorrected, lies above 0 without A's SCA, below 0 without "
-        "B's SCA; most is lost without A's SCA (+1.50, +1.20 to +1.80, 2 seeds)."
+        "; the 95 % interval of what is lost, uncorrected, lies above 0 for A's SCA, below 0 for B's SCA; most is lost without A's SCA (+1.50, +1.20 to +1.80, 2 seeds)."
     )
     assert attention.knockouts(table[:1]) == (
         "Taken out of the trained networks, 1 of 1 attention module moves mean bone Dice by less than 0.1 points on "
@@ -67,24 +66,28 @@ def test_hidden_bones_by_dose():
         "From 10 % of the bones hidden to 40 % the recall of hidden ribs and processes falls: -7.5 points in the mean "
         "over 2 methods and 1 seed (95 % interval over the 9 and 7 images: -9.0 to -6.0), -20.0 (A) to +5.0 (B)."
     )
-    assert "neither falls nor rises for certain" in attention.doses(table, DoseEffect(-7.5, -16, 1))
+    unsure = attention.doses(table, DoseEffect(-7.5, -16, 1))
+    assert "neither falls nor rises for certain" in unsure
+    assert "-16.0 to +1.0, so that 8 points more or less could not have been told from none)" in unsure
     assert "processes rises: +3.0" in attention.doses(table, DoseEffect(3, 1, 5))
     assert attention.doses(table[:1], None).startswith("One share alone is hidden")
     assert attention.doses(table[:0], None).endswith(NO_RUNS)
 
 
 def test_what_modules_add_to_hidden_bones():
-    rows = [("A", "SCA", "pair", 3.0), ("A", "SCA", "run", 1.0), ("A", "SCA", "seen", 0.5), ("A", "GCA", "pair", -1.0)]
-    table = pd.DataFrame(rows, columns=["method", "module", "kind", "added"]).assign(seeds=1)
+    rows = [("A", "SCA", "pair", 3.0), ("A", "SCA", "hidden", 2.0), ("A", "SCA", "seen", 0.5),
+            ("A", "SCA", "false", 4.5), ("A", "GCA", "hidden", -1.0)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["method", "module", "kind", "added"])
+    table = table.assign(seeds=1, low=np.nan, high=np.nan)
     assert attention.responses(table) == (
-        "Of 2 modules 1 adds 0.1 points or more to the recall of hidden ribs and processes, most A's SCA: +2.0 points, "
-        "and +0.5 of seen ones; one seed gives no verdict."
+        "Of 2 modules A's SCA adds most to the recall of hidden ribs and processes: +2.0 points, +0.5 to that of seen "
+        "ones and +4.5 % of false pixels; one seed gives no verdict."
     )
-    none = attention.responses(table.assign(added=0.04))
-    assert none == (
-        "Of 2 modules 0 add 0.1 points or more to the recall of hidden ribs and processes; one seed gives no verdict."
+    assert attention.responses(table.assign(seeds=5, low=table.added - 3, high=table.added + 0.5)) == (
+        "Of 2 modules A's SCA adds most to the recall of hidden ribs and processes: +2.0 points (-1.0 to +2.5), +0.5 "
+        "to that of seen ones and +4.5 % of false pixels; the 95 % interval over 5 seeds, uncorrected, lies above 0 "
+        "for none, below 0 for A's GCA."
     )
-    assert attention.responses(table.assign(seeds=5)).endswith("; means of 5 seeds.")
     assert attention.responses(table[table.kind == "seen"]).endswith(NO_RUNS)
 
 
@@ -256,9 +259,13 @@ def test_convergence():
     )
     assert training.lengths(dice[dice.iterations == 100]).startswith("Trainings of one length, 100 steps")
     assert training.lengths(dice[:0]).endswith(NO_RUNS)
-    gains = pd.DataFrame({"method": ["A", "B", "C"], "gained": [0.6, 0.5, np.nan], "seeds": [1, 1, 0]})
-    assert training.last_doubling(gains) == (
-        "The last doubling gained more than 0.5 points in 1 of 2 methods: A; ranks of one seed are no verdict."
+    gains = pd.DataFrame({"method": ["A", "B", "C"], "gained": [0.9, 0.4, np.nan], "seeds": [1, 1, 0]})
+    assert training.last_doubling(gains.assign(noise=np.nan)) == (
+        "The last doubling gained more than 0.5 points in 1 of 2 methods: A; gains of 1 seed and ranks are no verdict."
+    )
+    assert training.last_doubling(gains.assign(noise=0.1)) == (
+        "The last doubling gained more than 0.5 points in 1 of 2 methods: A; so near the mark that the seed may have "
+        "decided: B; gains of 1 seed and ranks are no verdict."
     )
     assert training.last_doubling(gains[2:]).endswith(NO_RUNS)
 

@@ -11,12 +11,10 @@ from sadanet_lab.studies import knockouts as study
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted, join
-from sadanet_lab.studies.hidden_bones import LUMPS, THORACIC, WHOLE, DoseEffect
+from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, LUMPS, THORACIC, WHOLE, DoseEffect
 from sadanet_lab.training.evaluation import ONE_HOT
 
 KINDS = {"seen": "seen", "pair": "one of a pair hidden", "level": "whole levels hidden", "run": "runs of levels hidden"}
-LEAST = 0.1
-"""Points of recall: what adds less adds nothing that could be read off a table."""
 
 
 def knockouts(lost: pd.DataFrame) -> str:
@@ -32,7 +30,7 @@ def knockouts(lost: pd.DataFrame) -> str:
         f"taken out of the trained networks, {small} of {counted(len(table), 'attention module')} "
         f"{'moves' if small == 1 else 'move'} mean bone Dice by less than {IDLE:g} points on average"
         + (f" ({idle} of them every single bone)" if small else ""),
-        f"the 95 % interval, uncorrected, lies above 0 without {_named(table[table.low > 0])}, below 0 without "
+        f"the 95 % interval of what is lost, uncorrected, lies above 0 for {_named(table[table.low > 0])}, below 0 for "
         f"{_named(table[table.high < 0])}"
         if table.low.notna().any()
         else "",
@@ -75,30 +73,41 @@ def doses(recall: pd.DataFrame, effect: DoseEffect | None) -> str:
     means = whole.groupby(["method", "share"]).recall.mean().unstack()
     changes = (means[high] - means[low]).dropna()
     images = " and ".join(str(whole[whole.share == at].images.iloc[0]) for at in (low, high))
+    could = (
+        ""
+        if effect.high < 0 or effect.low > 0
+        else f", so that {effect.high - effect.change:.0f} points more or less could not have been told from none"
+    )
     falls = "falls" if effect.high < 0 else "rises" if effect.low > 0 else "neither falls nor rises for certain"
     return sentence(
         f"from {100 * low:.0f} % of the bones hidden to {100 * high:.0f} % the recall of hidden ribs and processes "
         f"{falls}: {effect.change:+.1f} points in the mean over {counted(len(changes), 'method')} and "
         f"{counted(whole.seed.nunique(), 'seed')} (95 % interval over the {images} images: {effect.low:+.1f} to "
-        f"{effect.high:+.1f}), {extremes(changes, '{:+.1f}')}"
+        f"{effect.high:+.1f}{could}), {extremes(changes, '{:+.1f}')}"
     )
 
 
 def responses(table: pd.DataFrame) -> str:
-    """Of ``hidden_bones.modules_response``: which module adds most to the recall of hidden bones, beside seen ones."""
-    hidden = table[table.kind != "seen"].dropna(subset="added")
+    """Of ``hidden_bones.modules_response``: which modules surely add to the recall of hidden bones or take from it, and
+    which adds most, beside what it adds to seen ones and to false pixels."""
+    hidden = table[table.kind == HIDDEN].dropna(subset="added")
     if hidden.empty:
         return no_runs("what modules add to hidden bones")
-    means = hidden.groupby(["method", "module"], sort=False).added.mean()
-    most = means.reset_index().sort_values("added", kind="stable").iloc[-1]
-    seen = table[(table.kind == "seen") & (table.method == most.method) & (table.module == most.module)].added
-    seeds, beside = int(hidden.seeds.min()), f", and {seen.iloc[0]:+.1f} of seen ones" if len(seen) else ""
-    adding = (means >= LEAST).sum()
+    most = hidden.sort_values("added", kind="stable").iloc[-1]
+    beside = table[(table.method == most.method) & (table.module == most.module)].set_index("kind").added
+    seeds = int(hidden.seeds.min())
+    around = "" if seeds == 1 else f" ({most.low:+.1f} to {most.high:+.1f})"
+    sure = (
+        "one seed gives no verdict"
+        if seeds == 1
+        else f"the 95 % interval over {seeds} seeds, uncorrected, lies above 0 for {_named(hidden[hidden.low > 0])}, "
+        f"below 0 for {_named(hidden[hidden.high < 0])}"
+    )
     return sentence(
-        f"of {counted(len(means), 'module')} {adding} {'adds' if adding == 1 else 'add'} {LEAST:g} points or more to "
-        "the recall of hidden ribs and processes"
-        + (f", most {most.method}'s {most.module}: {most.added:+.1f} points{beside}" if adding else ""),
-        "one seed gives no verdict" if seeds == 1 else f"means of {seeds} seeds",
+        f"of {counted(len(hidden), 'module')} {most.method}'s {most.module} adds most to the recall of hidden ribs and "
+        f"processes: {most.added:+.1f} points{around}, {beside['seen']:+.1f} to that of seen ones and "
+        f"{beside[FALSE]:+.1f} % of false pixels",
+        sure,
     )
 
 

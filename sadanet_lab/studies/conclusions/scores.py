@@ -110,8 +110,8 @@ def claims(verdicts: pd.DataFrame, compared: pd.DataFrame) -> str:
         f"against those borne out {'speaks' if against == 1 else 'speak'} {counted(against, 'exploratory interval')}"
         if against
         else "",
-        f"of the {counted(len(explored), 'uncorrected interval')} of the exploratory ones {told_by[0]} lie wholly for "
-        f"and {told_by[1]} wholly against them"
+        f"of the {counted(len(explored), 'uncorrected interval')} of the exploratory ones, wholly for them: "
+        f"{told_by[0]}, wholly against: {told_by[1]}"
         if any(told_by)
         else "",
     )

@@ -35,10 +35,12 @@ def last_doubling(gains: pd.DataFrame) -> str:
     if known.empty:
         return no_runs("the last doubling")
     moving = known[known.gained > CONVERGED]
+    unsure = known[(known.gained - CONVERGED).abs() < 2 * known.noise]
     return sentence(
         f"the last doubling gained more than {CONVERGED:g} points in {len(moving)} of {counted(len(known), 'method')}"
         + (f": {join(moving.method)}" if len(moving) else ""),
-        "ranks of one seed are no verdict" if known.seeds.min() == 1 else "",
+        f"so near the mark that the seed may have decided: {join(unsure.method)}" if len(unsure) else "",
+        f"gains of {counted(int(known.seeds.min()), 'seed')} and ranks are no verdict",
     )
 
 
