@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -74,31 +74,16 @@ if TYPE_CHECKING:
 @RESULTS
 def train(
     method: str | None,
-    head: str | None,
-    normalisation: str | None,
-    loss: str | None,
     data: str,
     profile: str,
     seed: int,
-    learning_rate: float | None,
-    lambda_dice: float | None,
-    gamma: float | None,
-    first_weights: str | None,
-    margin: int | None,
-    augmentation: str | None,
-    test_scales: tuple[float, ...],
-    length: float | None,
-    backbone: str | None,
     backbone_weights: Path | None,
     start: str | None,
-    training_images: int | None,
-    image: tuple[int, int] | None,
-    patch: tuple[int, int] | None,
-    batch: int | None,
     checkpoint_seconds: float,
     snapshots: int,
     device: str,
     results: Path | None,
+    **changes: Any,
 ) -> None:
     """Train a method, test it and keep the run; cut at any moment, the same command goes on where it was.
 
@@ -108,17 +93,12 @@ def train(
     from sadanet_lab.training.datasets import open_data
     from sadanet_lab.training.recipe import make_recipe
     from sadanet_lab.training.run_store import get_or_train
+    from sadanet_lab.training.runs import is_complete, run_folder
     from sadanet_lab.training.start import settings_of
     from sadanet_lab.training.trainer import check_network
 
     # Made before the data is read, so that a fault shows at once.
-    choices = {"head": head, "normalisation": normalisation, "loss": loss, "backbone": backbone}
-    choices |= {"learning_rate": learning_rate, "lambda_dice": lambda_dice, "gamma": gamma}
-    choices |= {"first_weights": first_weights, "margin": margin}
-    choices |= {"augmentation": augmentation, "length": length, "test_scales": test_scales or None}
-    choices |= {"training_images": training_images, "image": image, "method": method}
-    choices |= {"patch": patch, "batch": batch}
-    chosen = {what: value for what, value in choices.items() if value is not None}
+    chosen = {name: value for name, value in {"method": method, **changes}.items() if value not in (None, ())}
     results = results_folder(results)
     settings = settings_of(start, results, Path()) if start else {}
     if method not in (None, settings.get("method", method)):
@@ -131,9 +111,12 @@ def train(
     results = writable_folder(results)
     folder = open_data(data if data == PHANTOM else Path(data).absolute(), profile)
     recipe = recipe.model_copy(update={"data": folder.fingerprint})
+    was_there = is_complete(run_folder(recipe, results))
     run = get_or_train(recipe, folder, results, device, checkpoint_seconds, snapshots)
-    if snapshots and not run.snapshots:
-        click.echo(f"{run.folder}: was trained already, without snapshots; take another --seed for some", err=True)
+    if was_there:
+        made = f"{run.environment['finished'][:10]}, commit {str(run.environment.get('commit'))[:7]}"
+        no_snapshots = ", without snapshots: take another --seed for some" if snapshots and not run.snapshots else ""
+        click.echo(f"{run.folder}: was trained already ({made}){no_snapshots}", err=True)
     click.echo(str(run.folder))
     _print_scores(run.counts, "pooled", "table")
 

@@ -67,8 +67,10 @@ class TorchModel:
 
     @property
     def identity(self) -> str:
-        """See ``segmenter.Model``: a sum over settings and weights."""
-        found = hashlib.sha256(repr(self.settings).encode())
+        """See ``segmenter.Model``: a sum over what is said of its pictures, and the weights."""
+        told = [name for name, one in vars(PictureSettings).items() if isinstance(one, property)]
+        said = [getattr(self.settings, name) for name in told]
+        found = hashlib.sha256(repr(said).encode())
         for tensor in self.network.state_dict().values():
             found.update(tensor.cpu().contiguous().numpy().tobytes())
         return found.hexdigest()

@@ -1,8 +1,9 @@
 """What is measured of every test image: ``MEASURES``, one table each, stored with the run.
 
 To add one: a function from a ``Prediction`` to the rows of its table, and a line in ``MEASURES``. Runs that are stored
-are then evaluated again from their weights; nothing is trained. A score that follows from the counts needs no table of
-its own: see ``scores.METRICS``.
+are then evaluated again from their weights; nothing is trained. Those committed in results/reference/ have none there,
+and the shipped model's record lacks the table too: see "A metric from images" in CONTRIBUTING.md. A score that follows
+from the counts needs no table of its own: see ``scores.METRICS``.
 """
 
 from collections.abc import Callable, Sequence

@@ -50,6 +50,8 @@ METRICS = {
 }
 PAPER_METRICS = ("dice", "iou", "recall")
 """The paper's three columns; its "Acc" behaves like recall, not like Eq. (10)."""
+TABLE_METRICS = PAPER_METRICS
+"""The columns of our tables; beside one that the paper does not print, its rows are "n/a"."""
 COLUMNS = ("tp", "fp", "fn", "tn")
 
 

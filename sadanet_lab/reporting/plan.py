@@ -83,8 +83,8 @@ class PlannedNotebook:
         of_tables = [
             (each, s) for each in self._trainings() for s in (one if "length" in dict(each.settings) else every)
         ]
-        of_choices = product(self._choices(), self.parameters.get("choice_seeds", [0]))
-        return list(dict.fromkeys([*of_tables, *of_choices]))
+        of_choices = [(each, s) for each in self._choices() for s in self.parameters.get("choice_seeds", [0])]
+        return list(dict.fromkeys(of_tables + of_choices))
 
     def _trainings(self) -> list[Training]:
         sweeps = [

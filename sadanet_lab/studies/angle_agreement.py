@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sadanet_lab import methods
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.metrics.measures import angle_of
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
 from sadanet_lab.spine.names import SEVERITIES, USUAL
+from sadanet_lab.studies.run_scores import method_label
 from sadanet_lab.studies.selection import phantom_truth
 from sadanet_lab.training.runs import Run
 
@@ -62,12 +62,8 @@ def assumption(masks: Source, data: VpiFolder) -> str:
 
 def measure_run(data: VpiFolder, run: Run) -> Source:
     """The test images as measured in a run's stored predictions."""
-    title = title_of(run)
+    title = method_label(run)
     return Source(title, run.recipe.seed, _measured(data.test, lambda sample: run.prediction(sample.stem), title))
-
-
-def title_of(run: Run) -> str:
-    return methods.find_method(run.recipe.method).title
 
 
 def in_order(of_sources: Sequence[pd.DataFrame], of_runs: Sequence[pd.DataFrame], data: VpiFolder) -> pd.DataFrame:
@@ -96,7 +92,7 @@ def angles(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> p
     Columns source, seed, stem, measured (degrees, NaN if not measurable), raw, flagged, confidence, reason (see
     ``measures.angle_of``), true: known of phantoms; of real images the angle in the expert's mask stands for it.
     """
-    of_runs = [run.table("angles").assign(source=title_of(run), seed=run.recipe.seed) for run in runs]
+    of_runs = [run.table("angles").assign(source=method_label(run), seed=run.recipe.seed) for run in runs]
     of_sources = []
     for source in sources:
         table = pd.concat([angle_of(found, stem) for stem, found in source.measured.items()])

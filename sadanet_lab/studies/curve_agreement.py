@@ -12,7 +12,8 @@ from sadanet_lab.images.vpi_folder import VpiFolder
 from sadanet_lab.metrics.agreement import intraclass_correlation, limits_of_agreement
 from sadanet_lab.spine.levels import Curve, Level, curves_of
 from sadanet_lab.spine.names import USUAL, name_spine
-from sadanet_lab.studies.angle_agreement import Source, in_order, measure_run, title_of
+from sadanet_lab.studies.angle_agreement import Source, in_order, measure_run
+from sadanet_lab.studies.run_scores import method_label
 from sadanet_lab.training.run_store import kept_table
 from sadanet_lab.training.runs import Run
 
@@ -98,7 +99,7 @@ def curves(sources: Sequence[Source], runs: Iterable[Run], data: VpiFolder) -> p
     for run in runs:
         table = kept_table(run, f"curves-{VERSION}", lambda run=run: _matched(measure_run(data, run), truth))
         named = table.astype(dict.fromkeys(NAMES, object)).fillna(dict.fromkeys(NAMES, ""))
-        of_runs.append(_of(named, title_of(run), run.recipe.seed))
+        of_runs.append(_of(named, method_label(run), run.recipe.seed))
     return in_order(of_sources, of_runs, data)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from sadanet_lab.metrics import consistency, pixel_balance
 from sadanet_lab.studies.finding import Finding, join
 from sadanet_lab.studies.printed_rows import EPSILON, UNPRINTED, bases, identity, title_of, with_unprinted
-from sadanet_lab.studies.printed_table import AVERAGE, BACKGROUND, METRICS, PrintedTable
+from sadanet_lab.studies.printed_table import AVERAGE, BACKGROUND, PRINTED, PrintedTable
 
 
 def averages(table: PrintedTable) -> Finding | None:
@@ -24,14 +24,14 @@ def averages(table: PrintedTable) -> Finding | None:
     for row, basis in found.iterrows():
         line = {"row": row}
         for metric in table.metrics:
-            line[f"{METRICS[metric]} printed"] = table.average(str(row), metric)[0]
-            line[f"{METRICS[metric]} of the classes"] = np.nanmean(table.of_classes(str(row), metric)[0])
-        rows.append(line | {"average of": basis.basis, "cells off": ", ".join(METRICS[m] for m in basis.off)})
+            line[f"{PRINTED[metric]} printed"] = table.average(str(row), metric)[0]
+            line[f"{PRINTED[metric]} of the classes"] = np.nanmean(table.of_classes(str(row), metric)[0])
+        rows.append(line | {"average of": basis.basis, "cells off": ", ".join(PRINTED[m] for m in basis.off)})
     kinds = found.groupby("basis", sort=False).groups
     told = "; ".join(f"{join(rows)} {'averages' if len(rows) == 1 else 'average'} {b}" for b, rows in kinds.items())
     usual = found.basis.mode()[0]
     off = found[found.off.map(len) > 0]
-    cells = [f"{row} ({', '.join(METRICS[m] for m in metrics)})" for row, metrics in off.off.items()]
+    cells = [f"{row} ({', '.join(PRINTED[m] for m in metrics)})" for row, metrics in off.off.items()]
     flagged = found.index[(found.basis != usual) | (found.basis == "unknown") | (found.off.map(len) > 0)]
     told = f"{'No' if len(kinds) > 1 or usual == 'unknown' else 'Yes'}: {told}."
     told += f" Off by themselves: {join(cells)}." if cells else ""
@@ -129,13 +129,13 @@ def unprinted(table: PrintedTable) -> Finding | None:
     sides = sides[sides.index.get_level_values("class") == UNPRINTED].droplevel("class").side.reindex(value.index)
     less = pd.concat([low.iou, consistency.pooled_iou(low.dice)], axis=1).max(axis=1) > high.recall + EPSILON
     off = (sides.fillna(0) != 0) & ~value.index.isin(failing)
-    evidence = pd.DataFrame({METRICS[metric]: value[metric] for metric in table.metrics})
+    evidence = pd.DataFrame({PRINTED[metric]: value[metric] for metric in table.metrics})
     if "dice" in table.metrics:
         evidence.insert(1, "IoU from that Dice", 100 * consistency.pooled_iou(value.dice / 100))
     flagged = value.index[off | less]
     told = [f"{row} ({_numbers(evidence.loc[row])})" for row in flagged]
     told = f"Not of {join(told)}." if told else f"Yes, to rounding, in all {len(value)} rows."
-    first = METRICS[table.metrics[0]]
+    first = PRINTED[table.metrics[0]]
     others = evidence[first][~value.index.isin(flagged)]
     if len(others):
         whose = "The other rows'" if len(flagged) else "Its"
@@ -221,7 +221,7 @@ def order(table: PrintedTable) -> Finding | None:
         above = _surely_above(printed) & _surely_above(classes).T
         for first, second in zip(*np.nonzero(above), strict=True):
             numbers = (printed[first, 0], printed[second, 0], classes[first, 0], classes[second, 0])
-            lines.append((METRICS[metric], usable[first], usable[second], *numbers))
+            lines.append((PRINTED[metric], usable[first], usable[second], *numbers))
     if len(usable) < 2:
         return None
     columns = [

@@ -27,8 +27,8 @@ import pandas as pd
 
 from sadanet_lab.errors import BadInput
 
-METRICS = {"dice": "Dice", "iou": "IoU", "recall": "recall"}
-HEADINGS = {"class": "class", "region": "class", "acc": "recall"} | {metric: metric for metric in METRICS}
+PRINTED = {"dice": "Dice", "iou": "IoU", "recall": "recall"}
+HEADINGS = {"class": "class", "region": "class", "acc": "recall"} | {metric: metric for metric in PRINTED}
 """What a heading means, in small letters and without "_percent"."""
 AVERAGE_NAMES = ("average", "average_as_published", "avg", "avg.", "ave", "ave.", "mean")
 AVERAGE, BACKGROUND = "average", "background"
@@ -42,7 +42,7 @@ LARGEST_BYTES = 2**20
 class PrintedTable:
     """Numbers of rows and classes as printed, in percent; NaN where none is printed.
 
-    value, half: frames of one shape, index (row, class), columns of ``METRICS``; the number before rounding lies within
+    value, half: frames of one shape, index (row, class), columns of ``PRINTED``; the number before rounding lies within
     value - half .. value + half. Class ``AVERAGE`` is the printed average.
     """
 
@@ -59,7 +59,7 @@ class PrintedTable:
 
     @cached_property
     def metrics(self) -> list[str]:
-        return [metric for metric in METRICS if self.value[metric].notna().any()]
+        return [metric for metric in PRINTED if self.value[metric].notna().any()]
 
     def only(self, rows: Sequence[str]) -> "PrintedTable":
         """Some of the rows, in the order given."""
@@ -79,10 +79,10 @@ class PrintedTable:
     def _grid(self) -> dict[tuple[str, str], np.ndarray]:
         """(row, metric) -> (value and half, classes and the average)."""
         places = pd.MultiIndex.from_product([self.rows, [*self.classes, AVERAGE]])
-        shape = len(self.rows), -1, len(METRICS)
-        both = [part[list(METRICS)].reindex(places).to_numpy().reshape(shape) for part in (self.value, self.half)]
+        shape = len(self.rows), -1, len(PRINTED)
+        both = [part[list(PRINTED)].reindex(places).to_numpy().reshape(shape) for part in (self.value, self.half)]
         grid = np.stack(both).transpose(1, 3, 0, 2)
-        return {(row, metric): grid[r, m] for r, row in enumerate(self.rows) for m, metric in enumerate(METRICS)}
+        return {(row, metric): grid[r, m] for r, row in enumerate(self.rows) for m, metric in enumerate(PRINTED)}
 
     def bounds(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """(low, high) of every number, as fractions within 0..1."""
@@ -104,7 +104,7 @@ def read_tables(paths: Sequence[Path]) -> PrintedTable:
             rows[f"{name} ({Path(path).stem})" if name in rows else name] = cells
     texts = pd.DataFrame({(row, name): numbers for row, cells in rows.items() for name, numbers in cells.items()}).T
     texts.index = texts.index.set_names(["row", "class"])
-    texts = texts.reindex(columns=list(METRICS)).fillna("")
+    texts = texts.reindex(columns=list(PRINTED)).fillna("")
     value = texts.map(lambda text: float(text) if text else np.nan)
     return PrintedTable(value, texts.map(_half))
 
@@ -120,7 +120,7 @@ def _read(path: Path) -> dict[str, dict[str, dict[str, str]]]:
     headings = [HEADINGS.get(cell.lower().removesuffix("_percent")) for cell in first]
     names = [place for place, heading in enumerate(headings) if heading is None]
     found = ", ".join(first)
-    if headings.count("class") != 1 or len(names) != 1 or not set(METRICS) & set(headings):
+    if headings.count("class") != 1 or len(names) != 1 or not set(PRINTED) & set(headings):
         raise BadInput(
             f"{path}: columns {found}; expected one that names the row, class, and at least one of dice, iou, recall"
         )

@@ -10,7 +10,7 @@ from sadanet_lab.training.recipe import Recipe, make_recipe
 from sadanet_lab.training.runs import CUT, is_complete, list_runs, open_run
 
 COLUMNS = ("run", "method", "profile", "data", "seed", "steps", "dice", "settings")
-BESIDES = {"start_sha256", "weights_sha256", "weights_file", "version"}
+BESIDES = {"start_sha256", "weights_sha256", "weights_file"}
 """Settings that say the same as others do, or where a file was."""
 
 

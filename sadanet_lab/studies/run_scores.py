@@ -9,7 +9,7 @@ from sadanet_lab import methods
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import calibration
 from sadanet_lab.metrics.claims import lambda_title
-from sadanet_lab.metrics.scores import PAPER_METRICS, REGIONS, bone_dice, counts_array, scores_of
+from sadanet_lab.metrics.scores import REGIONS, TABLE_METRICS, bone_dice, counts_array, scores_of
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.runs import Run
@@ -53,7 +53,7 @@ def compare_with_paper(
     Columns source ("paper" or "here"), method, region, metric, mean, sd (over seeds; NaN for a single one), seeds.
     """
     ours = scores_of_runs(runs, basis, label)
-    ours = ours[ours.metric.isin(PAPER_METRICS) & ours.region.isin(list(REGIONS))]
+    ours = ours[ours.metric.isin(TABLE_METRICS) & ours.region.isin(list(REGIONS))]
     grouped = ours.groupby(["method", "region", "metric"], sort=False).percent
     ours = grouped.agg(mean="mean", sd="std", seeds="count").reset_index().assign(source="here")
     paper = published_scores(table)

@@ -110,7 +110,7 @@ def by_size(
 def sizes_of(run: Run) -> list[tuple[int, int]]:
     """Heights and widths of pictures from a training patch of the recipe's to the whole image, each side doubling.
 
-    A recipe that trains on whole images starts at a quarter of each side, the paper's patch being 1 / 4 x 1 / 2.
+    A recipe that trains on whole images starts at a quarter of the height and half of the width, as the paper's patch.
     """
     recipe = run.recipe
     height, width = recipe.patch_height, recipe.patch_width

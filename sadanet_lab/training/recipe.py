@@ -17,6 +17,8 @@ from sadanet_lab.training.profiles import find_profile
 
 VERSION = 4
 """Raised whenever the code changes so that an old recipe would give other weights or files; they are not used then."""
+LATER = {"start_sha256": None, "training_images": None}
+"""Settings that came after runs were stored -> the value that leaves all as it was: with it runs keep their names."""
 
 
 class Recipe(BaseModel):
@@ -118,9 +120,9 @@ class Recipe(BaseModel):
     def digest(self) -> str:
         """12 hex digits over every setting that decides the result."""
         settings = self.model_dump(exclude={"weights_file", "start"})
-        for later in ("start_sha256", "training_images"):  # runs from before these keep their names
-            if settings[later] is None:
-                del settings[later]
+        for name, neutral in LATER.items():
+            if settings[name] == neutral:
+                del settings[name]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
     @property

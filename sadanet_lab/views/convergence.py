@@ -28,8 +28,8 @@ def doubling_markdown(table: pd.DataFrame) -> str:
     )
     note = (
         f"Ranks are no verdict: Table I's are. Not done: more than {CONVERGED:g} points; such a rank may say how fast "
-        "a method learns, not how well. ±: what a gain of so few seeds differs by from seed to seed (sd), where several "
-        "seeds of the longest training tell; a gain within twice that of the mark is on neither side of it for certain."
+        "a method learns, not how well. ±: how much such a gain differs from seed to seed (sd), where several seeds of "
+        "the longest training tell; one within twice that of the mark is on neither side of it for certain."
     )
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"
 

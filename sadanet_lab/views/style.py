@@ -76,7 +76,7 @@ METHODS = {
     "SA2Net": Look("#AB5D99", "*", SHORT),
     "shipped model": Look("#1A1A1A", "d", SHORT),
 }
-"""By the method's title. A new method needs no line here: ``look`` gives it ``OTHER``."""
+"""By the method's title. One that has no line here gets ``OTHER`` from ``look``; the paper's have one."""
 OTHER = Look("#5A5A5A", "1", (0, (1, 1)))
 PAPER = {"marker": "D", "facecolor": "none", "edgecolor": "0.1", "s": 18, "linewidth": 0.8, "zorder": 4}
 """For ``Axes.scatter``: numbers that the paper prints."""
@@ -118,7 +118,7 @@ def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
 
 def empty(why: str) -> Figure:
     """What stands where there is nothing to draw."""
-    figure = plt.figure(figsize=(ONE_COLUMN, 0.4))
+    figure = plt.figure(figsize=(ONE_COLUMN, 0.4), layout="none")  # without a grid, constrained layout warns
     figure.add_axes((0, 0, 1, 1)).axis("off")  # a notebook shows no figure without axes
     figure.text(0.02, 0.5, textwrap.fill(why, LETTERS[ONE_COLUMN]), va="center", color="0.35", fontsize=SMALL)
     return figure

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sadanet_lab import methods
 from sadanet_lab.metrics.claims import p_told
-from sadanet_lab.metrics.scores import METRICS, PAPER_METRICS, REGIONS
+from sadanet_lab.metrics.scores import METRICS, REGIONS, TABLE_METRICS
 from sadanet_lab.metrics.statistics import PRIMARY
 
 ONE_SEED = "One seed: these are differences between the networks that were trained, not between the methods."
@@ -33,7 +33,7 @@ def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
     cells = long["mean"].map("{:.2f}".format) + long.sd.map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.2f}")
     cells = cells.where(~best, "**" + cells + "**")
     wide = long.assign(cell=cells).pivot(index=["method", "source"], columns=["region", "metric"], values="cell")
-    columns = [(region, metric) for metric in PAPER_METRICS for region in REGIONS]
+    columns = [(region, metric) for metric in TABLE_METRICS for region in REGIONS]
     rows = [(m, s) for m in order for s in ("paper", "here") if (m, s) in wide.index]
     wide = wide.reindex(index=rows, columns=columns).fillna("n/a")
     wide.columns = [f"{REGIONS[region]} {METRICS[metric].title}" for region, metric in columns]

@@ -35,6 +35,15 @@ def run(phantoms, tmp_path_factory):
     return folder
 
 
+def test_a_run_that_is_stored_is_said_to_be(run, phantoms):
+    """Or a change of the loss without another VERSION would pass for its result."""
+    arguments = ("--method", "unet", "--profile", "smoke", "--data", phantoms, "--results", run.parents[1])
+    again = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x48", "--batch", 3)
+    made = json.loads((run / "environment.json").read_text())
+    assert again.stderr.endswith(f"was trained already ({made['finished'][:10]}, commit {made['commit'][:7]})\n")
+    assert again.stdout.startswith(str(run))
+
+
 def assert_refused(result, *said):
     assert result.exit_code == 2, result.output
     lines = result.stderr.strip().splitlines()

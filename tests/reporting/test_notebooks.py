@@ -80,6 +80,11 @@ class TestForm:
         assert statistics.median(lengths) <= 8
         assert max(lengths) <= 16
 
+    def test_one_that_trains_takes_the_network_that_the_graph_trains(self, path):
+        """Without these parameters `make reproduce BACKBONE=...` would train one network and the notebook another."""
+        if "methods" in (parameters := parameters_of(path)):
+            assert {"backbone", "backbone_weights"} <= set(parameters)
+
     def test_it_begins_with_claim_cost_and_what_to_expect(self, path):
         first = nbformat.read(path, as_version=4).cells[0]
         assert first.cell_type == "markdown"

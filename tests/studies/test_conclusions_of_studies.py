@@ -34,7 +34,8 @@ def test_knockouts_count_modules_that_dice_hardly_needs_and_those_that_do_harm()
         low=[-0.1, 1.2, -0.5, -0.4] * 2, high=[0.2, 1.8, -0.1, 0.2] * 2
     )
     assert attention.knockouts(seeds).endswith(
-        "; the 95 % interval of what is lost, uncorrected, lies above 0 for A's SCA, below 0 for B's SCA; most is lost without A's SCA (+1.50, +1.20 to +1.80, 2 seeds)."
+        "; the 95 % interval of what is lost, uncorrected, lies above 0 for A's SCA, below 0 for B's SCA; most is lost "
+        "without A's SCA (+1.50, +1.20 to +1.80, 2 seeds)."
     )
     assert attention.knockouts(table[:1]) == (
         "Taken out of the trained networks, 1 of 1 attention module moves mean bone Dice by less than 0.1 points on "

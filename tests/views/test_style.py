@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from sadanet_lab.images.png import decode_mask, labels_png
-from sadanet_lab.methods import registry
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE, PALETTES
+from sadanet_lab.studies.published import published_scores
 from sadanet_lab.views import style
 from sadanet_lab.views.overlays import overlay
 
@@ -74,9 +74,17 @@ def test_sadanet_is_the_strongest():
     assert all(look.width < style.look("SADANet").width for name, look in LOOKS.items() if name != "SADANet")
 
 
-def test_every_method_has_a_look_and_a_new_one_gets_the_default():
-    assert {method.title for method in registry().values()} <= set(style.METHODS)
+def test_every_method_of_the_paper_has_a_look_and_a_new_one_gets_the_default():
+    assert set(published_scores("I").method) | set(published_scores("II").method) <= set(style.METHODS)
     assert style.look("a network of tomorrow") == style.OTHER
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_empty_figure_says_why_and_warns_of_nothing():
+    figure = style.empty("Nothing to draw.")
+    assert [text.get_text() for text in figure.texts] == ["Nothing to draw."]
+    assert style.file_of(figure, "png").startswith(b"\x89PNG")
+    plt.close(figure)
 
 
 def test_modules_are_told_apart_too():

@@ -80,7 +80,8 @@ class Method:
 
     heads, normalisations (of the channel attention): the choices that this method offers, its own first; empty where
     there is none. losses: name -> builder, its own first. gamma: first value of its attention's learned scalar, None if
-    it has none. attention: title -> each attention module that runs in testing, for ``inference.knockouts``.
+    it has none. attention: title -> each attention module that runs in testing, for ``inference.knockouts``; which of
+    their maps the explorer shows is told in ``studies.attention_maps``.
     """
 
     title: str
