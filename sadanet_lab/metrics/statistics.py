@@ -3,7 +3,8 @@
 The scores of a method are an array ``counts`` (seeds, images, classes, 4) of TP, FP, FN, TN. All methods share their
 images, and their seeds: patches depend on seed and step alone, so a seed deals both methods the same hand (common
 random numbers). A difference is therefore taken seed by seed, d_s = one's score - other's, in points of percent, and
-its mean D speaks of new trainings and of new images. Its variance has two parts, each with its degrees of freedom:
+its mean D speaks of new trainings on the same training images, and of new test images; how much another training set
+would change is not known of it. Its variance has two parts, each with its degrees of freedom:
 
     between seeds       A = var(d_1 ... d_S) / S                                  S - 1
     of the test set     B = variance of D in a paired bootstrap over the I images     I - 1

@@ -173,10 +173,15 @@ def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
             shares, annot=counts, fmt="d", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis, linewidths=0.5,
             xticklabels=names, annot_kws={"size": 7.5},
         )  # fmt: skip
-        axis.set(title=f"{source} (n = {counts.to_numpy().sum()})", xlabel="measured", ylabel="")
+        seeds = table[table.source == source].seed.nunique()
+        of_seeds = f", {seeds} times each" if seeds > 1 else ""
+        axis.set(title=f"{source} (n = {counts.to_numpy().sum() // seeds}{of_seeds})", xlabel="measured", ylabel="")
         axis.tick_params(rotation=0, length=0)
     axes[0, 0].set_ylabel("true")
-    style.note(figure, f"Numbers: test images, {_seeds(table)}; shade: share of the row. Severity: {severity_bands()}.")
+    style.note(
+        figure,
+        f"Numbers: test images, as often as there are seeds, {_seeds(table)}; shade: share of the row. Severity: {severity_bands()}.",
+    )
     return figure
 
 

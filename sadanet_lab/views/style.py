@@ -118,8 +118,8 @@ def file_of(figure: Figure, kind: str, dots: int | None = None) -> bytes:
 
 def empty(why: str) -> Figure:
     """What stands where there is nothing to draw."""
-    figure = plt.figure(figsize=(ONE_COLUMN, 0.4), layout="none")  # without a grid, constrained layout warns
-    figure.add_axes((0, 0, 1, 1)).axis("off")  # a notebook shows no figure without axes
+    figure, axis = plt.subplots(figsize=(ONE_COLUMN, 0.4))
+    axis.axis("off")  # and yet there: a notebook shows no figure without axes
     figure.text(0.02, 0.5, textwrap.fill(why, LETTERS[ONE_COLUMN]), va="center", color="0.35", fontsize=SMALL)
     return figure
 

@@ -28,7 +28,7 @@ def agreement(table: pd.DataFrame) -> str:
     images, seeds = table.stem.nunique(), table.groupby("source").seed.nunique().max()
     return sentence(
         f"the mean error of the largest angle is {_parts(rows, 'mae', '{:.2f}°')} ({counted(images, 'test image')}, "
-        f"{counted(int(seeds), 'seed')})",
+        f"{counted(int(seeds), 'seed')}; an order that no test stands behind)",
         "every angle is measurable"
         if shares.min() == 100
         else f"measurable are {shares.min():.0f} % at least ({lowest})",
