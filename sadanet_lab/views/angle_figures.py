@@ -180,7 +180,8 @@ def severities(table: pd.DataFrame, sources: list[str]) -> Figure:
     axes[0, 0].set_ylabel("true")
     style.note(
         figure,
-        f"Numbers: test images, as often as there are seeds, {_seeds(table)}; shade: share of the row. Severity: {severity_bands()}.",
+        f"Numbers: test images, each once a seed, {_seeds(table)}; shade: share of the row. Severity: "
+        f"{severity_bands()}.",
     )
     return figure
 

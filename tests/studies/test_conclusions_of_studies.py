@@ -185,7 +185,7 @@ MEASURED = angles_of(
 def test_angles_of_masks_and_networks_apart():
     assert angles.agreement(MEASURED) == (
         "The mean error of the largest angle is 0.50° in the masks and 3.00° (A) to 7.00° (B) from networks (2 test "
-        "images, 1 seed); measurable are 50 % at least (B)."
+        "images, 1 seed; an order that no test stands behind); measurable are 50 % at least (B)."
     )
     assert angles.close(MEASURED) == (
         "Within 5° of the truth lie, of all images, 100 % in the masks and 0 % (B) to 100 % (A) from networks."
