@@ -19,6 +19,8 @@ from sadanet_lab.views.level_lines import draw_levels
 from sadanet_lab.views.overlays import overlay
 
 NOTHING = "Nothing to draw: no angle is known, nor measured in a mask."
+CROWD = 150
+"""Angles in a panel from which on the points are smaller."""
 
 
 def agreement_markdown(table: pd.DataFrame) -> str:
@@ -101,7 +103,7 @@ def _seeds(table: pd.DataFrame) -> str:
 def scatter(table: pd.DataFrame) -> Figure:
     """Measured against true angle, one panel per source: the identity line, and +-5 degrees around it.
 
-    Angles that are flagged have a ring. Images that are not measurable are counted in the title.
+    Angles that are flagged are hollow. Images that are not measurable are counted in the title.
     """
     sources = list(table.source.unique())
     if not sources:
@@ -113,9 +115,10 @@ def scatter(table: pd.DataFrame) -> Figure:
         part = table[table.source == source]
         axis.fill_between(line, line - CLOSE, line + CLOSE, color="0.9", linewidth=0)
         axis.plot(line, line, color="0.5", linewidth=0.6)
-        axis.scatter(part.true, part.measured, s=5, color=style.look(source).colour, linewidth=0)
-        flagged = part[part.flagged.astype(bool)]
-        axis.scatter(flagged.true, flagged.measured, s=16, facecolors="none", edgecolors="0.2", linewidth=0.5)
+        flagged, others = (part[part.flagged.astype(bool) == is_so] for is_so in (True, False))
+        colour, size = style.look(source).colour, 6 if len(part) < CROWD else 3
+        axis.scatter(others.true, others.measured, s=size, color=colour, linewidth=0)
+        axis.scatter(flagged.true, flagged.measured, s=2 * size, facecolors="none", edgecolors=colour, linewidth=0.5)
         measured = part.measured.notna().sum()
         share = 100 * len(flagged) / max(measured, 1)
         axis.set_title(f"{source}\n{measured} of {len(part)}, {share:.0f} % flagged")
@@ -124,7 +127,7 @@ def scatter(table: pd.DataFrame) -> Figure:
     style.note(
         figure,
         f"Across: true angle (°). Points: the largest curve angle of each test image, {_seeds(table)}; above each "
-        f"panel how many of them were measurable. Grey: within {CLOSE:g}° of the truth. Ring: flagged, the raw angle "
+        f"panel how many of them were measurable. Grey: within {CLOSE:g}° of the truth. Hollow: flagged, the raw angle "
         f"differs by more than {RAW_DIFFERS:g}°.",
     )
     return figure

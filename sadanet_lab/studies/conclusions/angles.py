@@ -31,7 +31,7 @@ def agreement(table: pd.DataFrame) -> str:
         f"{counted(int(seeds), 'seed')}; an order that no test stands behind)",
         "every angle is measurable"
         if shares.min() == 100
-        else f"measurable are {shares.min():.0f} % at least ({lowest})",
+        else f"measurable are {shares.min():.3g} % at least ({lowest})",
     )
 
 
