@@ -18,7 +18,6 @@ from typing import NamedTuple
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
-from sadanet_lab.reporting.article import article_file, light_copy, results_of_phantoms, without_paths
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.studies.finding import counted
 from sadanet_lab.training.datasets import open_data
@@ -36,6 +35,8 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     missing, for runs that another version evaluated, and for results that are not of phantoms, whose images must not
     leave the machine.
     """
+    from sadanet_lab.reporting.article import article_file, light_copy, results_of_phantoms, without_paths
+
     contents = results_of_phantoms(results)
     executed = Path(results).parent / "executed" / Path(results).name
     articles = {path: light_copy(executed / f"{path.stem}.ipynb", path) for path in contents}
