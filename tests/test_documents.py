@@ -123,7 +123,8 @@ def test_what_is_told_of_standard_so_far_is_of_the_kept_runs():
     page = (ROOT / "docs" / "results.md").read_text()
     assert f"| | {' | '.join(f'seed {seed}' for seed in dice.columns)} | mean | lost without a module |\n" in page
     for method, row in dice.iterrows():
-        modules = ", ".join(f"{one.module} {one.lost:z.2f}" for one in lost[lost.method == method].itertuples())
+        of_method = lost[lost.method == method].itertuples()
+        modules = ", ".join(f"{m.module} {m.lost:z.2f} ({m.low:z.2f} to {m.high:z.2f})" for m in of_method)
         shown = [*(f"{value:.2f}" for value in row), f"{row.mean():.2f}", modules]
         assert f"| {method} | {' | '.join(shown)} |\n" in page
 
