@@ -35,6 +35,7 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     missing, for runs that another version evaluated, and for results that are not of phantoms, whose images must not
     leave the machine.
     """
+    # Loads nbformat, two seconds, which the notebooks that read the reference are spared.
     from sadanet_lab.reporting.article import article_file, light_copy, results_of_phantoms, without_paths
 
     contents = results_of_phantoms(results)

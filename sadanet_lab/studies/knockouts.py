@@ -26,11 +26,12 @@ def dice_lost(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
     """
     rows = []
     for name, each in runs_by_label(runs, label).items():
-        spans = _intervals(each)
-        for run in each:
-            whole = 100 * scores_of(run.counts).dice
+        tables = [(run.counts, run.table("counts_without")) for run in each]
+        spans = _intervals(tables)
+        for run, (counts, left) in zip(each, tables, strict=True):
+            whole = 100 * scores_of(counts).dice
             for module in run.table("attention").itertuples():
-                without = 100 * scores_of(_without(run, str(module.module))).dice
+                without = 100 * scores_of(left[left.without == module.module]).dice
                 lost = (whole - without)[[BONE_AVERAGE, *BONES]]
                 found = (whole[BONE_AVERAGE], without[BONE_AVERAGE], *lost, module.gamma, module.one_hot)
                 rows.append((name, module.module, run.recipe.seed, *found, *spans[str(module.module)]))
@@ -38,21 +39,15 @@ def dice_lost(runs: Iterable[Run], label: Label = method_label) -> pd.DataFrame:
     return table.assign(one_hot_percent=100 * table.one_hot_percent)
 
 
-def _intervals(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
-    """Module -> limits of what the runs, of one method and several seeds, lose without it on average."""
-    limits = {}
-    for module in runs[0].table("attention").module:
-        whole, without = (
-            counts_array(tables) for tables in ([r.counts for r in runs], [_without(r, module) for r in runs])
-        )
+def _intervals(tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, tuple[float, float]]:
+    """Module -> limits of what is lost without it on average; tables: of each seed the counts of the whole network, and
+    those without its modules."""
+    whole, limits = counts_array(counts for counts, _ in tables), {}
+    for module in tables[0][1].without.unique():
+        without = counts_array(left[left.without == module] for _, left in tables)
         found = estimate(whole, without, score_of(BONE_AVERAGE, "dice"))
         limits[module] = found.difference - found.half_width(), found.difference + found.half_width()
     return limits
-
-
-def _without(run: Run, module: str) -> pd.DataFrame:
-    table = run.table("counts_without")
-    return table[table.without == module]
 
 
 def summarise(lost: pd.DataFrame) -> pd.DataFrame:

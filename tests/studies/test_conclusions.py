@@ -7,7 +7,7 @@ import pytest
 from sadanet_lab.metrics.claims import CLAIMS
 from sadanet_lab.metrics.statistics import EXPLORATORY, PRIMARY
 from sadanet_lab.studies.conclusions import data, scores
-from sadanet_lab.studies.conclusions.scores import MIXED, NOT_PRINTED, WITHHELD
+from sadanet_lab.studies.conclusions.scores import MIXED, NOT_IN_PAPER, WITHHELD
 from sadanet_lab.studies.conclusions.wording import caution, extremes, sentence, span
 
 NO_RUNS = " nothing can be said: there are no runs from which a verdict may be drawn."
@@ -144,7 +144,7 @@ SURELY = {"p_corrected": 0.001}
         (claimed("x", ["above"], ["holds by the margin"], 4.0), "borne out"),
         (claimed("x", ["above"], ["margin not assured"], 4.0), "left undecided"),
         (claimed("x", ["above"], ["margin excluded"], 4.0), "contradicted"),
-        (claimed("x", ["above", "above"], ["margin excluded", ""], 4.0).assign(paper=[0.6, 5]), NOT_PRINTED),
+        (claimed("x", ["above", "above"], ["margin excluded", ""], 4.0).assign(paper=[0.6, 5]), NOT_IN_PAPER),
         (claimed("x", ["above", "above"]).assign(idle=[True, False]), WITHHELD),
         (claimed("x", ["above", "below"]).assign(idle=[True, False]), "contradicted"),
         (claimed("x", [""], role=EXPLORATORY), "exploratory, without a verdict"),

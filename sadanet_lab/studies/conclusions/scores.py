@@ -10,7 +10,7 @@ from sadanet_lab.metrics.statistics import ALPHA, PRIMARY, VERDICTS
 from sadanet_lab.studies.conclusions.wording import caution, extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted, join
 
-STANDINGS = BORNE_OUT, IN_PART, CONTRADICTED, EQUIVALENT, MIXED, UNDECIDED, WITHHELD, NOT_PRINTED, EXPLORED = (
+STANDINGS = BORNE_OUT, IN_PART, CONTRADICTED, EQUIVALENT, MIXED, UNDECIDED, WITHHELD, NOT_IN_PAPER, EXPLORED = (
     "borne out", "borne out in part, for a method is missing", "contradicted", "of differences within half a point",
     "neither borne out nor contradicted", "left undecided", "without a verdict, for attention hardly moves Dice",
     "not so in the paper's own numbers on this basis", "exploratory, without a verdict",
@@ -126,7 +126,7 @@ def _standing(rows: pd.DataFrame) -> str:
     if primary.empty:
         return EXPLORED
     if (primary.paper < primary.at_least).any():
-        return NOT_PRINTED
+        return NOT_IN_PAPER
     if (primary.verdict == "below").any() or (primary.margin == "margin excluded").any():
         return CONTRADICTED
     if primary.idle.any():

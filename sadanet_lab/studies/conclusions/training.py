@@ -1,9 +1,9 @@
 """What longer training, other settings and a few annotated images bring; what bad images cost."""
 
 import pandas as pd
-from scipy.stats import t
 
 from sadanet_lab.images.degradations import DEGRADATIONS
+from sadanet_lab.metrics.statistics import Estimate
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.few_images import SHIPPED
@@ -127,7 +127,7 @@ def faint(bones: pd.DataFrame) -> str:
     if len(told) == 2 and len(of_seeds) > 1:
         one, other = faintest.index
         by_seed = of_seeds[one] - of_seeds[other]
-        half = t.ppf(0.975, len(by_seed) - 1) * by_seed.sem()
+        half = Estimate(by_seed.mean(), ((by_seed.sem() ** 2, len(by_seed) - 1),)).half_width()
         difference = (
             f"{one} minus {other} is {by_seed.mean():+.1f} points ({by_seed.mean() - half:+.1f} to "
             f"{by_seed.mean() + half:+.1f}, 95 % interval over {len(by_seed)} seeds)"
