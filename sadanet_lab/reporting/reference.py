@@ -11,7 +11,6 @@ as they get ready (``keep_runs``); copied into a results folder they need not be
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,28 +119,28 @@ def reference_runs(notebook: str, reference: Path = STANDARD) -> list[Run]:
     return [open_run(reference / "runs" / name) for name in json.loads(path.read_text())["findings"]["runs"]]
 
 
-def judged_runs(notebook: str, profile: str, runs: list[Run], reference: Path = STANDARD) -> list[Run]:
-    """The runs that verdicts are drawn from: a notebook's own; of a profile without verdicts, the committed ones."""
-    return runs if gives_verdicts(profile) else reference_runs(notebook, reference)
+class Judged(NamedTuple):
+    """The runs that a notebook's verdicts are drawn from, and what is to be said of that."""
+
+    runs: list[Run]
+    """The notebook's own; of a profile that gives no verdicts the committed ones, if there are any."""
+    about: str | None
+    """Why no verdict is drawn from the notebook's own runs, and from which it is; None where they are judged by."""
+    whose: str
+    """Of what the committed runs are: "profile `standard`, 5 seeds"; "" where they are the notebook's, or none."""
 
 
-def about_verdicts(profile: str, runs: Sequence[Run], reference: Path = STANDARD) -> str:
-    """Why no verdict is drawn from the profile's own runs, and from which it is; "" where one is."""
+def judged_runs(notebook: str, profile: str, runs: list[Run], reference: Path = STANDARD) -> Judged:
+    """Which runs verdicts are drawn from, and why; ``runs``: the notebook's own, of ``profile``."""
     if gives_verdicts(profile):
-        return ""
+        return Judged(runs, None, "")
     why = f"No verdict is drawn from runs of profile `{profile}`: {find_profile(profile)['no_verdicts']}."
-    if not runs:
-        return f"{why} No results of a longer training are kept in `{reference.relative_to(ROOT)}` yet."
-    of = f"`{reference.relative_to(ROOT)}` ({committed(profile, runs)})"
-    return f"{why} What follows is of the committed results {of}. {NO_CLAIM}"
-
-
-def committed(profile: str, runs: Sequence[Run]) -> str:
-    """Whose results are shown where a profile gives no verdicts: "profile `standard`, 5 seeds"; "" where they are its
-    own, or where there are none."""
-    if gives_verdicts(profile) or not runs:
-        return ""
-    return f"profile `{runs[0].recipe.profile}`, {counted(len({run.recipe.seed for run in runs}), 'seed')}"
+    kept, place = reference_runs(notebook, reference), f"`{reference.relative_to(ROOT)}`"
+    if not kept:
+        return Judged([], f"{why} No results of a longer training are kept in {place} yet.", "")
+    seeds = len({run.recipe.seed for run in kept})
+    whose = f"profile `{kept[0].recipe.profile}`, {counted(seeds, 'seed')}"
+    return Judged(kept, f"{why} What follows is of the committed results {place} ({whose}). {NO_CLAIM}", whose)
 
 
 def _write(path: Path, content: str | bytes) -> None:

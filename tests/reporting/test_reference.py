@@ -14,9 +14,10 @@ import pytest
 from sadanet_lab.errors import BadInput
 from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT
+from sadanet_lab.reporting import reference
 from sadanet_lab.reporting.article import article_file, pictures_in
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of
-from sadanet_lab.reporting.reference import committed, freeze, judged_runs, keep_runs, reference_runs
+from sadanet_lab.reporting.reference import freeze, judged_runs, keep_runs
 from sadanet_lab.reporting.report import latex
 from sadanet_lab.studies import audit, audit_networks, choices, convergence, hidden_bones, knockouts, run_scores, table3
 from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
@@ -48,7 +49,7 @@ def runs_of(folder, notebook):
 
 def judged_of(folder, notebook):
     """The runs that the notebook's verdicts are of."""
-    runs = judged_runs(notebook, content(folder, notebook)["parameters"]["profile"], runs_of(folder, notebook))
+    runs, _, _ = judged_runs(notebook, content(folder, notebook)["parameters"]["profile"], runs_of(folder, notebook))
     assert [run.folder.name for run in runs] == content(folder, notebook)["findings"]["judged_by"]
     return runs
 
@@ -129,7 +130,7 @@ def test_scores_in_the_strip_and_what_is_invented_in_the_frame(folder):
 
 
 def test_convergence(folder):
-    runs = shown_by(folder, "12_convergence")
+    runs = judged_of(folder, "12_convergence")
     dice = convergence.dice_by_length(convergence.own_runs(runs))
     assert_same_csv(folder, "convergence", dice)
     assert_same_text(folder, "convergence", convergence_views.doubling_markdown(convergence.last_doubling(dice)))
@@ -139,17 +140,11 @@ def test_convergence(folder):
 
 
 def test_hidden_bones(folder):
-    runs = shown_by(folder, "13_hidden_bones")
+    runs = judged_of(folder, "13_hidden_bones")
     rows = hidden_bones.hidden_rows(runs)
     response = hidden_bones.modules_response(rows, hidden_bones.false_pixels(runs))
     assert_same_csv(folder, "hidden_bones", hidden_bones.recall_by_kind(rows))
     assert_same_text(folder, "hidden_bones", effects.response_markdown(response))
-
-
-def shown_by(folder, notebook):
-    """The runs of a notebook that shows the committed ones where its profile gives no verdicts."""
-    own = gives_verdicts(content(folder, notebook)["parameters"]["profile"])
-    return runs_of(folder, notebook) if own else reference_runs(notebook)
 
 
 def test_outlines_confusion_and_calibration(folder):
@@ -225,10 +220,16 @@ def test_it_has_the_seeds_that_it_needs_and_says_where_and_how_it_was_made(folde
         assert content(folder, notebook)["environment"]["packages"]["torch"]
 
 
-def test_committed_results_are_named_where_a_profile_gives_no_verdicts_and_only_there():
-    runs = [SimpleNamespace(recipe=SimpleNamespace(profile="standard", seed=seed)) for seed in (0, 0, 3)]
-    assert committed("quick", runs) == "profile `standard`, 2 seeds"
-    assert committed("standard", runs) == committed("quick", []) == ""
+def test_committed_runs_are_judged_by_and_named_where_a_profile_gives_no_verdicts_and_only_there(monkeypatch):
+    kept = [SimpleNamespace(recipe=SimpleNamespace(profile="standard", seed=seed)) for seed in (0, 0, 3)]
+    monkeypatch.setattr(reference, "reference_runs", lambda *_: kept)
+    of_quick = judged_runs("01_table1_comparison", "quick", ["a run"])
+    assert (of_quick.runs, of_quick.whose) == (kept, "profile `standard`, 2 seeds")
+    assert "No verdict" in of_quick.about
+    assert "(profile `standard`, 2 seeds)" in of_quick.about
+    assert judged_runs("01_table1_comparison", "standard", ["a run"]) == (["a run"], None, "")
+    kept.clear()
+    assert judged_runs("01_table1_comparison", "quick", ["a run"])[::2] == ([], "")
 
 
 # --- making one ---
