@@ -1,5 +1,7 @@
 """Whole tables: false alarms and power in simulations, Holm's correction, the primary family, the columns."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +21,10 @@ from sadanet_lab.metrics.statistics import (
     holm,
     primary_comparisons,
 )
+from sadanet_lab.paths import STANDARD
 from sadanet_lab.spine.classes import BONES, CLASSES
+from sadanet_lab.studies import run_scores
+from sadanet_lab.training.runs import open_run
 
 REGIONS = (*CLASSES, *AVERAGES)
 
@@ -31,6 +36,25 @@ def few_resamples(monkeypatch):
     statistics._resampled.cache_clear()
     yield
     statistics._resampled.cache_clear()
+
+
+@pytest.mark.parametrize(("notebook", "spreads"), [("02_table2_ablation", "alike"), ("01_table1_comparison", "unlike")])
+def test_the_simulated_spreads_are_those_of_standard(notebook, spreads):
+    """Of each difference's table seeds x images: variances of rows, columns and what is left (two-way, unbiased)."""
+    names = json.loads((STANDARD / f"{notebook}.json").read_text())["findings"]["runs"]
+    counts = run_scores.counts_by_label(open_run(STANDARD / "runs" / name) for name in names)
+    dice = {
+        name: np.concatenate([np.c_[DICE(array[:, [i]])] for i in range(array.shape[1])], axis=1)
+        for name, array in counts.items()
+    }
+    found = []
+    for name in set(dice) - {"SADANet"}:
+        table = 100 * (dice["SADANet"] - dice[name])
+        seeds, images = table.shape
+        left = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+        both = (left**2).sum() / ((seeds - 1) * (images - 1))
+        found.append((table.mean(1).var(ddof=1) - both / images, table.mean(0).var(ddof=1) - both / seeds, both))
+    assert np.sqrt(np.mean(found, axis=0)) == pytest.approx(SPREADS[spreads], abs=0.005)
 
 
 # --- what is promised of whole tables ---
