@@ -48,6 +48,13 @@ class Article(NamedTuple):
     """The content of its result file."""
     notebook: NotebookNode
 
+    @property
+    def answers(self) -> list[str]:
+        """What the run shows: verdicts first, for they answer what the notebook asks."""
+        conclusions = self.told.get("conclusions", [])
+        verdicts_first = sorted(conclusions, key=lambda each: not each["of"].endswith("_differences"))
+        return list(dict.fromkeys(each["says"] for each in verdicts_first))
+
 
 def build_site(references: Path, out: Path) -> list[str]:
     """Write the site of every reference in the folder ``references`` to ``out``; returns the pages written.
@@ -218,9 +225,9 @@ def _inline(text: str) -> str:
 
 
 def _framed(html: str) -> Markup:
-    """Tables scroll on a narrow screen, by keyboard too."""
+    """Tables scroll on a narrow screen, by keyboard too; a mean and its spread stay on one line."""
     html = re.sub(r"<table[^>]*>", '<div class="wide" role="region" tabindex="0" aria-label="table"><table>', html)
-    return Markup(html.replace("</table>", "</table></div>"))
+    return Markup(html.replace("</table>", "</table></div>").replace(" ± ", "&nbsp;±&nbsp;"))
 
 
 def _code(source: str) -> Markup:

@@ -39,12 +39,18 @@ def references(tmp_path):
             outputs=[
                 new_output("display_data", {"text/plain": "lines.png"}, metadata={"sadanet": {"figure": "lines"}}),
                 new_output("display_data", {"text/plain": "empty.png"}, metadata={"sadanet": {"figure": "empty"}}),
-                new_output("display_data", {"text/markdown": "|a|\n|-|\n|1|"}, metadata={"sadanet": {"table": "t"}}),
+                new_output(
+                    "display_data", {"text/markdown": "|a|\n|-|\n|1 ± 2|"}, metadata={"sadanet": {"table": "t"}}
+                ),
                 new_output("stream", name="stdout", text="1 < 2\n"),
             ],
         ),
         files=["lines.png", "empty.png", "t.csv", "t.md"],
-        conclusions=[{"of": "t", "says": "It is **one**."}, {"of": "lines", "says": "They grow."}],
+        conclusions=[
+            {"of": "t", "says": "It is **one**."},
+            {"of": "lines", "says": "They grow."},
+            {"of": "t_differences", "says": "A is above."},
+        ],
     )
     write(folder, "01_second", new_markdown_cell("# The second\n\n**Question.** Is it? "))
     figure, axes = plt.subplots(figsize=(3, 2))
@@ -89,7 +95,7 @@ def test_an_article_shows_what_the_notebook_does(references, tmp_path):
     (picture,) = first.select("img")  # nothing is drawn on the other
     assert (picture["src"], picture["alt"]) == ("lines.webp", "lines: A heading")
     assert (int(picture["width"]), int(picture["height"])) == (3 * SCREEN, 2 * SCREEN)
-    assert first.select_one("td").text == "1"
+    assert first.select_one("td").text == "1\xa0±\xa02"
     assert first.select_one("pre.printed").text == "1 < 2"
     assert first.math["display"] == "block"
     assert first.math.text.replace("\xa0", " ") == "SCA: P(H+W)C8"
@@ -108,7 +114,8 @@ def test_the_first_page_has_each_article_with_question_and_answer(references, tm
     build_site(references, tmp_path / "site")
     rows = [[cell.get_text(" ", strip=True) for cell in row.select("th, td")] for row in
             page(tmp_path / "site" / "index.html").select("tbody tr")]  # fmt: skip
-    assert rows == [["The first", "Bones are dark .", "It is one . 1 more They grow."], ["The second", "Is it?", ""]]
+    answers = "A is above. 2 more It is one . They grow."  # what is judged first
+    assert rows == [["The first", "Bones are dark .", answers], ["The second", "Is it?", ""]]
 
 
 def test_it_has_no_script_and_is_the_same_each_time(references, tmp_path):
