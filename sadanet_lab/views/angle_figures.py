@@ -100,6 +100,11 @@ def _seeds(table: pd.DataFrame) -> str:
     return style.counted(table.groupby("source").seed.nunique().max(), "seed")
 
 
+def _size(points: int) -> float:
+    """Of a panel's points: where they are many, single ones are seen at the edges alone."""
+    return 6 if points < CROWD else 2
+
+
 def scatter(table: pd.DataFrame) -> Figure:
     """Measured against true angle, one panel per source: the identity line, and +-5 degrees around it.
 
@@ -116,7 +121,7 @@ def scatter(table: pd.DataFrame) -> Figure:
         axis.fill_between(line, line - CLOSE, line + CLOSE, color="0.9", linewidth=0)
         axis.plot(line, line, color="0.5", linewidth=0.6)
         flagged, others = (part[part.flagged.astype(bool) == is_so] for is_so in (True, False))
-        colour, size = style.look(source).colour, 6 if len(part) < CROWD else 3
+        colour, size = style.look(source).colour, _size(len(part))
         axis.scatter(others.true, others.measured, s=size, color=colour, linewidth=0)
         axis.scatter(flagged.true, flagged.measured, s=2 * size, facecolors="none", edgecolors=colour, linewidth=0.5)
         measured = part.measured.notna().sum()
@@ -146,7 +151,8 @@ def bland_altman(table: pd.DataFrame, what: str = "the largest curve angle of ea
         part = table[(table.source == source) & table.measured.notna()]
         off = part.measured - part.true
         axis.axhline(0, color="0.8", linewidth=0.6)
-        axis.scatter((part.measured + part.true) / 2, off, s=5, color=style.look(source).colour, linewidth=0)
+        mean, colour = (part.measured + part.true) / 2, style.look(source).colour
+        axis.scatter(mean, off, s=_size(len(part)), color=colour, linewidth=0)
         title = f"{source}, n = {len(off)}"
         if len(off) > 1:
             bias, limit = off.mean(), 1.96 * off.std()

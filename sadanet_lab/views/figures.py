@@ -132,7 +132,7 @@ def training_curves(losses: pd.DataFrame) -> Figure:
         for _, run in rows.groupby("seed"):
             axis.plot(run.step, run.loss, **style.look(str(name)).line | {"marker": ""})
             ends[str(name)] = run.step.iloc[-1], run.loss.iloc[-1]
-    axis.set(xlim=(0, losses.step.max()), ylim=(0, None), xlabel="step", ylabel="loss, summed over a network's outputs")
+    axis.set(xlim=(0, losses.step.max()), ylim=(0, None), xlabel="step", ylabel="loss, of all outputs")
     style.label_lines(axis, ends, {name: style.look(name).colour for name in ends})
     style.note(
         figure,

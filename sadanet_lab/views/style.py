@@ -127,6 +127,7 @@ def empty(why: str) -> Figure:
 def note(figure: Figure, text: str) -> None:
     """One or more lines below a figure: how many, what bars and bands are, and of what data."""
     width = min(LETTERS, key=lambda inches: abs(inches - figure.get_figwidth()))
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
     figure.supxlabel(textwrap.fill(text, LETTERS[width]), x=0.01, ha="left", fontsize=SMALL, color="0.35")
 
 
