@@ -134,6 +134,17 @@ def test_what_is_lost_without_each_attention_module_is_what_is_committed():
         assert f"| {method} | {module} | {shown}\n" in RESULTS
 
 
+def test_the_hours_of_standard_are_those_of_its_runs():
+    names = {*content_of("01_table1_comparison")["runs"], *content_of("02_table2_ablation")["runs"]}
+    spent = [open_run(STANDARD / "runs" / name).environment for name in names]
+    hours = sum(run["training_seconds"] + run["testing_seconds"] for run in spent) / 3600
+    assert f"{hours:.0f} core-hours" in RESULTS
+
+
+def content_of(notebook):
+    return json.loads((STANDARD / f"{notebook}.json").read_text())["findings"]
+
+
 def test_the_headline_is_that_of_standard_s_verdicts():
     verdicts = pd.read_csv(STANDARD / "table1_differences.csv").query("role == 'primary'").set_index("other").verdict
     (told,) = re.findall(r"it is above (.*?), below (.*?), undecided against (.*?)\.", ONE_LINE)
