@@ -51,10 +51,11 @@ def _intervals(tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str,
 
 
 def summarise(lost: pd.DataFrame) -> pd.DataFrame:
-    """``dice_lost`` over seeds: method, module, means of lost, ``LOST``, gamma and one_hot_percent, ``MOVED``: means of
-    the size of lost and ``LOST``, whichever way; low and high, NaN of one seed; seeds."""
+    """``dice_lost`` over seeds: method, module, means of lost, ``LOST``, gamma (its size: the sign may change from seed
+    to seed) and one_hot_percent, ``MOVED``: means of the size of lost and ``LOST``, whichever way; low and high, NaN of
+    one seed; seeds."""
     moved = lost[["lost", *LOST]].abs().set_axis(list(MOVED), axis=1)
-    grouped = pd.concat([lost, moved], axis=1).groupby(["method", "module"], sort=False)
+    grouped = pd.concat([lost.assign(gamma=lost.gamma.abs()), moved], axis=1).groupby(["method", "module"], sort=False)
     table = grouped[["lost", *LOST, *MOVED, "gamma", "one_hot_percent", "low", "high"]].mean()
     table = table.assign(seeds=grouped.seed.count()).reset_index()
     table[["low", "high"]] = table[["low", "high"]].where(table.seeds > 1)

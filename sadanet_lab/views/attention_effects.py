@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from sadanet_lab.metrics.claims import IDLE
 from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, WHOLE, thoracic
+from sadanet_lab.studies.hidden_shares import CHANGE
 from sadanet_lab.studies.knockouts import LOST, are_idle
 from sadanet_lab.views import style
 
@@ -31,7 +32,7 @@ def knockouts_markdown(table: pd.DataFrame) -> str:
             "Module": table.module,
             "Mean bone Dice lost without it": lost + remarks,
             "Rib / process / lump": of_bones,
-            "gamma": table.gamma.map(lambda gamma: "none" if np.isnan(gamma) else f"{gamma:+.3f}"),
+            "size of gamma": table.gamma.map(lambda gamma: "none" if np.isnan(gamma) else f"{gamma:.3f}"),
             "One-hot rows": table.one_hot_percent.map("{:.0f} %".format),
         }
     )
@@ -136,6 +137,19 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
 
 def _called(kinds: str) -> str:
     return ", ".join(KINDS[kind] for kind in kinds.split(", "))
+
+
+def share_markdown(table: pd.DataFrame) -> str:
+    """``hidden_shares.differences_by_share`` as Markdown: a row a method, a column of differences for each group."""
+    if table.empty:
+        return "n/a: fewer than two methods, or too few images with nothing and with much hidden."
+    spans = table.low.map(" ({:+.2f} to ".format) + table.high.map("{:+.2f})".format)
+    cells = table.difference.map("{:+.2f}".format) + spans
+    titles = (table.images_of + table.images.map(" ({} images)".format)).where(table.images_of != CHANGE, CHANGE)
+    first = f"{table.method.iloc[0]} minus"
+    wide = table.assign(cell=cells, title=titles).pivot(index="other", columns="title", values="cell")
+    wide = wide.reindex(index=table.other.unique(), columns=titles.unique())
+    return wide.rename_axis(first).reset_index().to_markdown(index=False, disable_numparse=True)
 
 
 def response_markdown(table: pd.DataFrame) -> str:

@@ -14,7 +14,17 @@ from sadanet_lab.reporting import reference
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of
 from sadanet_lab.reporting.reference import judged_runs
 from sadanet_lab.reporting.report import latex
-from sadanet_lab.studies import audit, audit_networks, choices, convergence, hidden_bones, knockouts, run_scores, table3
+from sadanet_lab.studies import (
+    audit,
+    audit_networks,
+    choices,
+    convergence,
+    hidden_bones,
+    hidden_shares,
+    knockouts,
+    run_scores,
+    table3,
+)
 from sadanet_lab.studies.complexity import attention_costs, complexity_table, paper_count
 from sadanet_lab.studies.published import published_scores
 from sadanet_lab.training.profiles import gives_verdicts
@@ -145,6 +155,9 @@ def test_hidden_bones(folder):
     response = hidden_bones.modules_response(rows, hidden_bones.false_pixels(runs))
     assert_same_csv(folder, "hidden_bones", hidden_bones.recall_by_kind(rows))
     assert_same_text(folder, "hidden_bones", effects.response_markdown(response))
+    depends = hidden_shares.differences_by_share(runs)
+    assert_same_csv(folder, "hidden_bones_differences", depends)
+    assert_same_text(folder, "hidden_bones_differences", effects.share_markdown(depends))
 
 
 @of("01_table1_comparison")

@@ -187,12 +187,13 @@ def test_intervals_of_exploratory_claims_that_lie_on_one_side_are_counted():
 
 
 def test_outlines_add_the_classes():
-    rows = [("A", "rib", 10.0, 1.0, 4.0), ("A", "lump", 5.0, 0.5, 1.0), ("B", "rib", 10.0, 3.0, 0.0)]
+    rows = [("A", "rib", 10.0, 1.0, 4.0, 3.0), ("A", "lump", 5.0, 0.5, 1.0, 2.0), ("B", "rib", 10.0, 3.0, 0.0, 9.0)]
     table = pd.DataFrame(
-        [*rows, ("B", "lump", 5.0, 0.0, 2.0)], columns=["method", "region", "bones", "missed", "false"]
+        [*rows, ("B", "lump", 5.0, 0.0, 2.0, 1.0)], columns=["method", "region", "bones", "missed", "false", "hd95"]
     )
     assert scores.outlines(table, 3, JUDGED) == (
-        "Of 15.0 bones an image, those missed are 1.5 (A) to 3.0 (B); those invented are 2.0 (B) to 5.0 (A), 3 seeds."
+        "Of 15.0 bones an image, those missed are 1.5 (A) to 3.0 (B); those invented are 2.0 (B) to 5.0 (A), 3 seeds; "
+        "the 95 % Hausdorff distance, in pixels: rib 3.0 (A) to 9.0 (B), lump 1.0 (B) to 2.0 (A)."
     )
 
 

@@ -77,12 +77,12 @@ def test_what_modules_add_to_hidden_bones():
     table = table.assign(seeds=1, low=np.nan, high=np.nan)
     assert attention.responses(table) == (
         "Of 2 modules A's SCA adds most to the recall of hidden ribs and processes: +2.0 points, +0.5 to that of seen "
-        "ones and +4.5 % of false pixels; one seed gives no verdict."
+        "ones; false pixels, in percent of the true ones, +4.5; one seed gives no verdict."
     )
     assert attention.responses(table.assign(seeds=5, low=table.added - 3, high=table.added + 0.5)) == (
         "Of 2 modules A's SCA adds most to the recall of hidden ribs and processes: +2.0 points (-1.0 to +2.5), +0.5 "
-        "to that of seen ones and +4.5 % of false pixels; the 95 % interval over 5 seeds, uncorrected, lies above 0 "
-        "for none, below 0 for A's GCA."
+        "to that of seen ones; false pixels, in percent of the true ones, +4.5; the 95 % interval over 5 seeds, "
+        "uncorrected, lies above 0 for none, below 0 for A's GCA."
     )
     assert attention.responses(table[table.kind == "seen"]).endswith(NO_RUNS)
 

@@ -12,6 +12,7 @@ from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
 from sadanet_lab.studies.finding import counted, join
 from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, LUMPS, THORACIC, WHOLE, DoseEffect
+from sadanet_lab.studies.hidden_shares import CHANGE, MUCH_HIDDEN, NOTHING_HIDDEN
 from sadanet_lab.training.evaluation import ONE_HOT
 
 KINDS = {"seen": "seen", "pair": "one of a pair hidden", "level": "whole levels hidden", "run": "runs of levels hidden"}
@@ -87,6 +88,23 @@ def doses(recall: pd.DataFrame, effect: DoseEffect | None) -> str:
     )
 
 
+def differences_by_share(table: pd.DataFrame) -> str:
+    """Of ``hidden_shares.differences_by_share``: where the order of the methods depends on how much is hidden."""
+    if table.empty:
+        return "Nothing to compare: fewer than two methods, or too few images with nothing and with much hidden."
+    told = []
+    for of in (NOTHING_HIDDEN, MUCH_HIDDEN):
+        rows = table[table.images_of == of].set_index("other")
+        told.append(f"{extremes(rows.difference, '{:+.1f}')} with {of} ({rows.images.iloc[0]} images)")
+    change = table[table.images_of == CHANGE]
+    gains, loses = (join(change.other[side]) for side in (change.low > 0, change.high < 0))
+    return sentence(
+        f"{table.method.iloc[0]} minus another method is, in mean bone Dice, {' and '.join(told)}",
+        f"where more is hidden it gains on {gains} and loses on {loses} (95 % interval of the change, "
+        f"{counted(int(table.seeds.iloc[0]), 'seed')}, uncorrected)",
+    )
+
+
 def responses(table: pd.DataFrame) -> str:
     """Of ``hidden_bones.modules_response``: which modules surely add to the recall of hidden bones or take from it, and
     which adds most, beside what it adds to seen ones and to false pixels."""
@@ -105,8 +123,8 @@ def responses(table: pd.DataFrame) -> str:
     )
     return sentence(
         f"of {counted(len(hidden), 'module')} {most.method}'s {most.module} adds most to the recall of hidden ribs and "
-        f"processes: {most.added:+.1f} points{around}, {beside['seen']:+.1f} to that of seen ones and "
-        f"{beside[FALSE]:+.1f} % of false pixels",
+        f"processes: {most.added:+.1f} points{around}, {beside['seen']:+.1f} to that of seen ones; false pixels, in "
+        f"percent of the true ones, {beside[FALSE]:+.1f}",
         sure,
     )
 

@@ -146,11 +146,17 @@ def of_forms(scores: pd.DataFrame, profile: str) -> str:
 
 
 def outlines(table: pd.DataFrame, seeds: int, profile: str) -> str:
-    """Of ``run_scores.outlines``: bones that are missed and invented in an image, over the three classes."""
+    """Of ``run_scores.outlines``: bones that are missed and invented in an image, over the three classes, and how far
+    each one's outlines lie apart."""
     sums = table.groupby("method", sort=False)[["bones", "missed", "false"]].sum()
+    apart = [
+        f"{str(bone).replace('_', ' ')} {extremes(rows.set_index('method').hd95, '{:.1f}')}"
+        for bone, rows in table.groupby("region", sort=False)
+    ]
     return sentence(
         f"of {sums.bones.max():.1f} bones an image, those missed are {extremes(sums.missed, '{:.1f}')}",
         f"those invented are {extremes(sums['false'], '{:.1f}')}, {counted(seeds, 'seed')}",
+        f"the 95 % Hausdorff distance, in pixels: {', '.join(apart)}",
         caution(seeds, profile) if len(sums) > 1 else "",
     )
 
