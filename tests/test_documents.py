@@ -12,7 +12,7 @@ import torch
 from sadanet_core import Backbone, SADANet
 from sadanet_lab.cli import main
 from sadanet_lab.methods import find_method
-from sadanet_lab.paths import ROOT, STANDARD
+from sadanet_lab.paths import ROOT
 from sadanet_lab.training.evaluation import ONE_HOT
 from sadanet_lab.training.runs import open_run
 
@@ -98,62 +98,6 @@ def test_the_snippets_network_is_the_text_s():
     with torch.device("meta"):
         network = SADANet(Backbone("resnet50c"))
     assert f"{sum(one.numel() for one in network.parameters()):,}" in README
-
-
-def test_the_table_of_quick_results_is_the_committed_one():
-    table = pd.read_csv(QUICK / "table1.csv").query("source == 'here' and metric == 'dice'")
-    table = table.pivot(index="method", columns="region", values="mean")
-    for method, row in table.iterrows():
-        shown = " | ".join(f"{row[each]:.1f}" for each in ("rib", "thoracic_process", "lump", "average_3_bones"))
-        assert f"| {method} | {shown} |\n" in RESULTS
-
-
-@pytest.mark.parametrize("name", ["table1", "table2"])
-def test_the_tables_of_standard_are_the_committed_ones(name):
-    """Dice of each bone, their mean and its spread over seeds, and the primary difference with its verdict."""
-    table = pd.read_csv(STANDARD / f"{name}.csv").query("source == 'here' and metric == 'dice'")
-    table = table.pivot(index="method", columns="region", values=["mean", "sd"])
-    judged = pd.read_csv(STANDARD / f"{name}_differences.csv").query("role == 'primary'").set_index("other")
-    for method, row in table.iterrows():
-        shown = [f"{row['mean', bone]:.1f}" for bone in ("rib", "thoracic_process", "lump")]
-        shown.append(f"{row['mean', 'average_3_bones']:.2f} ± {row['sd', 'average_3_bones']:.2f}")
-        if method in judged.index:
-            row = judged.loc[method]
-            shown += [f"{row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f})", row.verdict]
-        assert f"| {method} | {' | '.join(shown)} |" in RESULTS
-
-
-def test_what_is_lost_without_each_attention_module_is_what_is_committed():
-    lost = pd.concat(pd.read_csv(STANDARD / f"{name}_knockouts.csv") for name in ("table1", "table2"))
-    lost = lost.drop_duplicates(["method", "module", "seed"])
-    for (method, module), rows in lost.groupby(["method", "module"]):
-        low, high, gamma = rows.low.iloc[0], rows.high.iloc[0], rows.gamma.mean()
-        shown = (
-            f"{rows.lost.mean():+z.2f} ({low:+z.2f} to {high:+z.2f}) | {'' if pd.isna(gamma) else f'{gamma:z.2f}'} |"
-        )
-        assert f"| {method} | {module} | {shown}\n" in RESULTS
-
-
-def test_the_hours_of_standard_are_those_of_its_runs():
-    names = {*content_of("01_table1_comparison")["runs"], *content_of("02_table2_ablation")["runs"]}
-    spent = [open_run(STANDARD / "runs" / name).environment for name in names]
-    hours = sum(run["training_seconds"] + run["testing_seconds"] for run in spent) / 3600
-    assert f"{hours:.0f} core-hours" in RESULTS
-
-
-def content_of(notebook):
-    return json.loads((STANDARD / f"{notebook}.json").read_text())["findings"]
-
-
-def test_the_headline_is_that_of_standard_s_verdicts():
-    verdicts = pd.read_csv(STANDARD / "table1_differences.csv").query("role == 'primary'").set_index("other").verdict
-    (told,) = re.findall(r"it is above (.*?), below (.*?), undecided against (.*?)\.", ONE_LINE)
-    for verdict, names in zip(("above", "below", "undecided"), told, strict=True):
-        assert {*re.findall(r"\w+-?Net|FPN|RSNU|SEAM", names)} == {*verdicts[verdicts == verdict].index}
-    lost = pd.read_csv(STANDARD / "table1_knockouts.csv").query("method == 'SADANet'").groupby("module")
-    for module, rows in lost:
-        interval = f"{rows.low.iloc[0]:.2f} to {rows.high.iloc[0]:.2f}"
-        assert re.search(rf"its {module} .{{,25}}{rows.lost.mean():.2f} (points )?\({interval}\)", ONE_LINE)
 
 
 def test_the_times_of_training_are_those_of_committed_runs():

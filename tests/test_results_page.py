@@ -1,0 +1,133 @@
+"""docs/results.md and README's headline: every number is that of the committed results."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of
+from sadanet_lab.metrics.statistics import estimate
+from sadanet_lab.paths import ROOT, STANDARD
+from sadanet_lab.studies import hidden_bones, run_scores
+from sadanet_lab.training.runs import open_run
+
+README = " ".join((ROOT / "README.md").read_text().split())
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+ONE_LINE = " ".join(RESULTS.split())
+QUICK = ROOT / "results" / "reference" / "quick-cpu"
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Standard's runs of Tables I and II."""
+    tables = ("01_table1_comparison", "02_table2_ablation")
+    names = {name for table in tables for name in content_of(table)["runs"]}
+    return [open_run(STANDARD / "runs" / name) for name in sorted(names)]
+
+
+def test_the_table_of_quick_results_is_the_committed_one():
+    table = pd.read_csv(QUICK / "table1.csv").query("source == 'here' and metric == 'dice'")
+    table = table.pivot(index="method", columns="region", values="mean")
+    for method, row in table.iterrows():
+        shown = " | ".join(f"{row[each]:.1f}" for each in ("rib", "thoracic_process", "lump", "average_3_bones"))
+        assert f"| {method} | {shown} |\n" in RESULTS
+
+
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_the_tables_of_standard_are_the_committed_ones(name):
+    """Dice of each bone, their mean and its spread over seeds, and the primary difference with its verdict."""
+    table = pd.read_csv(STANDARD / f"{name}.csv").query("source == 'here' and metric == 'dice'")
+    table = table.pivot(index="method", columns="region", values=["mean", "sd"])
+    judged = pd.read_csv(STANDARD / f"{name}_differences.csv").query("role == 'primary'").set_index("other")
+    for method, row in table.iterrows():
+        shown = [f"{row['mean', bone]:.1f}" for bone in ("rib", "thoracic_process", "lump")]
+        shown.append(f"{row['mean', 'average_3_bones']:.2f} ± {row['sd', 'average_3_bones']:.2f}")
+        if method in judged.index:
+            row = judged.loc[method]
+            shown += [f"{row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f})", row.verdict]
+        assert f"| {method} | {' | '.join(shown)} |" in RESULTS
+
+
+def test_what_is_lost_without_each_attention_module_is_what_is_committed():
+    lost = pd.concat(pd.read_csv(STANDARD / f"{name}_knockouts.csv") for name in ("table1", "table2"))
+    lost = lost.drop_duplicates(["method", "module", "seed"])
+    for (method, module), rows in lost.groupby(["method", "module"]):
+        low, high, gamma = rows.low.iloc[0], rows.high.iloc[0], rows.gamma.abs().mean()
+        shown = f"{rows.lost.mean():+z.2f} ({low:+.2f} to {high:+.2f}) | {'' if pd.isna(gamma) else f'{gamma:z.2f}'} |"
+        assert f"| {method} | {module} | {shown}\n" in RESULTS
+
+
+def test_the_hours_of_standard_are_those_of_its_runs():
+    names = {*content_of("01_table1_comparison")["runs"], *content_of("02_table2_ablation")["runs"]}
+    spent = [open_run(STANDARD / "runs" / name).environment for name in names]
+    hours = sum(run["training_seconds"] + run["testing_seconds"] for run in spent) / 3600
+    assert f"{hours:.0f} core-hours" in RESULTS
+
+
+def content_of(notebook):
+    return json.loads((STANDARD / f"{notebook}.json").read_text())["findings"]
+
+
+def test_what_tells_the_methods_apart_is_computed_again(runs):
+    """Two rows of Table II, ribs that are far off, curves of a severity, and what is found of hidden bones."""
+    counts, dice = run_scores.counts_by_label(runs), score_of(BONE_AVERAGE, "dice")
+    found = estimate(counts["DANet"], counts["SADANet w/o SCA"], dice)
+    low, high = found.difference - found.half_width(), found.difference + found.half_width()
+    assert f'DANet is {found.difference:.2f} points ({low:.2f} to {high:.2f}) above "w/o SCA"' in ONE_LINE
+
+    far = {name: np.mean([(of_ribs(run).hd95 > 50).mean() for run in runs if run_scores.method_label(run) == name])
+           for name in counts}  # fmt: skip
+    told = [f"{100 * far[name]:.0f} %" for name in ("SADANet", "DANet", "SADANet w/o SAA", "SADANet w/o SCA")]
+    shown = re.search(r'in ([\d]+ %) of .* pixels \(DANet: (\d+ %), "w/o SAA": (\d+ %), "w/o SCA": (\d+ %)\)', ONE_LINE)
+    assert list(shown.groups()) == told
+
+    true = pd.read_csv(STANDARD / "angles.csv").query("source == 'mask'").set_index("stem").true
+    true = true.loc[runs[0].counts.stem.unique()].to_numpy()
+    mild, severe = (
+        -estimate(counts["SADANet"][:, images], counts["DANet"][:, images], dice).difference
+        for images in (true < 25, true >= 45)
+    )
+    assert f"{mild:.1f} points behind DANet where the largest angle is below 25°, {severe:.1f} from 45° on" in ONE_LINE
+
+    rows = hidden_bones.hidden_rows(runs).query("without == ''")
+    hidden = rows[(rows.kind != "seen") & (rows["class"] != "lump")].groupby(["method", "seed"])
+    recall = (100 * hidden.found_pixels.sum() / hidden.pixels.sum()).groupby("method").mean()
+    behind = [recall[name] - recall["SADANet"] for name in ("CCNet", "DANet", "FPN")]
+    less = f"{min(behind):.0f} to {max(behind):.0f} points less than CCNet, DANet, and FPN"
+    assert f"finds {recall['SADANet']:.0f} % of them, {less}" in ONE_LINE
+    assert recall.min() > 50
+
+
+def of_ribs(run):
+    return run.table("surfaces").query("`class` == 'rib'")
+
+
+def test_how_much_is_hidden(runs):
+    of_one = hidden_bones.hidden_rows(runs[:1]).query("without == ''")
+    hidden = of_one[of_one.kind != "seen"].groupby(of_one["class"] == "lump").pixels.sum()
+    share = 100 * hidden / of_one.groupby(of_one["class"] == "lump").pixels.sum()
+    assert f"{share[False]:.0f} % of the rib and process pixels and {share[True]:.0f} % of the lump pixels" in ONE_LINE
+
+
+def test_where_nothing_is_hidden_and_where_much_is():
+    table = pd.read_csv(STANDARD / "hidden_bones_differences.csv").set_index("other")
+    others = ["UNet", "RSNU", "SIU-Net"]
+    nothing = table[table.images_of == "nothing hidden"].loc[others]
+    told = f"{-nothing.difference.max():.1f} to {-nothing.difference.min():.1f} points above SADANet"
+    assert f"where nothing is, UNet, RSNU and SIU-Net are {told}" in ONE_LINE
+    assert (nothing.high < 0).all()
+    much = table[table.images_of == "over 30 % hidden"].loc[others]
+    assert ((much.low < 0) & (much.high > 0)).all()
+
+
+def test_the_headline_is_that_of_standard_s_verdicts():
+    verdicts = pd.read_csv(STANDARD / "table1_differences.csv").query("role == 'primary'").set_index("other").verdict
+    (told,) = re.findall(r"it is above (.*?), below (.*?), undecided against (.*?)\.", README)
+    for verdict, names in zip(("above", "below", "undecided"), told, strict=True):
+        assert {*re.findall(r"\w+-?Net|FPN|RSNU|SEAM", names)} == {*verdicts[verdicts == verdict].index}
+    lost = pd.read_csv(STANDARD / "table1_knockouts.csv").query("method == 'SADANet'").groupby("module")
+    for module, rows in lost:
+        interval = f"{rows.low.iloc[0]:.2f} to {rows.high.iloc[0]:.2f}"
+        assert re.search(rf"its {module} .{{,25}}{rows.lost.mean():.2f} (points )?\({interval}\)", README)
