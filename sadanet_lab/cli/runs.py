@@ -67,6 +67,9 @@ if TYPE_CHECKING:
     "--image", type=Size(), help="Size that images are made to; a patch as large follows.  [default: the profile's]"
 )
 @click.option("--patch", type=Size(), help="Size of the patches to train on.  [default: the profile's]")
+@click.option(
+    "--width", type=click.IntRange(16, 4096), help="Of the heads, a multiple of 16 channels.  [default: the profile's]"
+)
 @click.option("--batch", type=click.IntRange(2, 4096), help="Patches in a step.  [default: the profile's]")
 @click.option("--checkpoint-seconds", type=Number(0, 86400), default=30.0, help="Seconds between checkpoints.")
 @click.option("--snapshots", type=click.IntRange(0, 1000), default=0, help="States to keep for the attention explorer.")

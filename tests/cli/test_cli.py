@@ -21,24 +21,27 @@ def sadanet(*arguments):
     return result
 
 
+SMALL = ("--batch", 3, "--width", 48)
+
+
 @pytest.fixture(scope="module")
 def run(phantoms, tmp_path_factory):
     """Folder of a run trained by the command line."""
     results = tmp_path_factory.mktemp("results")
     arguments = ("--method", "unet", "--profile", "smoke", "--data", phantoms, "--results", results)
-    result = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x48", "--batch", 3)
+    result = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x48", *SMALL)
     assert result.exit_code == 0, result.stderr
     folder = next((results / "runs").glob("unet-*"))
     recipe = json.loads((folder / "recipe.json").read_text())
     assert (recipe["seed"], recipe["lambda_dice"]) == (3, 2.0)
-    assert (recipe["patch_width"], recipe["patch_height"], recipe["batch"]) == (32, 48, 3)
+    assert (recipe["patch_width"], recipe["patch_height"], recipe["batch"], recipe["width"]) == (32, 48, 3, 48)
     return folder
 
 
 def test_a_run_that_is_stored_is_said_to_be(run, phantoms):
     """Or a change of the loss without another VERSION would pass for its result."""
     arguments = ("--method", "unet", "--profile", "smoke", "--data", phantoms, "--results", run.parents[1])
-    again = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x48", "--batch", 3)
+    again = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x48", *SMALL)
     made = json.loads((run / "environment.json").read_text())
     assert again.stderr.endswith(f"was trained already ({made['finished'][:10]}, commit {made['commit'][:7]})\n")
     assert again.stdout.startswith(str(run))
@@ -51,6 +54,10 @@ def assert_refused(result, *said):
     assert lines[0].startswith("error: ")
     for part in said:
         assert str(part) in lines[0]
+
+
+def test_a_width_that_heads_cannot_have_is_one_line():
+    assert_refused(sadanet("train", "--method", "fpn", "--profile", "smoke", "--width", 24), "width: found 24", "16")
 
 
 def test_every_command_has_help_with_an_example():
@@ -206,7 +213,7 @@ def test_runs_are_listed_with_what_is_their_own_and_what_is_none_is_told(run, tm
     scores = json.loads(sadanet("evaluate", run, "--format", "json").stdout)
     assert row["dice"] == pytest.approx(100 * sum(scores[bone]["dice"] for bone in BONES) / 3)
     assert (row["run"], row["method"], row["profile"], row["seed"]) == (run.name, "unet", "smoke", 3)
-    assert row["settings"] == "patch_height=48, batch=3, lambda_dice=2.0"
+    assert row["settings"] == "width=48, patch_height=48, batch=3, lambda_dice=2.0"
     assert run.name in sadanet("runs", "--results", results).stdout
     for name, spoilt in (("cut", "complete.json"), ("damaged", "counts.csv")):
         shutil.copytree(run, tmp_path / "runs" / name)
