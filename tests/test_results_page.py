@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of
+from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of, scores_of
 from sadanet_lab.metrics.statistics import estimate
 from sadanet_lab.paths import ROOT, STANDARD
 from sadanet_lab.studies import hidden_bones, run_scores
-from sadanet_lab.training.runs import open_run
+from sadanet_lab.training.recipe import make_recipe
+from sadanet_lab.training.runs import list_runs, open_run
 
 README = " ".join((ROOT / "README.md").read_text().split())
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -98,6 +99,24 @@ def test_what_tells_the_methods_apart_is_computed_again(runs):
     less = f"{min(behind):.0f} to {max(behind):.0f} points less than CCNet, DANet, and FPN"
     assert f"finds {recall['SADANet']:.0f} % of them, {less}" in ONE_LINE
     assert recall.min() > 50
+
+
+def test_what_one_setting_changes_is_of_kept_runs():
+    """Where gamma begins, and the last doubling of the steps: one seed each."""
+    runs = [open_run(folder) for folder in list_runs(STANDARD)]
+
+    def dice(method, **changes):
+        recipe = make_recipe(method, "standard", runs[0].recipe.data, seed=0, **changes)
+        (run,) = [run for run in runs if run.recipe == recipe]
+        return 100 * scores_of(run.counts).dice[BONE_AVERAGE]
+
+    one, other = dice("sadanet", gamma=0), dice("sadanet")
+    assert f"with gamma from 0 SADANet has {one:.2f} (seed 0; from 1: {other:.2f})" in ONE_LINE
+    assert f"With gamma from 0, not from 1 as printed, it gains {one - other:.1f} points" in README
+    assert f"with gamma from 1 DANet has {dice('danet', gamma=1):.2f} (from 0: {dice('danet'):.2f})" in ONE_LINE
+    gains = {name: dice(name) - dice(name, length=0.5) for name in ("sa2net", "siu-net")}
+    told = f"SA2Net gained {gains['sa2net']:.1f} points with the last doubling, SIU-Net {gains['siu-net']:.1f} (seed 0"
+    assert told in ONE_LINE
 
 
 def of_ribs(run):
