@@ -11,6 +11,7 @@ from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of, scores_of
 from sadanet_lab.metrics.statistics import estimate
 from sadanet_lab.paths import ROOT, STANDARD
 from sadanet_lab.studies import hidden_bones, run_scores
+from sadanet_lab.studies.robustness import worst_dice
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.runs import list_runs, open_run
 
@@ -68,7 +69,11 @@ def test_the_hours_of_standard_are_those_of_its_runs():
 
 
 def content_of(notebook):
-    return json.loads((STANDARD / f"{notebook}.json").read_text())["findings"]
+    return told_by(notebook)["findings"]
+
+
+def told_by(notebook):
+    return json.loads((STANDARD / f"{notebook}.json").read_text())
 
 
 def test_what_tells_the_methods_apart_is_computed_again(runs):
@@ -117,6 +122,23 @@ def test_what_one_setting_changes_is_of_kept_runs():
     gains = {name: dice(name) - dice(name, length=0.5) for name in ("sa2net", "siu-net")}
     told = f"SA2Net gained {gains['sa2net']:.1f} points with the last doubling, SIU-Net {gains['siu-net']:.1f} (seed 0"
     assert told in ONE_LINE
+
+
+def test_what_bad_images_cost():
+    table = worst_dice(pd.read_csv(STANDARD / "robustness.csv"))
+    worst = 100 * table.pivot(index="degradation", columns="network", values="dice")
+    lowest = worst.loc[["Noise", "Gain", "Blur", "Resolution"]]
+    ours, without = (
+        f"{lowest[name].min():.0f} to {lowest[name].max():.0f} %" for name in ("SADANet", "SADANet w/o SAA")
+    )
+    whole = worst.loc["Undegraded", "SADANet"]
+    assert f"leave SADANet {ours} of Dice, of {whole:.0f} %, and SADANet without SAA {without}" in ONE_LINE
+    kept = {f"{worst.loc[name, 'shipped model']:.0f}" for name in ("Noise", "Gain")}
+    assert f"keeps {' to '.join(sorted(kept))} % in noise and in the dark" in ONE_LINE
+    (faint,) = [each["says"] for each in told_by("10_robustness")["conclusions"] if each["of"] == "robustness_contrast"]
+    form = r"SADANet finds (.*?) %, without SAA (.*?) %: a difference of (.*?) points \((.*?) to (.*?)\)"
+    told = re.search(form, ONE_LINE)
+    assert set(told.groups()) <= set(re.findall(r"-?[\d.]+", faint))
 
 
 def of_ribs(run):
