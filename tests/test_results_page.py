@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sadanet_lab.methods import find_method
 from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of, scores_of
 from sadanet_lab.metrics.statistics import estimate
 from sadanet_lab.paths import ROOT, STANDARD
@@ -110,18 +111,23 @@ def test_what_one_setting_changes_is_of_kept_runs():
     """Where gamma begins, and the last doubling of the steps: one seed each."""
     runs = [open_run(folder) for folder in list_runs(STANDARD)]
 
+    def recipe_of(method, **changes):
+        return make_recipe(method, "standard", runs[0].recipe.data, seed=0, **changes)
+
     def dice(method, **changes):
-        recipe = make_recipe(method, "standard", runs[0].recipe.data, seed=0, **changes)
-        (run,) = [run for run in runs if run.recipe == recipe]
+        (run,) = [run for run in runs if run.recipe == recipe_of(method, **changes)]
         return 100 * scores_of(run.counts).dice[BONE_AVERAGE]
 
     one, other = dice("sadanet", gamma=0), dice("sadanet")
     assert f"with gamma from 0 SADANet has {one:.2f} (seed 0; from 1: {other:.2f})" in ONE_LINE
     assert f"With gamma from 0, not from 1 as printed, it gains {one - other:.1f} points" in README
     assert f"with gamma from 1 DANet has {dice('danet', gamma=1):.2f} (from 0: {dice('danet'):.2f})" in ONE_LINE
-    gains = {name: dice(name) - dice(name, length=0.5) for name in ("sa2net", "siu-net")}
-    told = f"SA2Net gained {gains['sa2net']:.1f} points with the last doubling, SIU-Net {gains['siu-net']:.1f} (seed 0"
-    assert told in ONE_LINE
+    halves = [run.recipe.method for run in runs if run.recipe == recipe_of(run.recipe.method, length=0.5)]
+    gains = {find_method(name).title: f"{dice(name) - dice(name, length=0.5):.1f}" for name in halves}
+    (told,) = re.findall(r"with the last doubling \(seed 0\) (.*?);", ONE_LINE)
+    assert (
+        dict(re.findall(r"(\w+[^,]*?) gained ([-\d.]+)", told.replace(" points", "").replace(" and ", ", "))) == gains
+    )
 
 
 def test_what_bad_images_cost():
