@@ -18,6 +18,7 @@ from sadanet_lab.images.png import png_bytes
 from sadanet_lab.paths import PHANTOM, result_file
 from sadanet_lab.reporting.notebook_runner import run_notebook
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of, read_parameters
+from sadanet_lab.reporting.reference import reference_runs
 
 NOTEBOOKS = list_notebooks()
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -150,11 +151,13 @@ class TestPage:
                     if line.startswith("|"):
                         assert len(re.findall(r"(?<!\\)\|", line)) <= 7 + 1
 
-    def test_below_each_figure_stands_a_sentence(self, path, reproduced):
+    def test_below_each_figure_stands_a_sentence_that_says_whose_results_they_are(self, path, reproduced):
+        committed = "**Committed results (profile `standard`, " if reference_runs(path.stem) else "**This run:** "
         for cell in executed_cells(path, reproduced):
             figures = [i for i, o in enumerate(cell.outputs) if "<Figure" in o.get("data", {}).get("text/plain", "")]
             for place in figures:
-                assert cell.outputs[place + 1].data["text/markdown"].startswith("**This run:** ")
+                whose = committed if "committed=whose" in cell.source else "**This run:** "
+                assert cell.outputs[place + 1].data["text/markdown"].startswith(whose)
 
 
 @pytest.mark.notebook
