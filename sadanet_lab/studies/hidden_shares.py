@@ -34,7 +34,8 @@ def differences_by_share(runs: Iterable[Run], label: Label = method_label) -> pd
         if other == method:
             continue
         pairs = [(counts[method][:, group], counts[other][:, group]) for group in groups]
-        found = [*(estimate(*pair, DICE) for pair in pairs), _change(pairs)]
+        found = [estimate(*pair, DICE) for pair in pairs]
+        found.append(_change(pairs, found))
         images = [int(group.sum()) for group in groups]
         for of, number, each in zip((NOTHING_HIDDEN, MUCH_HIDDEN, CHANGE), (*images, sum(images)), found, strict=True):
             limits = each.difference - each.half_width(), each.difference + each.half_width()
@@ -50,10 +51,10 @@ def _groups(runs: list[Run], label: Label) -> list[np.ndarray]:
     return groups if min(group.sum() for group in groups) > 1 else []
 
 
-def _change(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Estimate:
-    """The second pair's difference minus the first's: of the same seeds, so paired by them, and of other images."""
+def _change(pairs: list[tuple[np.ndarray, np.ndarray]], found: list[Estimate]) -> Estimate:
+    """The second pair's difference minus the first's: of the same seeds, so paired by them, and of other images, whose
+    parts of the variance, in the estimates ``found``, add."""
     first, second = (100 * (DICE(one) - DICE(other)) for one, other in pairs)
     by_seed, seeds = second - first, len(first)
     of_seeds = ((float(by_seed.var(ddof=1)) / seeds, seeds - 1),) if seeds > 1 else ()
-    of_images = (estimate(*pair, DICE).parts[-1] for pair in pairs)
-    return Estimate(float(by_seed.mean()), (*of_seeds, *of_images))
+    return Estimate(float(by_seed.mean()), (*of_seeds, *(each.parts[-1] for each in found)))
