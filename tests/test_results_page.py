@@ -9,7 +9,7 @@ import pytest
 
 from sadanet_lab.methods import find_method
 from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of, scores_of
-from sadanet_lab.metrics.statistics import estimate
+from sadanet_lab.metrics.statistics import ALPHA, estimate, holm
 from sadanet_lab.paths import ROOT, STANDARD
 from sadanet_lab.studies import hidden_bones, run_scores
 from sadanet_lab.studies.robustness import worst_dice
@@ -51,6 +51,13 @@ def test_the_tables_of_standard_are_the_committed_ones(name):
             row = judged.loc[method]
             shown += [f"{row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f})", row.verdict]
         assert f"| {method} | {' | '.join(shown)} |" in RESULTS
+
+
+def test_corrected_over_both_tables_together_the_verdicts_are_the_same():
+    both = pd.concat(pd.read_csv(STANDARD / f"{name}_differences.csv") for name in ("table1", "table2"))
+    both = both[both.role == "primary"].drop_duplicates("other")
+    assert len(both) == 11
+    assert ((holm(both.p) < ALPHA) == both.verdict.isin(("above", "below"))).all()
 
 
 def test_what_is_lost_without_each_attention_module_is_what_is_committed():
