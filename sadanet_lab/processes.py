@@ -9,6 +9,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 
+def usable_cores() -> int:
+    """Cores that this process may use: in a container or a job of a cluster, not all that the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS and Windows
+
+
 @contextmanager
 def pool_of(processes: int, start: Callable[..., None] | None = None, *given) -> Iterator[ProcessPoolExecutor]:
     """A pool whose processes compute with one thread each and call ``start(*given)`` first.

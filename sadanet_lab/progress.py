@@ -9,13 +9,23 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 5.0
+SESSION = "JPY_SESSION_NAME"
+"""What JupyterLab's kernels have in their environment; papermill's have not."""
 
 
 def watcher() -> str | None:
-    """ "terminal", "notebook" (JupyterLab names the session of its own kernels; papermill does not), or None."""
-    if os.environ.get("JPY_SESSION_NAME"):
+    """ "terminal", "notebook" (one that is open in JupyterLab), or None.
+
+    What a notebook's cell starts inherits the session's name, and is no kernel.
+    """
+    if os.environ.get(SESSION) and _is_kernel():
         return "notebook"
     return "terminal" if sys.stderr.isatty() else None
+
+
+def _is_kernel() -> bool:
+    kernels = sys.modules.get("ipykernel.kernelapp")
+    return kernels is not None and kernels.IPKernelApp.initialized()
 
 
 class LogLines:

@@ -1,7 +1,6 @@
 """What all commands share. Bad input ends with one line and exit code 2. Heavy imports wait for their command."""
 
 import math
-import os
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -12,6 +11,7 @@ import click
 from sadanet_lab import __version__
 from sadanet_lab.errors import BadInput, ending_of, one_line
 from sadanet_lab.methods import method_names
+from sadanet_lab.processes import usable_cores
 from sadanet_lab.spine.names import LOWEST, USUAL, VIEWS, Convention
 from sadanet_lab.training.profiles import DEFAULT_PROFILE, profiles
 
@@ -116,7 +116,7 @@ class Degrees(click.ParamType):
 FOLDER = click.Path(path_type=Path)
 SEED = click.IntRange(0, 2**31 - 1)
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1, 1024), default=os.cpu_count() or 1, help="Processes.", show_default="cores"
+    "--jobs", type=click.IntRange(1, 1024), default=usable_cores, help="Processes.", show_default="cores"
 )
 RESULTS = click.option(
     "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"

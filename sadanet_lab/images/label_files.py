@@ -37,7 +37,7 @@ def label_files(
     calls the picture; algorithm: which network made the label map; colours: RGB of each id in the PNG.
     """
     files = {
-        "_labels.png": labels_png(labels, colours, picture.pixel),
+        "_labels.png": labels_png(labels, colours, picture.pixel, in_mm=picture.spacing_mm is not None),
         ".seg.nrrd": slicer.seg_nrrd(labels, picture.pixel, picture.pixel_from),
     }
     if picture.source is None:

@@ -1,7 +1,9 @@
 """Grey images and label maps as PNG files, read and checked."""
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,11 @@ from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, rgb_to_labels
 EXPECTED = "a PNG image"
 _STORED = "stored"
 """Under what ``_decoded`` notes in a picture how its file stores it."""
-MM_PER_INCH = 25.4
+MM_PER_METRE = 1000
+PER_UNKNOWN_UNIT = 10_000
+"""Pixels' shorter sides that make a unit where none is known: their form to four digits."""
+AFTER_HEADER = 33
+"""Bytes of a PNG file's signature and first chunk."""
 FINEST_MM = 1e-6
 """Spacing from which a PNG file can hold it: whole pixels a metre, in 31 bits."""
 _ORIENTATION = 274
@@ -100,20 +106,32 @@ def png_bytes(picture: np.ndarray) -> bytes:
 
 
 def labels_png(
-    labels: np.ndarray, colours: np.ndarray = COLOUR_BLIND_SAFE, spacing_mm: tuple[float, float] | None = None
+    labels: np.ndarray,
+    colours: np.ndarray = COLOUR_BLIND_SAFE,
+    pixel: tuple[float, float] | None = None,
+    in_mm: bool = True,
 ) -> bytes:
     """Label map uint8 (H, W) -> a palette PNG: seen in colours when opened, and its indices are the class ids.
 
-    ``read_mask`` reads it back. colours: uint8 (4, 3), RGB of each id; spacing_mm: of rows and columns, kept as the
-    file's resolution (pHYs).
+    ``read_mask`` reads it back. colours: uint8 (4, 3), RGB of each id; pixel: its height and width, in millimetres or,
+    unless ``in_mm``, in a unit that nobody knows, kept as the file's resolution (pHYs), whose unit says so too.
     """
     picture = Image.fromarray(labels)
     picture.putpalette(colours.tobytes())
     buffer = io.BytesIO()
-    if spacing_mm is not None and min(spacing_mm) > FINEST_MM:
-        picture.info["dpi"] = tuple(MM_PER_INCH / side for side in reversed(spacing_mm))
-    picture.save(buffer, format="PNG", dpi=picture.info.get("dpi"))
-    return buffer.getvalue()
+    picture.save(buffer, format="PNG")
+    if pixel is None or min(pixel) <= FINEST_MM:
+        return buffer.getvalue()
+    return _with_resolution(buffer.getvalue(), pixel, in_mm)
+
+
+def _with_resolution(png: bytes, pixel: tuple[float, float], in_mm: bool) -> bytes:
+    """A PNG file with a pixel's height and width in it (pHYs); Pillow writes none whose unit is unknown."""
+    per_unit = MM_PER_METRE if in_mm else PER_UNKNOWN_UNIT * min(pixel)
+    across, down = (round(per_unit / side) for side in reversed(pixel))
+    chunk = b"pHYs" + struct.pack(">IIB", across, down, 1 if in_mm else 0)
+    whole = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:AFTER_HEADER] + whole + png[AFTER_HEADER:]
 
 
 def pixel_of(content: bytes) -> tuple[float, float] | None:

@@ -14,7 +14,6 @@ are in pixels from the picture's upper left corner.
 """
 
 import csv
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from sadanet_lab.files import new_folder
 from sadanet_lab.phantom.anatomy import Spine, draw_spine
 from sadanet_lab.phantom.picture import draw_picture
 from sadanet_lab.phantom.ranges import CASES, SPREADS, Cases, Spread
+from sadanet_lab.processes import usable_cores
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.spine.levels import Level, curves_of, largest_angle
 
@@ -115,7 +115,7 @@ def _write_all(folder: Path, jobs: list[Job], on_image_done: Callable[[], object
     for kind, split in product(kinds, _splits(jobs)):
         (folder / kind / split).mkdir(parents=True)
     # Threads, not processes: the work is numpy's and PIL's, which release the lock, and threads are safe in a notebook.
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(usable_cores())
     try:
         futures = [pool.submit(_write_image, folder, job) for job in jobs]
         for done in as_completed(futures):

@@ -4,6 +4,7 @@ complete)."""
 
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -16,8 +17,11 @@ import nbformat
 from sadanet_lab.errors import BadInput, Failed
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import result_file
-from sadanet_lab.progress import watcher
+from sadanet_lab.progress import SESSION, watcher
 from sadanet_lab.reporting.parameters import EVERY, check_data, kernel_of, read_parameters
+
+SOCKETS = "sadanet-kernel-"
+"""How the names of temporary folders begin that hold a kernel's sockets; the process that made one follows."""
 
 
 def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
@@ -45,7 +49,8 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     _sweep_sockets()
     print(f"{notebook.stem}: started", file=sys.stderr, flush=True)
     try:
-        with _kept_as(executed, draft), tempfile.TemporaryDirectory(prefix=f"sadanet-{os.getpid()}-") as sockets:
+        own_folder = tempfile.TemporaryDirectory(prefix=f"{SOCKETS}{os.getpid()}-")
+        with _no_session(), _kept_as(executed, draft), own_folder as sockets:
             # Socket files, no unencrypted port; in a folder of their own, or two notebooks at once take the same ones.
             manager = {"transport": "ipc", "ip": f"{sockets}/kernel"}
             # Before a kernel is asked to stop it is interrupted; one that is slow to finish the last cell calls that an
@@ -84,6 +89,17 @@ def _leave_out_the_log(executed: Path) -> None:
 
 
 @contextmanager
+def _no_session() -> Iterator[None]:
+    """Started from a cell of an open notebook, `sadanet run` would hand on that somebody is watching its kernel."""
+    name = os.environ.pop(SESSION, None)
+    try:
+        yield
+    finally:
+        if name is not None:
+            os.environ[SESSION] = name
+
+
+@contextmanager
 def _kept_as(executed: Path, draft: Path) -> Iterator[None]:
     """What is executed takes its name at the end, after a failed cell too; not if it is half-written."""
     try:
@@ -98,8 +114,9 @@ def _kept_as(executed: Path, draft: Path) -> Iterator[None]:
 
 def _sweep_sockets() -> None:
     """Remove the temporary folders that killed processes left."""
-    for folder in Path(tempfile.gettempdir()).glob("sadanet-[0-9]*-*"):
-        if not _is_running(int(folder.name.split("-")[1])):
+    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}*"):
+        made = re.fullmatch(rf"{SOCKETS}(\d+)-\w+", folder.name)
+        if made and not _is_running(int(made[1])):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -22,7 +22,7 @@ from sadanet_lab.files import write_atomically
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.inference.limits import Limits, look_at
 from sadanet_lab.inference.segmenter import Model, Segmenter
-from sadanet_lab.paths import LIMITS, SHIPPED
+from sadanet_lab.paths import COVERAGE, LIMITS, SHIPPED
 from sadanet_lab.phantom import draw_picture, draw_spine
 from sadanet_lab.phantom.ranges import Spread
 from sadanet_lab.processes import pool_of, undisturbed
@@ -32,8 +32,6 @@ from sadanet_lab.spine.levels import largest_angle
 from sadanet_lab.studies.curve_agreement import CurvedSpine, TrueSpine, match_curves
 from sadanet_lab.training.models import find_model, limits_file
 
-COVERAGE = "coverage.csv"
-"""Of the phantoms that limits are tested on, beside the limits."""
 SHARE = 0.9
 FEWEST = 50
 """Angles without which intervals cannot be learned."""
@@ -169,8 +167,14 @@ def calibrate_model(name: str, results: str | Path, phantoms: int, jobs: int, st
 
 
 def shipped_coverage() -> pd.DataFrame:
-    """``coverage`` of the model in the package, as it was measured when its limits were learned."""
-    return pd.read_csv(SHIPPED / COVERAGE)
+    """``coverage`` of the model in the package, as it was measured when its limits were learned.
+
+    Raises ``BadInput`` if they were not: another model has been shipped since.
+    """
+    path = SHIPPED / COVERAGE
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; expected what `sadanet calibrate shipped` writes")
+    return pd.read_csv(path)
 
 
 def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limits:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sadanet_lab.inference.limits import Limits
 from sadanet_lab.inference.segmenter import Model
-from sadanet_lab.paths import LIMITS, ROOT, SHIPPED
+from sadanet_lab.paths import LIMITS, ROOT, SHIPPED, SHIPPED_ONNX
 
 
 def find_model(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Model:
@@ -18,7 +18,7 @@ def find_model(name: str | Path, results: str | Path = "results", start: Path = 
     if str(name) == "shipped" or Path(name).suffix == ".onnx":
         from sadanet_lab.inference.onnx_model import open_onnx
 
-        model = open_onnx(SHIPPED / "model.onnx" if str(name) == "shipped" else start / Path(name).expanduser())
+        model = open_onnx(SHIPPED_ONNX if str(name) == "shipped" else start / Path(name).expanduser())
         model.limits = Limits.read(limits, model.identity)
         return model
     from sadanet_lab.inference.segmentation import TorchModel

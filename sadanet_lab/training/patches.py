@@ -3,7 +3,6 @@
 All randomness of step n comes from (seed, n) alone, so it does not matter who cuts its patches, or when.
 """
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sadanet_lab.images import preparation, transforms
 from sadanet_lab.images.vpi_folder import Sample
+from sadanet_lab.processes import usable_cores
 from sadanet_lab.training.recipe import Recipe
 
 MOST_WORKERS = 4
@@ -71,7 +71,7 @@ def normalised(images: Tensor, channels: int) -> Tensor:
 
 def worker_count(device: torch.device) -> int:
     """How many processes cut patches for a device: none for the CPU, whose steps take a hundred times as long."""
-    return 0 if device.type == "cpu" else min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return 0 if device.type == "cpu" else min(MOST_WORKERS, usable_cores())
 
 
 def seed_of(kind: str, seed: int, index: int) -> int:

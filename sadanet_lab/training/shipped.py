@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
 from sadanet_lab.inference.onnx_export import export_onnx
-from sadanet_lab.paths import LIMITS, PHANTOM, ROOT, SHIPPED
+from sadanet_lab.paths import COVERAGE, LIMITS, PHANTOM, ROOT, SHIPPED, SHIPPED_ONNX
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.run_files import WEIGHTS, complete
 from sadanet_lab.training.runs import Run, open_run, record_files
@@ -65,9 +65,10 @@ def ship(run: Run, out: Path = SHIPPED) -> None:
     if size > LARGEST_BYTES:
         raise BadInput(f"{run.folder}: {size / 2**20:.1f} MiB of weights; expected at most {LARGEST_BYTES / 2**20:.0f}")
     out.mkdir(parents=True, exist_ok=True)
+    for of_the_model_before in (LIMITS, COVERAGE):
+        (out / of_the_model_before).unlink(missing_ok=True)
     for name in record_files():
         write_atomically(out / name, run.files.read(name))
     write_atomically(out / WEIGHTS, save(halved))
-    complete(out, run.files.record["recipe"], [*record_files(), WEIGHTS])
-    write_atomically(out / "model.onnx", as_onnx)
-    (out / LIMITS).unlink(missing_ok=True)  # of the model before
+    write_atomically(out / SHIPPED_ONNX.name, as_onnx)
+    complete(out, run.files.record["recipe"], [*record_files(), WEIGHTS, SHIPPED_ONNX.name])

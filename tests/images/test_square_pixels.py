@@ -76,8 +76,8 @@ def test_a_dicom_picture_that_tells_the_form_of_its_pixels_alone_is_made_square(
 def test_resolution_that_is_alike_both_ways_or_of_no_use_changes_nothing(spine):
     labels = spine.labels()
     for spacing in ((0.1, 0.1), (1e-9, 1e-9), None):
-        assert decode_mask(labels_png(labels, spacing_mm=spacing), "x").shape == labels.shape
-        np.testing.assert_allclose(*(pixel_of(labels_png(labels, spacing_mm=spacing)) or (1, 1)))
+        assert decode_mask(labels_png(labels, pixel=spacing), "x").shape == labels.shape
+        np.testing.assert_allclose(*(pixel_of(labels_png(labels, pixel=spacing)) or (1, 1)))
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)

@@ -71,7 +71,7 @@ def test_folder_has_the_published_layout(folder):
 
 
 def test_same_seed_same_bytes(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("sadanet_lab.phantom.writer.usable_cores", lambda: 1)
     done = []
     write_folder(tmp_path / "again", TRAIN, TEST, 0, WIDTH, HEIGHT, on_image_done=lambda: done.append(1))
     assert contents(tmp_path / "again") == contents(folder)

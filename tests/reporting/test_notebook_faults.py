@@ -69,10 +69,30 @@ def test_temporary_folders_of_killed_notebooks_are_swept_and_no_others(tmp_path,
         monkeypatch.setattr(tempfile, "tempdir", temporary)
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
-        names = {"killed": f"sadanet-{gone.pid}-a", "running": f"sadanet-{os.getpid()}-b", "other": "sadanet-gpus-0"}
+        names = {"killed": f"sadanet-kernel-{gone.pid}-a", "running": f"sadanet-kernel-{os.getpid()}-b"}
+        names |= {"gpus": "sadanet-gpus-0", "results": f"sadanet-{gone.pid}-results", "source": "sadanet-0.2.0-src"}
+        names |= {"alike": "sadanet-kernel-0.2.0-src"}
         for name in names.values():
             os.mkdir(os.path.join(temporary, name))
         (tmp_path / "phantom-smoke").mkdir()
         run_notebook(notebook_with(tmp_path / "n.ipynb", tmp_path, ""), {})
         left = {name for name in os.listdir(temporary) if name.startswith("sadanet-")}
-        assert left == {names["running"], names["other"]}
+        assert left == set(names.values()) - {names["killed"]}
+
+
+def test_an_open_notebook_is_watched_and_what_its_cells_start_is_not(tmp_path, monkeypatch, capfd):
+    """JupyterLab tells a kernel of its session by a variable, which every process that a cell starts inherits."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "open.ipynb")
+    (tmp_path / "phantom-smoke").mkdir()
+    cell = """
+import os, subprocess, sys
+from sadanet_lab.progress import watcher
+of_papermill = watcher()
+os.environ["JPY_SESSION_NAME"] = "open.ipynb"
+child = [sys.executable, "-c", "from sadanet_lab.progress import watcher; print(watcher())"]
+started = subprocess.run(child, capture_output=True, text=True).stdout.strip()
+print("watchers:", of_papermill, watcher(), started)
+"""
+    run_notebook(notebook_with(tmp_path / "n.ipynb", tmp_path, cell), {})
+    assert "watchers: None notebook None" in capfd.readouterr().out
+    assert os.environ["JPY_SESSION_NAME"] == "open.ipynb"

@@ -12,11 +12,14 @@ from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
 from sadanet_lab.inference.framing import network_input
 from sadanet_lab.inference.segmenter import Segmenter
+from sadanet_lab.methods import method_names
 from sadanet_lab.metrics.scores import bone_dice, count
 from sadanet_lab.phantom import draw_picture, draw_spine
 from sadanet_lab.training.adaptation import adapt
 from sadanet_lab.training.models import find_model
+from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.shipped import shipped_run
+from sadanet_lab.training.trainer import build_network
 
 
 def phantoms(spread, first, number, width=160, height=640):
@@ -54,6 +57,22 @@ def test_each_norm_has_the_mean_over_images_of_the_features_mean_and_variance():
     assert (network.norm.get_buffer("running_mean") == 0).all()  # the network that was given stays as it was
     for name, weights in network.named_parameters():
         assert torch.equal(weights, dict(adapted.named_parameters())[name])
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_every_method_adapts(method):
+    """SA2Net pools the picture to one pixel, of whose features there is no variance: that norm keeps its statistics."""
+    recipe = make_recipe(method, "smoke", "0" * 16)
+    network = build_network(recipe).eval()
+    adapted = adapt(network, [image for image, _ in phantoms("usual", 0, 2)], recipe)
+    before, after = (
+        {name: norm for name, norm in one.named_modules() if isinstance(norm, nn.BatchNorm2d)}
+        for one in (network, adapted)
+    )
+    stay = {name for name in before if torch.equal(before[name].running_mean, after[name].running_mean)}
+    assert all(torch.isfinite(norm.running_var).all() for norm in after.values())
+    used = {name for name in stay if not name.startswith("auxiliary.")}  # in training alone
+    assert used == ({"trunk.pooling.project.0.1"} if method == "sa2net" else set())
 
 
 def test_a_network_without_batch_norms_is_refused():

@@ -101,7 +101,7 @@ def test_without_a_gpu_nothing_is_held_and_fabric_is_given_one_device(monkeypatc
 
 def test_an_open_notebook_holds_none(monkeypatch):
     monkeypatch.setattr(devices, "count_devices", lambda: 2)
-    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+    monkeypatch.setattr(devices, "watcher", lambda: "notebook")
     assert devices.take_devices("auto") == 1
 
 

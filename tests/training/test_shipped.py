@@ -26,7 +26,7 @@ from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.models import find_model
 from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.run_files import complete
-from sadanet_lab.training.runs import Run
+from sadanet_lab.training.runs import Run, open_run, verify_run
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +207,8 @@ def test_the_onnx_file_does_not_tell_where_it_was_made():
 
 def test_shipping_it_again_gives_both_files_again(run, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "open_data", lambda data, profile: SimpleNamespace(fingerprint=run.recipe.data))
+    for name in ("limits.json", "coverage.csv"):
+        (tmp_path / name).write_text("of the model before")
     shipped.ship(run, tmp_path)
     by_hand = {"README.md", "limits.json", "coverage.csv"}
     assert {path.name for path in tmp_path.iterdir()} | by_hand == {p.name for p in shipped.SHIPPED.iterdir()}
@@ -214,3 +216,11 @@ def test_shipping_it_again_gives_both_files_again(run, tmp_path, monkeypatch):
     assert again.keys() == before.keys()
     assert all((again[name] == weights).all() for name, weights in before.items())
     assert open_onnx(tmp_path / "model.onnx").settings == find_model("shipped").settings
+    assert verify_run(tmp_path) == ([], [])
+    (tmp_path / "model.onnx").write_bytes(b"of another network")
+    assert "model.onnx: damaged" in verify_run(tmp_path)[0][0]
+
+
+def test_each_file_of_the_model_in_the_package_is_what_was_shipped():
+    assert verify_run(shipped.SHIPPED) == ([], [])
+    assert {"model.onnx", "model.safetensors"} <= open_run(shipped.SHIPPED).files.sums.keys()
