@@ -73,7 +73,7 @@ class Costs:
         return _first_of(self._results_in(folder) for folder in self._folders)
 
     def _runs_in(self, folder: Path) -> Iterator[tuple[str, dict]]:
-        for complete in sorted(folder.glob("runs/*/complete.json")):
+        for complete in sorted(folder.glob("runs/[!.]*/complete.json")):
             recipe, environment = (_read(complete.with_name(f"{name}.json")) for name in ("recipe", "environment"))
             run = recipe | environment
             is_like = run.get("profile") == self.profile and run.get("backbone") in (None, self.backbone)

@@ -1,6 +1,7 @@
 """Trained runs on disk, made: each is trained once, whoever asks for it. See ``runs`` for what is stored."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from itertools import product
@@ -71,7 +72,14 @@ def update_evaluation(run: Run, data: VpiFolder, device: str = "auto") -> bool:
         if run.evaluation_is_current:
             return False
         network = run.network().to(trainer.find_device(device))
-        _evaluate(network, run.recipe, data, run.folder)
+        draft = run.folder / ".evaluation"  # for minutes: who reads the run meanwhile finds the one before
+        shutil.rmtree(draft, ignore_errors=True)
+        _evaluate(network, run.recipe, data, draft)
+        for path in sorted(path for path in draft.rglob("*") if path.is_file()):
+            place = run.folder / path.relative_to(draft)
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+        shutil.rmtree(draft)
         _complete(run.recipe, run.folder)
     return True
 

@@ -162,8 +162,8 @@ def verify_run(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def list_runs(results: Path) -> list[Path]:
-    """The folder of every complete run in a results folder, by name, whether it opens or not."""
-    return [path.parent for path in sorted((Path(results) / "runs").glob("*/complete.json"))]
+    """The folder of every complete run in a results folder, by name, whether it opens or not; no draft of one."""
+    return [path.parent for path in sorted((Path(results) / "runs").glob("[!.]*/complete.json"))]
 
 
 def small_files(run: Run) -> list[str]:

@@ -37,7 +37,7 @@ def paper_comparison_markdown(long: pd.DataFrame, first: str = "Method") -> str:
     rows = [(m, s) for m in order for s in ("paper", "here") if (m, s) in wide.index]
     wide = wide.reindex(index=rows, columns=columns).fillna("n/a")
     wide.columns = [f"{REGIONS[region]} {METRICS[metric].title}" for region, metric in columns]
-    return wide.rename_axis([first, "Source"]).reset_index().to_markdown(index=False)
+    return wide.rename_axis([first, "Source"]).reset_index().to_markdown(index=False, disable_numparse=True)
 
 
 def wide_markdown(scores: pd.DataFrame, first: str = "Method") -> str:
@@ -81,7 +81,7 @@ def differences_markdown(table: pd.DataFrame) -> str:
     wide = rest.assign(cell=cells).pivot(index="other", columns="region", values="cell")
     wide = wide.loc[list(rest.other.unique()), list(rest.region.unique())].rename(columns=REGIONS)
     parts = [shown.to_markdown(index=False, disable_numparse=True)]
-    parts += [EXPLORATORY, wide.rename_axis(minus).reset_index().to_markdown(index=False)]
+    parts += [EXPLORATORY, wide.rename_axis(minus).reset_index().to_markdown(index=False, disable_numparse=True)]
     return "\n\n".join(parts if table.seeds.min() > 1 else [*parts, ONE_SEED])
 
 

@@ -10,7 +10,7 @@ from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting import reference
 from sadanet_lab.reporting.reference import keep_runs
 from sadanet_lab.training.run_files import RunFiles, add, complete
-from sadanet_lab.training.runs import open_run, record_files
+from sadanet_lab.training.runs import list_runs, open_run, record_files
 
 
 @pytest.fixture
@@ -37,6 +37,12 @@ def test_a_run_is_kept_anew_when_it_has_changed_and_nothing_of_before_stays(stor
     assert keep_runs("quick", results, out) == (["unet"], [])
     assert not (out / "runs" / "unet" / "single-1.csv").exists()
     assert sorted(path.name for path in (out / "runs").iterdir()) == ["fpn", "unet"]
+
+
+def test_a_draft_that_a_kill_left_is_no_run(store):
+    results, _ = store
+    shutil.copytree(results / "runs" / "unet", results / "runs" / ".unet")
+    assert [folder.name for folder in list_runs(results)] == ["fpn", "unet"]
 
 
 def evaluated_before(folder):

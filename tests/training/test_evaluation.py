@@ -14,11 +14,12 @@ from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.metrics import measures, scores
 from sadanet_lab.metrics.measures import Measure
 from sadanet_lab.metrics.scores import Metric
-from sadanet_lab.training import runs, trainer
+from sadanet_lab.training import run_store, runs, trainer
+from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_files import WEIGHTS, complete
 from sadanet_lab.training.run_store import get_or_train, update_evaluation
-from sadanet_lab.training.runs import open_run
+from sadanet_lab.training.runs import open_run, verify_run
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,28 @@ def test_a_run_of_another_evaluation_version_is_evaluated_from_its_weights(run, 
     again = get_or_train(run.recipe, data, results_of(run))
     assert again.evaluation_is_current
     pd.testing.assert_frame_equal(again.counts, expected)
+
+
+def test_who_reads_a_run_while_it_is_evaluated_again_finds_the_one_before(run, data, monkeypatch):
+    """It takes minutes: a kill in its midst leaves the run as it was, and what was begun is swept."""
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    raised(monkeypatch)
+    half_done = run.folder / ".evaluation" / "predictions" / "half.png"
+    half_done.parent.mkdir(parents=True)
+    half_done.write_bytes(b"half")
+    seen = []
+
+    def look(*arguments):
+        found = evaluate(*arguments)
+        seen.append(verify_run(run.folder))
+        seen.append({path: path.read_bytes() for path in before} == before)
+        return found
+
+    monkeypatch.setattr(run_store, "evaluate", look)
+    assert update_evaluation(run, data)
+    assert seen == [([], []), True]
+    assert verify_run(run.folder) == ([], [])
+    assert {path for path in run.folder.rglob("*") if path.is_file()} == before.keys()
 
 
 @pytest.mark.parametrize("record", ["", "no json", "{}"])

@@ -60,6 +60,14 @@ def test_the_paper_s_best_is_bold_as_printed_and_none_of_ours():
     assert "n/a" in text
 
 
+def test_every_number_has_its_decimals_however_round():
+    """Where all cells of a column are plain numbers, tabulate would read them and write 80.5 and 81."""
+    rows = [("here", "A", "rib", 80.5), ("here", "A", "lump", 81.0)]
+    long = pd.DataFrame(rows, columns=["source", "method", "region", "mean"]).assign(metric="dice", sd=np.nan)
+    cells = tables.paper_comparison_markdown(long).splitlines()[-1].split("|")
+    assert {"80.50", "81.00"} <= {text.strip() for text in cells}
+
+
 def test_figures_are_drawn_for_any_number_of_seeds(runs):
     for some in (runs, runs[:1]):
         check_print(figures.score_dots(run_scores.compare_with_paper(some, "I"), run_scores.scores_of_runs(some), 2))
