@@ -113,7 +113,19 @@ class Degrees(click.ParamType):
             self.fail(f"{value!r} is no list of angles; expected one such as 10,25,45", param, ctx)
 
 
-FOLDER = click.Path(path_type=Path)
+class Place(click.Path):
+    """A file or folder; an empty text, as of a shell's variable that is not set, is none and not the current folder."""
+
+    def __init__(self):
+        super().__init__(path_type=Path)
+
+    def convert(self, value, param, ctx):
+        if value == "":
+            self.fail("found an empty text; expected a path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = Place()
 SEED = click.IntRange(0, 2**31 - 1)
 JOBS = click.option(
     "--jobs", type=click.IntRange(1, 1024), default=usable_cores, help="Processes.", show_default="cores"

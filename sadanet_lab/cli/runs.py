@@ -17,6 +17,7 @@ from sadanet_lab.cli.options import (
     SEED,
     Number,
     Size,
+    existing_results,
     main,
     named_run,
     results_folder,
@@ -160,7 +161,7 @@ def evaluate(
     if (run is None) != every:
         raise BadInput("evaluate: expected either a RUN or --all")
     if run is None:
-        _update_all(results_folder(results), data, device)
+        _update_all(existing_results(results), data, device)
         return
     trained = named_run(run, results)
     if update and str(run) == "shipped":

@@ -50,12 +50,15 @@ def predict(
 
     Example: sadanet predict scans/ more.png --out predictions
     """
+    from sadanet_lab.files import writable_folder
     from sadanet_lab.reporting.cohort import Settings, segment_all
     from sadanet_lab.reporting.cohort_pictures import find_pictures, shard_of
     from sadanet_lab.reporting.cohort_report import summary_lines, write_summary
 
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: a file; expected a folder, or a name that is free")
+    if out.is_dir():
+        writable_folder(out)
     entries, ending = find_pictures(images, out), ""
     if shard != (1, 1):
         entries, ending = shard_of(entries, *shard), "_{}_of_{}".format(*shard)
@@ -97,10 +100,13 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
     from sadanet_lab.training.shipped import find_run
 
     check_onnx_name(out)
+    if out.is_dir():
+        raise BadInput(f"--out {out}: a folder; expected a file, or a name that is free")
+    writable_folder(out.parent)
     run = find_run(start, results_folder(results), start=Path())
-    pictures = [read_picture(entry.path).square_image for entry in find_pictures(images, out.parent / out.stem)]
+    pictures = [read_picture(entry.path).square_image for entry in find_pictures(images, out)]
     network = adapted(run.network(), pictures, run.recipe)
-    write_atomically(writable_folder(out.parent) / out.name, export_onnx(network, run.recipe, str(out)))
+    write_atomically(out, export_onnx(network, run.recipe, str(out)))
     click.echo(f"{out}: {run.recipe.method} adapted to {len(pictures)} images")
 
 

@@ -1,7 +1,7 @@
 """The pictures below a folder: by their endings, DICOM by content; links are followed, hidden files left aside."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import NoReturn
 
@@ -12,13 +12,16 @@ ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".dcm", ".dicom")
 """Of files that are taken from a folder; others are, too, if they begin as DICOM does."""
 
 
-def files_below(folder: Path, aside: Iterable[Path] = ()) -> Iterator[Path]:
+def files_below(
+    folder: Path, aside: Iterable[Path] = (), on_closed: Callable[[Path], object] | None = None
+) -> Iterator[Path]:
     """Every file of a folder and its subfolders, linked ones too, each folder once; not those below ``aside``.
 
-    Raises ``BadInput`` for a folder that cannot be read.
+    on_closed: called with each folder that cannot be read. Without, such a one raises ``BadInput``.
     """
     seen = {Path(one).resolve() for one in aside}
-    for root, folders, files in os.walk(folder, onerror=_refuse_folder, followlinks=True):
+    on_error = _refuse_folder if on_closed is None else lambda error: on_closed(Path(error.filename))
+    for root, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
         here = Path(root).resolve()
         if here in seen:  # a link may lead back
             folders.clear()

@@ -73,7 +73,7 @@ def segment_all(entries: list[Entry], settings: Settings, out: Path, jobs: int) 
                 failed[entry.name] = reason
             if bar is not None:
                 bar.update()
-    return failed
+    return {entry.name: failed[entry.name] for entry in entries if entry.name in failed}  # whoever was done first
 
 
 Told = Generator[tuple[Entry, str | None], None, None]
@@ -127,6 +127,8 @@ class _Worker:
         stem = angles.name.removesuffix(ANGLES)
         if (length := len(os.fsencode(stem))) > LONGEST_NAME:
             raise BadInput(f"{entry.path}: a name of {length} bytes; expected at most {LONGEST_NAME}")
+        if entry.path.is_dir():  # see ``find_pictures``
+            raise BadInput(f"{entry.path}: cannot be read (Permission denied); expected a folder of pictures")
         content, before = read_content(entry.path, "a picture"), _read(angles)
         unfinished = angles.with_name(f".{stem}.unfinished")
         cut = _read(unfinished)
@@ -134,7 +136,7 @@ class _Worker:
         hashed.update(content)
         made_of = hashed.hexdigest()
         if _is_done(before, made_of, angles.parent) and cut.get("made_of") in (None, made_of):
-            if before["file"] != str(entry.path):  # it was moved
+            if before.get("file") != str(entry.path):  # it was moved
                 write_atomically(angles, as_json([{**before, "file": str(entry.path)}]) + "\n")
             return
         picture = decode_picture(content, str(entry.path))

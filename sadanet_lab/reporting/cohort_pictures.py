@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.file_search import ENDINGS, files_below, is_picture, without_ending
-from sadanet_lab.images.vpi_folder import read_lists
+from sadanet_lab.images.vpi_folder import list_problems, read_lists
 
 ANGLES = "_angles.json"
 OURS = ("_labels.png", "_overlay.png", "_thumbnail.jpg", "_seg.dcm")
@@ -27,9 +27,9 @@ def find_pictures(inputs: Iterable[Path], out: Path) -> list[Entry]:
 
     A folder gives its own and its subfolders' pictures (``ENDINGS``, or DICOM), linked ones too; hidden ones, ``out``,
     a DICOMDIR and what an earlier cohort wrote are left aside. A dataset in the published layout gives its test images.
-    What ends as a picture and cannot be read is among them, to be told. Two of one name keep their endings in theirs.
-    Raises ``BadInput`` for a path that does not exist, a folder without a picture, one that cannot be read, and one
-    that is ``out`` itself.
+    What ends as a picture and cannot be read is among them, to be told, and so is a subfolder that cannot be. Two of
+    one name keep their endings in theirs. Raises ``BadInput`` for a path that does not exist, a folder without a
+    picture, one that is ``out`` itself, and a list of test images that is not sound.
     """
     found: dict[Path, Entry] = {}
     for given in inputs:
@@ -40,10 +40,9 @@ def find_pictures(inputs: Iterable[Path], out: Path) -> list[Entry]:
     first: dict[str, Entry] = {}
     for entry in entries:
         if (other := first.setdefault(entry.name, entry)) is not entry:
-            raise BadInput(
-                f"{entry.path}: has the same name as {other.path}; expected names that differ, or the folder that "
-                "both are below"
-            )
+            beside = entry.path.parent == other.path.parent
+            otherwise = "" if beside else ", or the folder that both are below"
+            raise BadInput(f"{entry.path}: has the same name as {other.path}; expected names that differ{otherwise}")
     return entries
 
 
@@ -61,10 +60,14 @@ def _pictures_of(given: Path, out: Path) -> list[Entry]:
             raise BadInput(f"{given}: no such file; expected a picture or a folder of pictures")
         return [Entry(without_ending(Path(given.name)).as_posix(), given)]
     if (given / "test.txt").is_file() and (given / "dataset" / "test").is_dir():
+        if problems := list_problems(given, "test")[1]:
+            raise BadInput(problems[0])
         return [Entry(sample.stem, sample.image_path) for sample in read_lists(given).test]
     if given.resolve() == out.resolve():
         raise BadInput(f"{given}: is the output folder too; expected another, or its pictures could not be told apart")
-    files = sorted(path for path in files_below(given, [out]) if is_picture(path) and not _is_ours(path))
+    closed: list[Path] = []
+    files = [path for path in files_below(given, [out], closed.append) if is_picture(path) and not _is_ours(path)]
+    files = sorted([*files, *closed])
     if not files:
         raise BadInput(f"{given}: no picture in it; expected {', '.join(ENDINGS)} or DICOM files")
     return [Entry(without_ending(path.relative_to(given)).as_posix(), path) for path in files]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sadanet_lab.errors import one_line
-from sadanet_lab.files import open_atomically, write_atomically
+from sadanet_lab.files import open_atomically, sum_of, write_atomically
 from sadanet_lab.reporting.cohort_pictures import ANGLES, Entry
 from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
 from sadanet_lab.spine.description import angle_in_words, as_table, curves_in_words
@@ -131,6 +131,11 @@ def warnings_of(found: Mapping[str, Any]) -> list[str]:
             f"sides are told as seen from the {found['viewed_from']}, but the file's PatientOrientation says from the "
             f"{found['file_viewed_from']}: see --viewed-from"
         )
+    if found.get("corrected"):
+        told.append(
+            f"{' and '.join(found['corrected'])} changed since: what is said here is the network's; `sadanet angles` "
+            "measures what is there now"
+        )
     if "no_dicom_segmentation" in found:
         told.append(f"no DICOM segmentation: {found['no_dicom_segmentation']}")
     return told
@@ -143,8 +148,12 @@ def _doubt(found: Mapping[str, Any]) -> tuple:
 
 
 def _angles(entry: Entry, out: Path) -> dict[str, Any]:
-    (found,) = json.loads((out / f"{entry.name}{ANGLES}").read_text(encoding="utf-8"))
-    return found
+    """What a picture's JSON says, and which of its files a person has corrected since: under "corrected"."""
+    path = out / f"{entry.name}{ANGLES}"
+    (found,) = json.loads(path.read_text(encoding="utf-8"))
+    sums = found.get("sums", {})  # earlier versions kept none
+    changed = [name for name, sum_ in sums.items() if sum_of(path.with_name(name).read_bytes()) != sum_]
+    return found | {"corrected": changed}
 
 
 def _row(entry: Entry, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sadanet_lab.errors import BadInput
+from sadanet_lab.errors import BadInput, one_line
 from sadanet_lab.images.formats import read_picture
 from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.png import read_vpi
@@ -21,8 +21,22 @@ from sadanet_lab.training.runs import Run
 
 
 def phantom_truth(data: VpiFolder) -> pd.DataFrame | None:
-    """``truth.csv`` of a phantom folder (stem, split, largest_angle_degrees, ...); None for real images."""
-    return pd.read_csv(data.root / "truth.csv", dtype={"stem": str}, keep_default_na=False) if data.is_phantom else None
+    """``truth.csv`` of a phantom folder (stem, split, largest_angle_degrees, ...); None for real images.
+
+    Raises ``BadInput`` unless it has a row with a largest angle for every image of the lists.
+    """
+    if not data.is_phantom:
+        return None
+    path, expected = data.root / "truth.csv", "a table with a largest angle for each image, as `sadanet phantom` writes"
+    try:
+        table = pd.read_csv(path, dtype={"stem": str}, keep_default_na=False).astype({"largest_angle_degrees": float})
+        known = set(table.stem[np.isfinite(table.largest_angle_degrees)])
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise BadInput(f"{path}: damaged ({one_line(str(error))[:200]}); expected {expected}") from None
+    lost = [sample.stem for sample in (*data.train, *data.test, *data.val) if sample.stem not in known]
+    if lost:
+        raise BadInput(f"{path}: no angle of {lost[0]!r}; expected {expected}")
+    return table
 
 
 def pick_samples(data: VpiFolder, count: int) -> tuple[list[Sample], list[str]]:

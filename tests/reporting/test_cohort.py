@@ -15,6 +15,7 @@ from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.png import read_mask
 from sadanet_lab.inference.segmenter import Segmenter
+from sadanet_lab.reporting import cohort
 from sadanet_lab.reporting.cohort import Settings, segment_all
 from sadanet_lab.reporting.cohort_pictures import ANGLES, Entry, find_pictures
 from sadanet_lab.reporting.cohort_report import cohort_csv, warnings_of, write_summary
@@ -113,6 +114,23 @@ def test_a_file_in_the_place_of_the_output_folder_is_refused(pictures, tmp_path)
     told = predict(pictures, "--out", tmp_path / "out")
     assert told.exit_code == 2
     assert f"{tmp_path / 'out'}: a file; expected a folder" in told.stderr
+
+
+def test_what_failed_is_told_in_the_order_of_the_pictures_whichever_was_done_first(pictures, tmp_path, monkeypatch):
+    entries = [Entry(name, pictures / f"{name}.png") for name in "cab"]
+    done = ((entries[i], f"reason {i}") for i in (2, 0, 1))
+    monkeypatch.setattr(cohort, "_side_by_side", lambda *_: (each for each in done))
+    assert list(segment_all(entries, Settings(), tmp_path, 2)) == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize("words", [["", "--out", "x"], ["x.png", "--out", ""]])
+def test_an_empty_text_is_no_path(words, tmp_path, monkeypatch):
+    """As of a shell's variable that is not set: it would mean the current folder."""
+    monkeypatch.chdir(tmp_path)
+    told = predict(*words)
+    assert told.exit_code == 2
+    assert "found an empty text; expected a path" in told.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from PIL import Image
 
 from sadanet_lab.cli import main
 from sadanet_lab.files import write_atomically
+from sadanet_lab.images.label_files import read_labels
+from sadanet_lab.images.slicer import seg_nrrd
 from sadanet_lab.reporting.cohort import Settings, segment_all
 from sadanet_lab.reporting.cohort_pictures import ANGLES, find_pictures
 
@@ -68,6 +70,20 @@ def test_a_label_map_that_a_person_corrected_is_never_written_over(pictures, tmp
     assert (out / "phantom_100001_labels.png").read_bytes() == ours
     assert (out / "phantom_100002_labels.png").read_bytes() != ours
     assert segment_all(entries, Settings(colours="field"), out, 1) == {}
+
+
+def test_what_a_person_corrected_is_said_beside_the_network_s_angles(pictures, tmp_path):
+    out, picture = tmp_path / "out", pictures / "phantom_100001.png"
+    command = ["predict", str(picture), "--out", str(out)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert "changed since" not in (out / "cohort.csv").read_text()
+    corrected = out / "phantom_100001.seg.nrrd"
+    labels = read_labels(corrected)
+    labels[len(labels) // 2 :] = 0
+    corrected.write_bytes(seg_nrrd(labels, None))
+    assert CliRunner().invoke(main, command).exit_code == 0
+    for name in ("cohort.csv", "report.html"):
+        assert "phantom_100001.seg.nrrd changed since: what is said here is the network" in (out / name).read_text()
 
 
 def test_a_mask_that_was_there_before_is_not_written_over(pictures, tmp_path):

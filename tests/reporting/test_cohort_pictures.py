@@ -1,5 +1,6 @@
 """Which pictures a cohort takes from files and folders, and what they are called."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from sadanet_lab.cli import main
 from sadanet_lab.errors import BadInput
+from sadanet_lab.images.file_search import files_below
 from sadanet_lab.reporting.cohort_pictures import ANGLES, find_pictures
 
 
@@ -98,11 +100,39 @@ class TestWhatIsAPicture:
             *(f"phantom_10000{i}" for i in range(1, 6)),
         ]
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-    def test_a_folder_that_cannot_be_read_is_refused(self, pictures, tmp_path):
-        (pictures / "closed").mkdir(mode=0)
+    def test_a_subfolder_that_cannot_be_read_is_a_line_and_not_the_end(self, pictures, tmp_path, monkeypatch):
+        closed, scandir = pictures / "closed", os.scandir
+
+        def refuse(path="."):
+            if str(path) == str(closed):  # for root no folder is closed
+                raise PermissionError(errno.EACCES, "Permission denied", str(closed))
+            return scandir(path)
+
+        closed.mkdir()
+        monkeypatch.setattr(os, "scandir", refuse)
+        told = predict(pictures, "--out", tmp_path / "out", "--jobs", 1)
+        assert told.exit_code == 1
+        assert "5 of 6 pictures segmented" in told.stdout
+        assert f"error: {closed}: cannot be read (Permission denied); expected a folder of pictures" in told.stderr
         with pytest.raises(BadInput, match=r"closed: cannot be read .* expected a folder of pictures"):
-            find_pictures([pictures], tmp_path)
+            list(files_below(pictures))
+
+    @pytest.mark.parametrize(
+        ("listed", "said"),
+        [
+            (b"", "the list is empty"),
+            (b"phantom_100001\n../x\nsub/phantom_100002\n", "stem '../x' is not a plain file name"),
+            (b"phantom_100001\nphantom_100001\n", "is listed 2 times"),
+            (b"\xff\xfe\x00", "test.txt: "),
+        ],
+    )
+    def test_a_faulty_list_of_test_images_is_one_line_and_no_picture_is_left_out(self, listed, said, demo, tmp_path):
+        (demo / "test.txt").write_bytes(listed)
+        told = predict(demo, "--out", tmp_path / "out")
+        assert told.exit_code == 2
+        assert told.stderr.startswith(f"error: {demo / 'test.txt'}: ")
+        assert said in told.stderr
+        assert not (tmp_path / "out").exists()
 
     def test_of_names_that_clash_the_way_out_is_told(self, pictures, tmp_path):
         other = Path(shutil.copytree(pictures, tmp_path / "other"))

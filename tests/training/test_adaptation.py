@@ -96,6 +96,19 @@ def test_the_command_writes_a_model_that_finds_more_of_another_scanners_bones(tm
     assert dice[str(model)] > dice["shipped"] + 0.5
 
 
+def test_a_folder_beside_it_of_the_same_name_is_no_output_folder(tmp_path, monkeypatch):
+    """All pictures are taken, those of a folder too that is called like the model."""
+    for i, (image, _) in enumerate(phantoms("usual", 0, 3)):
+        (tmp_path / "scans" / f"{i}").mkdir(parents=True)
+        Image.fromarray(image).save(tmp_path / "scans" / f"{i}" / "a.png")
+    told = CliRunner().invoke(main, ["adapt", str(tmp_path / "scans"), "--out", str(tmp_path / "scans" / "1.onnx")])
+    assert "adapted to 3 images" in told.output
+    told = CliRunner().invoke(
+        main, ["adapt", str(tmp_path / "scans" / "0"), "--out", str(tmp_path / "scans" / "0.onnx")]
+    )
+    assert "adapted to 1 images" in told.output
+
+
 def test_faults_are_one_line_and_nothing_is_written(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     for arguments, said in (
