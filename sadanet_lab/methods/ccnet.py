@@ -6,8 +6,7 @@ from torch import Tensor
 from sadanet_core.attention import SpatialCrissCrossAttention
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
-from sadanet_lab.methods.danet import RELEASED
-from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
+from sadanet_lab.methods.shared.method import RELEASED, Attention, Method, NetworkSettings
 
 
 class CCNet(SegmentationNetwork):

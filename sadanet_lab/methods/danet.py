@@ -6,7 +6,7 @@ from sadanet_core.attention import NORMALISATIONS, GlobalChannelAttention, Query
 from sadanet_core.backbone import Backbone
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn
 from sadanet_core.sadanet import StructureAffinityHead
-from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
+from sadanet_lab.methods.shared.method import RELEASED, Attention, Method, NetworkSettings
 
 
 class PositionAttention(QueryKeyValueAttention):
@@ -66,8 +66,6 @@ class DANet(SegmentationNetwork):
 
 
 DANETS_FIRST = NORMALISATIONS[::-1]
-RELEASED = 0.0
-"""First value of gamma in the released code of DANet, CCNet and SA2Net."""
 ATTENTION = {
     "PAM": Attention("position_attention", ("position_attention.attend",)),
     "GCA": Attention("channel_attention", ("channel_attention.attend",)),

@@ -10,8 +10,7 @@ from sadanet_core import Backbone, SpatialCrissCrossAttention, StructureAffinity
 from sadanet_core.attention import Softmax, channel_energy
 from sadanet_core.blocks import FCNHead, SegmentationNetwork, classifier, conv_bn, started
 from sadanet_lab.errors import BadInput
-from sadanet_lab.methods.danet import RELEASED
-from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings, equation_7
+from sadanet_lab.methods.shared.method import RELEASED, Attention, Method, NetworkSettings, equation_7
 from sadanet_lab.methods.shared.pyramids import UPerNet
 from sadanet_lab.methods.shared.transformer import DecoderBlock
 

@@ -3,10 +3,8 @@
 from sadanet_core import SADANet
 from sadanet_core.attention import NORMALISATIONS
 from sadanet_core.sadanet import HEADS
-from sadanet_lab.methods.shared.method import Attention, Method, NetworkSettings
+from sadanet_lab.methods.shared.method import PRINTED, Attention, Method, NetworkSettings
 
-PRINTED = 1.0
-"""First value of gamma with which training starts from the plain sums that the paper prints."""
 ATTENTION = {
     "GCA": Attention("head.channel_attention", ("head.channel_attention.attend",)),
     "SCA": Attention("head.spatial_attention", ("head.spatial_attention.attend",)),

@@ -3,7 +3,7 @@
 from functools import partial
 
 from sadanet_lab.methods import sadanet
-from sadanet_lab.methods.shared.method import Method
+from sadanet_lab.methods.shared.method import PRINTED, Method
 
 METHOD = Method(
     title="SADANet w/o SAA",
@@ -11,7 +11,7 @@ METHOD = Method(
     build=partial(sadanet.build, structure_affinity=False),
     known="GCA and SCA (twice, shared weights) in parallel, without SAA (Sec. IV-E).",
     assumed="An FCN auxiliary head of weight 0.4 in SAA's place, as DANet's and CCNet's.",
-    gamma=sadanet.PRINTED,
+    gamma=PRINTED,
     attention=sadanet.ATTENTION,
     normalisations=sadanet.NORMALISATIONS,
 )

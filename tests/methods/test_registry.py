@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+import torch
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.methods import expand_names, find_method, method_names, registry, table_methods
+from sadanet_lab.methods.shared.method import NetworkSettings
 from sadanet_lab.paths import ROOT
 from sadanet_lab.studies.published import published_scores
 
@@ -51,6 +54,23 @@ def test_names_are_the_files_and_places_are_taken_once():
     for table in ("table-1", "table-2"):
         places = [method.places[table] for method in registry().values() if table in method.places]
         assert sorted(places) == list(range(1, len(places) + 1))
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_what_settings_leave_open_is_the_methods_own(name):
+    """Each builder has a default of its own for each choice: they are those that the ``METHOD`` tells."""
+    method = find_method(name)
+    small = NetworkSettings("resnet10t", width=32, image_height=64, image_width=64)
+    told = {what: choices[0] for what, choices in method.choices.items() if choices and what != "loss"}
+    networks = []
+    for settings in (small, replace(small, gamma=method.gamma, **told)):
+        torch.manual_seed(0)
+        networks.append(method.build(settings))
+    one, other = (network.state_dict() for network in networks)
+    assert one.keys() == other.keys()
+    assert all(one[key].equal(other[key]) for key in one)
+    forms = [[m.normalisation for m in n.modules() if hasattr(m, "normalisation")] for n in networks]
+    assert forms[0] == forms[1] == list(method.normalisations[:1]) * len(forms[0])
 
 
 def test_groups_stand_for_their_methods():

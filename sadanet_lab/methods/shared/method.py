@@ -12,6 +12,11 @@ from sadanet_core.blocks import SegmentationNetwork
 from sadanet_core.sadanet import AUXILIARY_WEIGHT
 from sadanet_lab.errors import BadInput
 
+RELEASED = 0.0
+"""First value of gamma in the released code of DANet, CCNet and SA2Net."""
+PRINTED = 1.0
+"""First value of gamma with which training starts from the plain sums that the paper prints."""
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
