@@ -84,7 +84,7 @@ def test_what_tells_the_methods_apart_is_computed_again(runs):
     """Two rows of Table II, ribs that are far off, curves of a severity, and what is found of hidden bones."""
     counts, dice = run_scores.counts_by_label(runs), score_of(BONE_AVERAGE, "dice")
     found = estimate(counts["DANet"], counts["SADANet w/o SCA"], dice)
-    low, high = found.difference - found.half_width(), found.difference + found.half_width()
+    low, high = found.limits
     assert f'DANet is {found.difference:.2f} points ({low:.2f} to {high:.2f}) above "w/o SCA"' in ONE_LINE
 
     far = {name: np.mean([(of_ribs(run).hd95 > 50).mean() for run in runs if run_scores.method_label(run) == name])

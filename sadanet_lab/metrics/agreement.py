@@ -3,6 +3,9 @@
 import numpy as np
 from scipy.stats import f
 
+WITHIN = 1.96
+"""Standard deviations either side of the bias within which 95 % of differences lie, if they are normal."""
+
 
 def limits_of_agreement(differences: np.ndarray) -> tuple[float, float, float]:
     """(bias, low, high): mean of the differences (N,) and their 95 % limits of agreement (Bland and Altman, 1986).
@@ -10,7 +13,7 @@ def limits_of_agreement(differences: np.ndarray) -> tuple[float, float, float]:
     NaN where there are too few: none for the bias, fewer than two for the limits.
     """
     bias = float(np.mean(differences)) if len(differences) else np.nan
-    reach = 1.96 * float(np.std(differences, ddof=1)) if len(differences) > 1 else np.nan
+    reach = WITHIN * float(np.std(differences, ddof=1)) if len(differences) > 1 else np.nan
     return bias, bias - reach, bias + reach
 
 

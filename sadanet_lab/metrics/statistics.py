@@ -72,6 +72,12 @@ class Estimate:
         """H(alpha) of the module's docstring; NaN where the variance is not known."""
         return float(np.sqrt(sum(variance * stdtrit(df, alpha / 2) ** 2 for variance, df in self.parts)))
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Of the 95 % interval: the difference +- H(5%)."""
+        half = self.half_width()
+        return self.difference - half, self.difference + half
+
     def p_away(self, distance: float) -> float:
         """Two-sided p of a truth so far away from the difference: the alpha at which H is the distance."""
         if np.isnan(self.half_width()):
@@ -132,10 +138,15 @@ def estimate(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) ->
         again = 100 * (score(one, weights) - score(other, weights)).mean(0)
         if np.isnan(again).mean() <= ALPHA:
             of_images = float(np.nanvar(again)) * images / (images - 1)  # exact for a mean: a bootstrap's is too small
-    parts = ((of_images, images - 1),)
-    if seeds > 1:
-        parts = ((float(by_seed.var(ddof=1)) / seeds, seeds - 1), *parts)
-    return Estimate(float(by_seed.mean()), parts)
+    over_seeds = estimate_of_seeds(by_seed)
+    return Estimate(over_seeds.difference, (*(over_seeds.parts if seeds > 1 else ()), (of_images, images - 1)))
+
+
+def estimate_of_seeds(by_seed: np.ndarray) -> Estimate:
+    """The mean of differences (S,), with the part between the seeds alone: Student's; of one seed that is NaN."""
+    seeds = len(by_seed)
+    variance = float(np.var(by_seed, ddof=1)) / seeds if seeds > 1 else np.nan
+    return Estimate(float(np.mean(by_seed)) if seeds else np.nan, ((variance, seeds - 1),))
 
 
 @lru_cache(maxsize=2)
@@ -199,6 +210,7 @@ def _row(counts: dict[str, np.ndarray], comparison: Comparison, role: str, basis
     one, other = counts[comparison.method], counts[comparison.other]
     score = score_of(comparison.region, comparison.metric, basis)
     found = estimate(one, other, score)
+    low, high = found.limits
     *of_seeds, of_images = (variance**0.5 for variance, _ in found.parts)
     tested = bool(of_seeds)
     return {
@@ -207,8 +219,8 @@ def _row(counts: dict[str, np.ndarray], comparison: Comparison, role: str, basis
         "mean": 100 * float(score(one).mean()),
         "mean_other": 100 * float(score(other).mean()),
         "difference": found.difference,
-        "low": found.difference - found.half_width(),
-        "high": found.difference + found.half_width(),
+        "low": low,
+        "high": high,
         "se_seeds": of_seeds[0] if tested else np.nan,
         "se_images": of_images,
         "p": found.p if tested else np.nan,

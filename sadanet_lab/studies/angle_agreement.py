@@ -8,6 +8,7 @@ import pandas as pd
 
 from sadanet_lab.images.vpi_folder import Sample, VpiFolder
 from sadanet_lab.inference.segmentation import labels_of
+from sadanet_lab.metrics.agreement import limits_of_agreement
 from sadanet_lab.metrics.measures import angle_of
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
@@ -135,9 +136,9 @@ def raw_agreement(table: pd.DataFrame) -> pd.DataFrame:
         part = part[part.measured.notna()]
         row: dict[str, object] = {"source": source}
         for name, angle in (("smoothed", part.measured), ("raw", part.raw)):
-            off = angle - part.true
-            reach = 1.96 * off.std()
-            found = {"mae": off.abs().mean(), "bias": off.mean(), "low": off.mean() - reach, "high": off.mean() + reach}
+            off = (angle - part.true).dropna()
+            bias, low, high = limits_of_agreement(off.to_numpy())
+            found = {"mae": off.abs().mean(), "bias": bias, "low": low, "high": high}
             row |= {f"{name}_{key}": value for key, value in found.items()}
         flagged, off = part.flagged.astype(bool), (part.measured - part.true).abs()
         row |= {"share_flagged": flagged.mean(), "mae_flagged": off[flagged].mean(), "mae_others": off[~flagged].mean()}

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from sadanet_lab.metrics.hidden import SEEN
+from sadanet_lab.metrics.statistics import estimate_of_seeds
 from sadanet_lab.studies.run_scores import Label, method_label
 from sadanet_lab.training.runs import Run
 
@@ -162,7 +162,9 @@ def modules_response(rows: pd.DataFrame, false: pd.DataFrame) -> pd.DataFrame:
     keys = ["method", "module", "seed"]
     of_hidden = both[both.kind != SEEN].groupby(keys, sort=False).added.mean().reset_index().assign(kind=HIDDEN)
     every = pd.concat([both, of_hidden, false])[[*keys, "kind", "added"]]
-    table = every.groupby(["method", "module", "kind"], sort=False).added.agg(["mean", "sem", "count"]).reset_index()
-    table = table.rename(columns={"mean": "added", "count": "seeds"})
-    half = t.ppf(0.975, table.seeds - 1) * table["sem"]
-    return table.assign(low=table.added - half, high=table.added + half).drop(columns="sem")
+    keys, rows = ["method", "module", "kind"], []
+    for key, part in every.groupby(keys, sort=False):
+        by_seed = part.added.dropna().to_numpy(float)
+        found = estimate_of_seeds(by_seed)
+        rows.append((*key, found.difference, len(by_seed), *found.limits))
+    return pd.DataFrame(rows, columns=[*keys, "added", "seeds", "low", "high"])

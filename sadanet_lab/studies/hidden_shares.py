@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab.metrics.scores import BONE_AVERAGE, score_of
-from sadanet_lab.metrics.statistics import Estimate, estimate
+from sadanet_lab.metrics.statistics import Estimate, estimate, estimate_of_seeds
 from sadanet_lab.studies.hidden_bones import hidden_rows
 from sadanet_lab.studies.run_scores import Label, counts_by_label, method_label
 from sadanet_lab.training.runs import Run
@@ -38,8 +38,7 @@ def differences_by_share(runs: Iterable[Run], label: Label = method_label) -> pd
         found.append(_change(pairs, found))
         images = [int(group.sum()) for group in groups]
         for of, number, each in zip((NOTHING_HIDDEN, MUCH_HIDDEN, CHANGE), (*images, sum(images)), found, strict=True):
-            limits = each.difference - each.half_width(), each.difference + each.half_width()
-            rows.append((method, other, of, number, each.difference, *limits, len(counts[method])))
+            rows.append((method, other, of, number, each.difference, *each.limits, len(counts[method])))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -55,6 +54,6 @@ def _change(pairs: list[tuple[np.ndarray, np.ndarray]], found: list[Estimate]) -
     """The second pair's difference minus the first's: of the same seeds, so paired by them, and of other images, whose
     parts of the variance, in the estimates ``found``, add."""
     first, second = (100 * (DICE(one) - DICE(other)) for one, other in pairs)
-    by_seed, seeds = second - first, len(first)
-    of_seeds = ((float(by_seed.var(ddof=1)) / seeds, seeds - 1),) if seeds > 1 else ()
-    return Estimate(float(by_seed.mean()), (*of_seeds, *(each.parts[-1] for each in found)))
+    over_seeds = estimate_of_seeds(second - first)
+    of_seeds = over_seeds.parts if len(first) > 1 else ()
+    return Estimate(over_seeds.difference, (*of_seeds, *(each.parts[-1] for each in found)))

@@ -45,8 +45,7 @@ def _intervals(tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str,
     whole, limits = counts_array(counts for counts, _ in tables), {}
     for module in tables[0][1].without.unique():
         without = counts_array(left[left.without == module] for _, left in tables)
-        found = estimate(whole, without, score_of(BONE_AVERAGE, "dice"))
-        limits[module] = found.difference - found.half_width(), found.difference + found.half_width()
+        limits[module] = estimate(whole, without, score_of(BONE_AVERAGE, "dice")).limits
     return limits
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from sadanet_lab import methods
 from sadanet_lab.images.vpi_folder import VpiFolder
+from sadanet_lab.metrics.agreement import WITHIN, limits_of_agreement
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.spine.curve_angles import RAW_DIFFERS, measure_curves
 from sadanet_lab.spine.names import SEVERITIES, USUAL
@@ -155,16 +156,16 @@ def bland_altman(table: pd.DataFrame, what: str = "the largest curve angle of ea
         axis.scatter(mean, off, s=_size(len(part)), color=colour, linewidth=0)
         title = f"{source}, n = {len(off)}"
         if len(off) > 1:
-            bias, limit = off.mean(), 1.96 * off.std()
-            for y, dash in ((bias, "-"), (bias - limit, "--"), (bias + limit, "--")):
+            bias, low, high = limits_of_agreement(off.to_numpy())
+            for y, dash in ((bias, "-"), (low, "--"), (high, "--")):
                 axis.axhline(y, color="black", linestyle=dash, linewidth=0.7)
-            title += f"\n{bias:+.1f}° ({bias - limit:+.1f}° to {bias + limit:+.1f}°)"
+            title += f"\n{bias:+.1f}° ({low:+.1f}° to {high:+.1f}°)"
         axis.set_title(title)
     figure.supylabel("measured - true (°)")
     style.note(
         figure,
         f"Across: mean of measured and true angle (°). Points: {what}, where measurable, {_seeds(table)}. Line: bias; "
-        "dashed: 95 % limits of agreement (bias ± 1.96 sd), in brackets above.",
+        f"dashed: 95 % limits of agreement (bias ± {WITHIN:g} sd), in brackets above.",
     )
     return figure
 

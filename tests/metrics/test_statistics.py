@@ -17,6 +17,7 @@ from sadanet_lab.metrics.statistics import (
     compare,
     differences_to,
     estimate,
+    estimate_of_seeds,
     holm,
 )
 from sadanet_lab.spine.classes import BONES, CLASSES
@@ -31,7 +32,15 @@ def test_without_a_spread_over_images_it_is_the_paired_t_test_over_seeds(seeds):
     found, expected = estimate(one, other, DICE), stats.ttest_rel(100 * DICE(one), 100 * DICE(other))
     assert found.p == pytest.approx(expected.pvalue)
     low, high = expected.confidence_interval()
-    assert (found.difference - found.half_width(), found.difference + found.half_width()) == pytest.approx((low, high))
+    assert found.limits == pytest.approx((low, high))
+    of_seeds = estimate_of_seeds(100 * (DICE(one) - DICE(other)))
+    assert (of_seeds.difference, of_seeds.limits) == (pytest.approx(found.difference), pytest.approx((low, high)))
+
+
+def test_one_seed_has_no_spread_and_none_has_no_mean():
+    assert estimate_of_seeds(np.array([2.0])).difference == 2
+    assert np.isnan(estimate_of_seeds(np.array([2.0])).limits).all()
+    assert np.isnan(estimate_of_seeds(np.array([])).difference)
 
 
 @pytest.mark.parametrize("images", [5, 29])

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from sadanet_lab.metrics.agreement import WITHIN
 from sadanet_lab.studies import angle_agreement as study
 from sadanet_lab.studies.angle_agreement import CLOSE, MASK
 from sadanet_lab.studies.conclusions.wording import extremes, not_measured, sentence
@@ -68,7 +69,7 @@ def bias(table: pd.DataFrame) -> str:
     return sentence(
         f"{(means > 0).sum()} of {counted(len(means), 'source')} measure too large on average, the bias being "
         f"{extremes(means, '{:+.1f}°')}",
-        f"the limits of agreement are widest for {sds.idxmax()} (± {1.96 * sds.max():.1f}°)" if len(sds) else "",
+        f"the limits of agreement are widest for {sds.idxmax()} (± {WITHIN * sds.max():.1f}°)" if len(sds) else "",
     )
 
 
