@@ -162,9 +162,9 @@ def modules_response(rows: pd.DataFrame, false: pd.DataFrame) -> pd.DataFrame:
     keys = ["method", "module", "seed"]
     of_hidden = both[both.kind != SEEN].groupby(keys, sort=False).added.mean().reset_index().assign(kind=HIDDEN)
     every = pd.concat([both, of_hidden, false])[[*keys, "kind", "added"]]
-    keys, rows = ["method", "module", "kind"], []
+    keys, added = ["method", "module", "kind"], []
     for key, part in every.groupby(keys, sort=False):
         by_seed = part.added.dropna().to_numpy(float)
         found = estimate_of_seeds(by_seed)
-        rows.append((*key, found.difference, len(by_seed), *found.limits))
-    return pd.DataFrame(rows, columns=[*keys, "added", "seeds", "low", "high"])
+        added.append((*key, found.difference, len(by_seed), *found.limits))
+    return pd.DataFrame(added, columns=[*keys, "added", "seeds", "low", "high"])

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.metrics.scores import BONE_AVERAGE, count, counts_array, score_of
+from sadanet_lab.metrics.statistics import estimate_of_seeds
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.bones import connected_bones
 from sadanet_lab.spine.classes import BONES, CLASSES
@@ -30,6 +31,8 @@ COLUMNS = ("degradation", "strength", "stem", "dice", "angle_error", "measurable
 UNDEGRADED = "Undegraded"
 RING = 0.006
 """Width of the ring of tissue around a bone, as a share of the picture's height."""
+FAINT = 0.25
+"""Share of the bones that are called faint: those of the lowest contrast."""
 
 
 def robustness(runs: Mapping[str, Sequence[Run]], samples: Sequence[Sample], seed: int = 0) -> pd.DataFrame:
@@ -184,6 +187,41 @@ def recall_by_contrast(bones: pd.DataFrame, bins: int = 6, draws: int = 1000, se
     return (
         pd.DataFrame(rows, columns=columns).sort_values(["bone", "network", "bin"], kind="stable").drop(columns="bin")
     )
+
+
+def recall_of_faint(bones: pd.DataFrame) -> pd.Series:
+    """Of ``bone_contrasts``: network -> mean recall of the faintest ``FAINT`` of the bones, a fraction."""
+    return _faintest(bones).groupby("network", sort=False).recall.mean()
+
+
+def _faintest(bones: pd.DataFrame) -> pd.DataFrame:
+    return bones[bones.contrast < bones.contrast.quantile(FAINT)]
+
+
+class FaintDifference(NamedTuple):
+    """How much more of the faintest bones one network finds than another, in points."""
+
+    network: str
+    other: str
+    points: float
+    """Mean over the seeds."""
+    low: float
+    """Limits of its 95 % interval over the seeds, Student's: the images are the same, and many."""
+    high: float
+    seeds: int
+
+
+def faint_difference(bones: pd.DataFrame) -> FaintDifference | None:
+    """Of ``bone_contrasts``, the first network minus the second, paired by seed.
+
+    None where there are not two networks, or not two seeds that both have.
+    """
+    recall = 100 * _faintest(bones).groupby(["seed", "network"], sort=False).recall.mean().unstack().dropna()
+    if len(recall.columns) != 2 or len(recall) < 2:
+        return None
+    one, other = recall_of_faint(bones).index
+    found = estimate_of_seeds((recall[one] - recall[other]).to_numpy())
+    return FaintDifference(str(one), str(other), found.difference, *found.limits, len(recall))
 
 
 def _contrast(image: np.ndarray, mask: np.ndarray, pieces: np.ndarray, number: int, box: tuple[slice, slice]) -> float:

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from sadanet_lab.studies import table3
+from sadanet_lab.studies import robustness, table3
 from sadanet_lab.studies.conclusions import angles, costs, training
 from sadanet_lab.studies.curve_agreement import COLUMNS
-from sadanet_lab.studies.robustness import over_seeds
 
 NO_RUNS = " nothing can be said: there are no runs from which a verdict may be drawn."
 NOTHING_MEASURED = " nothing can be said: nothing could be measured."
@@ -183,34 +182,36 @@ def degraded(dice_at_worst, angle_at_worst):
 def test_bad_images():
     told = training.degradations(degraded(0.5, 1.0))
     assert told == "Most mean bone Dice is lost by: A 30 points by noise 80 (1 image)."
-    assert training.measurable(over_seeds(degraded(0.5, np.nan))) == (
+    assert training.measurable(robustness.over_seeds(degraded(0.5, np.nan))) == (
         "Angles that are measurable, where it is worst: A 0 % (noise 80) (1 image)."
     )
-    assert training.measurable(over_seeds(degraded(0.5, 1.0))).endswith(": A 100 % (1 image).")
+    assert training.measurable(robustness.over_seeds(degraded(0.5, 1.0))).endswith(": A 100 % (1 image).")
     weaker = degraded(0.75, 1.0).replace({"strength": {-2: 1}})  # what costs most is not the strongest that is tested
     assert training.degradations(weaker) == "Most mean bone Dice is lost by: A 10 points by gain 1 (1 image)."
     assert training.degradations(degraded(0.9, 1.0)[:2]) == "Most mean bone Dice is lost by: A nothing (1 image)."
     assert training.degradations(degraded(np.nan, 1.0).assign(dice=np.nan)).endswith(NOTHING_MEASURED)
     unknown = degraded(0.5, np.nan).assign(measurable=np.nan)  # of such images the mask's angle is not measurable
-    assert training.measurable(over_seeds(unknown)).endswith(NOTHING_MEASURED)
+    assert training.measurable(robustness.over_seeds(unknown)).endswith(NOTHING_MEASURED)
 
 
 def test_faint_bones_are_a_quarter():
     bones = pd.DataFrame({"contrast": [1.0, 2, 3, 4, 5], "recall": [0.25, 0.5, 0.75, 1, 1], "network": "A"})
     bones = bones.assign(seed=0)
-    assert training.recall_of_faint(bones).to_dict() == {"A": 0.25}
-    assert training.faint(bones) == (
+    assert robustness.recall_of_faint(bones).to_dict() == {"A": 0.25}
+    assert robustness.faint_difference(bones) is None
+    assert training.faint(bones, None) == (
         "Of the faintest quarter of the bones the networks find: A 25.0 % (of all bones 70.0 %); one seed gives no "
         "verdict on SAA."
     )
-    assert training.faint(bones[:0]).endswith(NOTHING_MEASURED)
+    assert training.faint(bones[:0], robustness.faint_difference(bones[:0])).endswith(NOTHING_MEASURED)
 
 
 def test_two_networks_are_compared_on_faint_bones_seed_by_seed():
     """By Student's t written out: what one image's bones say of the networks, three seeds do not."""
     recalls = {("A", 0): 0.5, ("A", 1): 0.7, ("A", 2): 0.6, ("B", 0): 0.4, ("B", 1): 0.4, ("B", 2): 0.6}
     rows = [(name, seed, at, recall) for (name, seed), recall in recalls.items() for at in (1.0, 2, 3, 4, 5)]
-    told = training.faint(pd.DataFrame(rows, columns=["network", "seed", "contrast", "recall"]))
+    bones = pd.DataFrame(rows, columns=["network", "seed", "contrast", "recall"])
+    told = training.faint(bones, robustness.faint_difference(bones))
     differences = np.array([10, 30, 0])
     half = 4.302653 * differences.std(ddof=1) / np.sqrt(3)  # t of 2 degrees of freedom, 97.5 %
     low, high = 40 / 3 - half, 40 / 3 + half

@@ -3,15 +3,11 @@
 import pandas as pd
 
 from sadanet_lab.images.degradations import DEGRADATIONS
-from sadanet_lab.metrics.statistics import Estimate
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.few_images import SHIPPED
 from sadanet_lab.studies.finding import counted, join
-from sadanet_lab.studies.robustness import UNDEGRADED, worst_dice
-
-FAINT = 0.25
-"""Share of the bones that are called faint: those of the lowest contrast."""
+from sadanet_lab.studies.robustness import UNDEGRADED, FaintDifference, recall_of_faint, worst_dice
 
 
 def lengths(dice: pd.DataFrame) -> str:
@@ -106,34 +102,18 @@ def measurable(table: pd.DataFrame) -> str:
     return sentence(f"angles that are measurable, where it is worst: {', '.join(told)} ({images})")
 
 
-def recall_of_faint(bones: pd.DataFrame) -> pd.Series:
-    """Of ``robustness.bone_contrasts``: network -> mean recall of the faintest ``FAINT`` of the bones, a fraction."""
-    return _faintest(bones).groupby("network", sort=False).recall.mean()
-
-
-def _faintest(bones: pd.DataFrame) -> pd.DataFrame:
-    return bones[bones.contrast < bones.contrast.quantile(FAINT)]
-
-
-def faint(bones: pd.DataFrame) -> str:
-    """The same as a sentence, beside what each network finds of all bones; of two networks and several seeds, their
-    difference too, paired by seed, with Student's interval: the images are the same, and many."""
+def faint(bones: pd.DataFrame, difference: FaintDifference | None) -> str:
+    """Of ``robustness.bone_contrasts`` and ``faint_difference``: what each network finds of the faintest bones, beside
+    what it finds of all."""
     faintest, every = 100 * recall_of_faint(bones), 100 * bones.groupby("network", sort=False).recall.mean()
     told = [f"{name} {recall:.1f} % (of all bones {every[name]:.1f} %)" for name, recall in faintest.items()]
     if not told:
         return not_measured("faint bones")
-    of_seeds = 100 * _faintest(bones).groupby(["seed", "network"]).recall.mean().unstack()
-    difference = ""
-    if len(told) == 2 and len(of_seeds) > 1:
-        one, other = faintest.index
-        by_seed = of_seeds[one] - of_seeds[other]
-        half = Estimate(by_seed.mean(), ((by_seed.sem() ** 2, len(by_seed) - 1),)).half_width()
-        difference = (
-            f"{one} minus {other} is {by_seed.mean():+.1f} points ({by_seed.mean() - half:+.1f} to "
-            f"{by_seed.mean() + half:+.1f}, 95 % interval over {len(by_seed)} seeds)"
-        )
     return sentence(
         f"of the faintest quarter of the bones the networks find: {', '.join(told)}",
-        difference,
-        "one seed gives no verdict on SAA" if len(of_seeds) == 1 else "",
+        f"{difference.network} minus {difference.other} is {difference.points:+.1f} points ({difference.low:+.1f} to "
+        f"{difference.high:+.1f}, 95 % interval over {difference.seeds} seeds)"
+        if difference
+        else "",
+        "one seed gives no verdict on SAA" if bones.seed.nunique() == 1 else "",
     )
