@@ -67,9 +67,13 @@ def choices_markdown(table: pd.DataFrame) -> str:
     for name, title in (("dice", "Bone Dice"), ("validation", "Dice, validation"), ("frame", "False in frame (%)")):
         both = table[name].map("{:.2f}".format) + table[f"{name}_difference"].map(" {:+.2f}".format)
         shown[title] = both.where(table[name].notna(), "n/a")
+    limits = [
+        f" ({low:.2f} to {high:.2f})" if high >= low else "" for low, high in zip(table.low, table.high, strict=True)
+    ]
+    shown["Bone Dice"] += limits
     shown["Seeds"] = table.seeds
     note = (
-        "Each cell: with the profile's own setting, then what the change adds; means over the seeds. Of so few seeds "
-        "these are sizes, not verdicts."
+        "Each cell: with the profile's own setting, then what the change adds; means over the seeds, of two and more "
+        "with its 95 % interval. Looked at one by one, uncorrected: sizes, no verdicts."
     )
     return f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{note}"

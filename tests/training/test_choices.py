@@ -1,15 +1,20 @@
 """Choices: written as notebooks write them, trained beside what the profile has, compared seed by seed."""
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.metrics.scores import bone_dice
+from sadanet_lab.paths import STANDARD
 from sadanet_lab.studies.choices import compare_choices
 from sadanet_lab.studies.convergence import own_runs
 from sadanet_lab.training.choices import changed_settings, own_recipe, read_choice, train_choices
 from sadanet_lab.training.recipe import make_recipe
+from sadanet_lab.training.runs import list_runs, open_run
 from sadanet_lab.views.convergence import choices_markdown
 
 
@@ -69,8 +74,32 @@ def test_the_comparison_is_the_mean_over_seeds_of_both(runs):
     assert table.dice_difference["SADANet"] == pytest.approx(changed - own)
     assert table.validation.isna().all(), "this folder has no validation images"
     text = choices_markdown(table.reset_index())
-    assert f"{own:.2f} {changed - own:+.2f}" in text
+    low, high = table.low["SADANet"], table.high["SADANet"]
+    assert f"{own:.2f} {changed - own:+.2f} ({low:.2f} to {high:.2f})" in text
     assert "n/a" in text
+
+
+def test_the_interval_is_student_s_over_the_seeds_and_a_little_wider_for_the_images():
+    """Of five seeds kept of SADANet with gamma from 0 and from 1; t of four degrees of freedom is 2.776."""
+    kept = [open_run(folder) for folder in list_runs(STANDARD)]
+    whole = [run for run in kept if (run.recipe.method, run.recipe.iterations) == ("sadanet", 1600)]
+    runs = [run for run in whole if changed_settings(run.recipe) in ({}, {"gamma": 0.0})]
+    (row,) = compare_choices(runs).to_dict("records")
+    dice = pd.Series({(run.recipe.gamma, run.recipe.seed): bone_dice(run.counts) for run in runs})
+    by_seed = (dice[0.0] - dice[1.0]).dropna()
+    assert row["dice_difference"] == pytest.approx(by_seed.mean())
+    of_seeds = 2.776 * by_seed.std(ddof=1) / 5**0.5
+    half = (row["high"] - row["low"]) / 2
+    assert row["low"] + half == pytest.approx(by_seed.mean())
+    assert of_seeds < half < 1.5 * of_seeds
+
+
+def test_one_seed_has_no_interval(runs):
+    table = compare_choices([run for run in runs if run.recipe.seed == 0])
+    assert len(table) == 2
+    assert table.low.isna().all()
+    assert table.high.isna().all()
+    assert not re.search(r"\(\S+ to ", choices_markdown(table))
 
 
 def test_a_change_without_its_counterpart_is_not_compared(runs):
