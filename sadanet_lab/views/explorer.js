@@ -1,5 +1,6 @@
 // The browser's side of explorer.Explorer. What is chosen goes to the kernel with a number, "asked"; the maps come back
-// with it as "answered". The ring and the opacity move at once, without the kernel.
+// with it as "answered". The ring and the opacity move at once, without the kernel. A picture that the user brings along
+// and its maps come as a message of their own, number "brought", which no notebook saves.
 
 const PAUSE = 600; // milliseconds that a step stands while the steps play
 const NOTHING = "nothing"; // beside the first network
@@ -114,6 +115,8 @@ function render({ model, el }) {
     let drawn;
     let picture;
     let address;
+    let own; // the last message about a picture that was brought along
+    let lacked = 0;
 
     const ask = (changes) => {
         Object.entries(changes).forEach(([name, value]) => model.set(name, value));
@@ -126,6 +129,17 @@ function render({ model, el }) {
         const within = (value, length) => Math.max(0, Math.min(length - 1, Math.floor(value)));
         const pixel = { row: within(row, rows), column: within(column, columns) };
         if (pixel.row !== model.get("row") || pixel.column !== model.get("column")) ask(pixel);
+    };
+
+    // Groups and picture of the image; nothing as long as the message that holds them has not come.
+    function content() {
+        const brought = model.get("brought");
+        if (!brought) return { groups: model.get("groups"), picture: model.get("picture") };
+        return own?.brought === brought && own.picture ? own : undefined;
+    }
+    const lack = (brought) => {
+        // The message comes before its number: a view that has the number alone was not there yet.
+        if (lacked !== brought && !(own?.brought > brought)) model.send({ lacks: (lacked = brought) });
     };
 
     function showControls() {
@@ -152,12 +166,11 @@ function render({ model, el }) {
         el.classList.toggle("waiting", model.get("asked") !== model.get("answered"));
     }
 
-    async function showMaps() {
-        const shown = model.get("groups");
+    async function showMaps(shown) {
         if (shown === drawn) return;
         const panels = shown.flatMap((group) => group.panels.map((panel) => [group.title, panel]));
         const maps = await Promise.all(panels.map(([, { indices }]) => inflated(indices)));
-        if (shown !== model.get("groups")) return; // overtaken
+        if (shown !== content()?.groups) return; // overtaken
         const layout = JSON.stringify(shown.map(({ title, panels, missing }) => [title, panels.length, missing]));
         if (layout !== laidOut) groups.replaceChildren(...shown.map(groupOf));
         laidOut = layout;
@@ -167,7 +180,7 @@ function render({ model, el }) {
     }
 
     async function showImage() {
-        const bytes = model.get("picture");
+        const bytes = content()?.picture ?? picture;
         if (bytes !== picture) {
             if (address) URL.revokeObjectURL(address);
             address = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
@@ -201,7 +214,10 @@ function render({ model, el }) {
         showControls();
         showPixel();
         showTab();
-        await showMaps();
+        const found = content();
+        el.classList.toggle("lacking", !found);
+        if (!found) return lack(model.get("brought"));
+        await showMaps(found.groups);
         await showImage();
         if (answered === model.get("answered")) el.dataset.shown = answered;
     }
@@ -244,7 +260,7 @@ function render({ model, el }) {
     find(".save").addEventListener("click", () => model.send({ save: true }));
     find("input[type=file]").addEventListener("change", async (event) => {
         const [file] = event.target.files;
-        if (file) model.send({ file: file.name }, undefined, [await file.arrayBuffer()]);
+        if (file) model.send({ file: true }, undefined, [await file.arrayBuffer()]); // its name stays here
         event.target.value = ""; // the same file can be chosen again
     });
 
@@ -282,15 +298,21 @@ function render({ model, el }) {
         clearTimeout(timer);
         if (playing) timer = setTimeout(play, PAUSE);
     };
-    model.on("change:answered", answer);
-    model.on("change:message", show);
-    model.on("change:image", show);
+    // Buffers: indices and colours of each panel, and the picture unless it was sent before.
+    const heard = ({ brought, image, groups }, buffers) => {
+        const rest = [...buffers];
+        const filled = (panel) => ({ ...panel, indices: rest.shift(), colours: rest.shift() });
+        const whole = groups.map((group) => ({ ...group, panels: group.panels.map(filled) }));
+        const [picture = own?.image === image ? own.picture : undefined] = rest;
+        own = { brought, image, groups: whole, picture };
+        show();
+    };
+    const events = { "change:answered": answer, "change:message": show, "change:image": show, "msg:custom": heard };
+    Object.entries(events).forEach(([name, act]) => model.on(name, act));
     show();
     return () => {
         clearTimeout(timer);
-        model.off("change:answered", answer);
-        model.off("change:message", show);
-        model.off("change:image", show);
+        Object.entries(events).forEach(([name, act]) => model.off(name, act));
         URL.revokeObjectURL(address);
     };
 }

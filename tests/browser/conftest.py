@@ -39,6 +39,14 @@ def browser():
         browser.close()
 
 
+@pytest.fixture
+def context(browser):
+    context = browser.new_context(viewport={"width": 1600, "height": 1400})
+    context.set_default_timeout(90_000)
+    yield context
+    context.close()
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab on the project's notebooks, copied, so that none is changed."""

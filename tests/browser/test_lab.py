@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from explorer_page import ExplorerPage
 from PIL import Image
 from servers import open_page
 
@@ -22,12 +23,6 @@ from sadanet_lab.training.run_store import get_or_train
 SCREENSHOTS = ROOT / "results" / "browser"
 RUN = ("00_data_tour", "01_table1_comparison")
 """Run by hand, beside the two whose widgets are clicked: the first that one opens, and the one that calls most."""
-SETTLED = """() => {
-    const { asked, shown } = document.querySelector(".attention-explorer").dataset;
-    return shown !== undefined && asked === shown;
-}"""
-MAPS = """() => [...document.querySelectorAll(".attention-explorer canvas")].map((map) =>
-    [map.ariaLabel, map.toDataURL()])"""
 KEEP_TITLES = """() => {
     const groups = document.querySelector(".attention-explorer .groups");
     window.titles = [];
@@ -45,14 +40,6 @@ def set_parameters(path: Path, results: Path, **others) -> None:
     given = {"profile": "smoke", "results": str(results), **others}
     cell.source += "".join(f"\n{key} = {value!r}" for key, value in given.items())
     nbformat.write(notebook, path)
-
-
-@pytest.fixture
-def context(browser):
-    context = browser.new_context(viewport={"width": 1600, "height": 1400})
-    context.set_default_timeout(90_000)
-    yield context
-    context.close()
 
 
 @pytest.fixture
@@ -141,46 +128,6 @@ def test_run_all_leaves_no_failed_cell(name, opened, screenshot):
     page, last = opened(name)
     run_all(page, last)
     screenshot(page, name)
-
-
-class ExplorerPage:
-    """The attention explorer as a hand and an eye have it; what is read waits until all that was asked is shown."""
-
-    def __init__(self, page):
-        self.page, self.picture = page, page.locator(".attention-explorer .picture").first
-        self.picture.scroll_into_view_if_needed()
-
-    def settle(self):
-        self.page.wait_for_function(SETTLED)
-
-    def maps(self):
-        """Name of each map, "network: title" -> its picture."""
-        self.settle()
-        return dict(self.page.evaluate(MAPS))
-
-    def pixel(self):
-        """(row, column) as told."""
-        self.settle()
-        told = self.page.inner_text(".attention-explorer .told")
-        return tuple(map(int, re.match(r"Row (\d+), column (\d+) ", told).groups()))
-
-    def size(self):
-        return tuple(int(self.page.get_attribute(f"[name={name}]", "max")) + 1 for name in ("row", "column"))
-
-    def place(self, down, right):
-        """Of shares of the image, on the screen."""
-        box = self.picture.bounding_box()
-        return box["x"] + right * box["width"], box["y"] + down * box["height"]
-
-    def drag(self, start, end):
-        self.page.mouse.move(*self.place(*start))
-        self.page.mouse.down()
-        self.page.mouse.move(*self.place(*end), steps=8)
-        self.page.mouse.up()
-
-    def press(self, *keys):
-        for key in keys:
-            self.page.keyboard.press(key)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import zlib
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,7 +19,16 @@ from sadanet_lab.studies.attention_maps import attention_maps, labels_without
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.run_store import get_or_train
 from sadanet_lab.views.attention_figures import MOST
-from sadanet_lab.views.attention_panels import ATTENTION, LABELS, SHADED, TABS, Choice, Seen, attention_indices
+from sadanet_lab.views.attention_panels import (
+    ATTENTION,
+    LABELS,
+    SHADED,
+    TABS,
+    Choice,
+    Seen,
+    attention_indices,
+    jpeg_of,
+)
 from sadanet_lab.views.explorer import LAST, NONE, Explorer
 
 
@@ -185,15 +195,103 @@ def test_save_writes_the_static_twin(explorer, tmp_path):
         assert picture.width > 1000
 
 
+MINE = np.random.default_rng(1).integers(0, 256, (256, 192), np.uint8)
+
+
+def bring(explorer, image, name="doe_jane.png"):
+    """A picture file that is brought along; its name, which the browser keeps, would not be taken."""
+    explorer._heard(explorer, {"file": name}, [memoryview(png_bytes(image))])
+
+
+@pytest.fixture
+def sent(explorer, monkeypatch):
+    """Messages to the browser: (content, buffers)."""
+    found = []
+    monkeypatch.setattr(explorer, "send", lambda content, buffers=None: found.append((content, buffers)))
+    return found
+
+
+def bytes_in(state):
+    """All bytes and texts in a widget's state, however deep."""
+    if isinstance(state, dict):
+        return [found for key, value in state.items() for found in (*bytes_in(key), *bytes_in(value))]
+    if isinstance(state, (list, tuple)):
+        return [found for value in state for found in bytes_in(value)]
+    return [state if isinstance(state, bytes) else str(state).encode()]
+
+
 def test_a_brought_image_is_shown_and_a_bad_one_told(explorer):
-    content = png_bytes(np.tile(IMAGE, (1, 2)))
-    explorer._heard(explorer, {"file": "mine.png"}, [memoryview(content)])
-    assert explorer.image == "uploaded: mine.png"
+    bring(explorer, MINE)
+    assert explorer.image == "your picture 1"
     assert explorer.images[-1] == explorer.image
     assert explorer.shape == [256, 192]
-    explorer._heard(explorer, {"file": "bad.png"}, [memoryview(b"no picture")])
-    assert "bad.png: not a PNG image" in explorer.message
-    assert explorer.image == "uploaded: mine.png"
+    explorer._heard(explorer, {"file": True}, [memoryview(b"no picture")])
+    assert "your picture: not a PNG image" in explorer.message
+    assert explorer.image == "your picture 1"
+    bring(explorer, MINE.T.copy())
+    assert explorer.image == "your picture 2"
+    assert explorer.shape == [192, 256]
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_nothing_of_a_brought_image_is_in_the_state(tab, explorer, sent):
+    ask(explorer, tab=tab)
+    before = set(bytes_in(explorer.get_state()))
+    bring(explorer, MINE)
+    ask(explorer, row=9, second="DANet")
+    explorer._heard(explorer, {"file": "doe_jane.png"}, [memoryview(b"no picture")])
+    state = explorer.get_state()
+    assert (state["picture"], state["groups"]) == (b"", [])
+    assert max(map(len, set(bytes_in(state)) - before)) < 300  # texts: no room for a picture, nor for a map of it
+    assert b"jane" not in b" ".join(bytes_in(state))
+    assert jpeg_of(MINE) in sent[0][1]
+    assert all("jane" not in str(content) for content, _ in sent)
+    ask(explorer, image="a")
+    assert explorer.picture == jpeg_of(IMAGE)
+    assert len(explorer.groups) == 2
+
+
+def test_a_brought_image_s_maps_are_those_that_another_would_have(explorer, sadanet, danet, tmp_path, sent):
+    other = Explorer({"mine": MINE}, {"SADANet": sadanet, "DANet": danet}, tmp_path)
+    ask(other, row=17, second="DANet")
+    bring(explorer, MINE)
+    ask(explorer, row=17, column=other.column, second="DANet")
+    content, buffers = sent[-1]
+    assert content["brought"] == explorer.brought
+    panels = [panel for group in content["groups"] for panel in group["panels"]]
+    for panel, *found in zip(panels, buffers[::2], buffers[1::2], strict=True):
+        panel["indices"], panel["colours"] = found
+    assert content["groups"] == other.groups
+
+
+def test_a_brought_image_is_sent_once_and_again_to_a_view_that_lacks_it(explorer, sent):
+    ask(explorer, tab="keys")
+    explorer._heard(explorer, {"lacks": 1}, [])
+    assert sent == []
+    bring(explorer, MINE)
+    ask(explorer, row=explorer.row + 40)
+    assert [content["brought"] for content, _ in sent] == [1]  # a move changes no keys
+    ask(explorer, tab="looks")
+    ask(explorer, row=explorer.row - 40)
+    assert [content["brought"] for content, _ in sent] == [1, 2, 3]
+    assert [jpeg_of(MINE) in buffers for _, buffers in sent] == [True, False, False]
+    ask(explorer, image="a")
+    assert explorer.brought == 0
+    ask(explorer, image="your picture 1")
+    assert explorer.brought == sent[-1][0]["brought"]
+    explorer._heard(explorer, {"lacks": explorer.brought}, [])
+    assert explorer.brought == sent[-1][0]["brought"]
+    assert jpeg_of(MINE) in sent[-1][1]
+
+
+def test_figures_of_brought_images_replace_none(explorer, monkeypatch):
+    monkeypatch.setattr("sadanet_lab.views.explorer.attention_figure", lambda *_: plt.figure())
+    bring(explorer, MINE)
+    first, again = explorer.save(), explorer.save()
+    assert first.name.startswith("attention_your_picture_1_SADANet_")
+    assert again.name == f"{first.stem}_2.png"
+    ask(explorer, image="a")
+    assert explorer.save() == explorer.save()
 
 
 def test_training_keeps_snapshots_and_the_explorer_steps_through_them(phantoms, tmp_path, alike, danet):
