@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import struct
 
 import nrrd
 import numpy as np
@@ -14,7 +13,7 @@ from PIL import Image
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.label_files import label_files, read_labels
-from sadanet_lab.images.picture import ASPECT, Picture
+from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.png import labels_png, read_mask
 from sadanet_lab.images.slicer import seg_nrrd
 from sadanet_lab.phantom import draw_spine
@@ -108,22 +107,6 @@ def test_without_a_spacing_the_file_says_that_pixels_stand_for_millimetres(label
     volume = SimpleITK.ReadImage(written(tmp_path / "x.seg.nrrd", seg_nrrd(labels, None)))
     assert volume.GetSpacing() == (1, 1, 1)
     assert volume.GetMetaData("sadanet_spacing") == "unknown; one pixel is written as 1 mm"
-
-
-@pytest.mark.parametrize(("pixel_from", "unit"), [("PixelSpacing", 1), (ASPECT, 0)])
-def test_millimetres_are_claimed_only_where_the_picture_has_them(labels, pixel_from, unit, tmp_path):
-    """Of PixelAspectRatio nothing is known but the pixel's form: 1 in a PNG's pHYs means metres, 0 an unknown unit."""
-    picture = Picture(labels * 80, "DICOM", (0.6, 0.3), pixel_from)
-    files, _ = label_files(labels, picture, "x", "net")
-    (chunk,) = re.findall(rb"\x00\x00\x00\x09pHYs(.{9})", files["_labels.png"], re.DOTALL)
-    across, down, found = struct.unpack(">IIB", chunk)
-    assert found == unit
-    assert across == pytest.approx(2 * down, rel=1e-3)
-    if unit:
-        assert down == round(1000 / 0.6)
-    volume = SimpleITK.ReadImage(written(tmp_path / "x.seg.nrrd", files[".seg.nrrd"]))
-    np.testing.assert_allclose(volume.GetSpacing(), (0.3, 0.6, 1))
-    assert volume.GetMetaData("sadanet_spacing").startswith("from PixelSpacing" if unit else "unknown; the form")
 
 
 def test_the_same_labels_are_the_same_bytes_at_any_time(labels):
