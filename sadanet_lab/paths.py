@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from sadanet_lab.errors import BadInput
+
 _CHECKOUT = Path(__file__).resolve().parents[1]
 ROOT = _CHECKOUT if (_CHECKOUT / "notebooks").is_dir() else Path.cwd()
 """The project's folder when we run from a checkout, otherwise the current one."""
@@ -24,9 +26,17 @@ PHANTOM = "phantom"
 """What stands in place of a dataset's folder for the embedded phantoms."""
 
 
+def at_home(path: str | Path) -> Path:
+    """A path with its leading ``~`` or ``~user`` written out; raises ``BadInput`` if there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise BadInput(f"{path}: no such user; expected a path, or ~ for your own folder") from None
+
+
 def resolve(path: str | Path) -> Path:
     """A path from a notebook's parameters: relative ones start at ``ROOT``, whatever the kernel's folder is."""
-    return ROOT / Path(path).expanduser()
+    return ROOT / at_home(path)
 
 
 def output_folder(results: str | Path, data: str, profile: str) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sadanet_lab.inference.limits import Limits
 from sadanet_lab.inference.segmenter import Model
-from sadanet_lab.paths import LIMITS, ROOT, SHIPPED, SHIPPED_ONNX
+from sadanet_lab.paths import LIMITS, ROOT, SHIPPED, SHIPPED_ONNX, at_home
 
 
 def find_model(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Model:
@@ -18,7 +18,7 @@ def find_model(name: str | Path, results: str | Path = "results", start: Path = 
     if str(name) == "shipped" or Path(name).suffix == ".onnx":
         from sadanet_lab.inference.onnx_model import open_onnx
 
-        model = open_onnx(SHIPPED_ONNX if str(name) == "shipped" else start / Path(name).expanduser())
+        model = open_onnx(SHIPPED_ONNX if str(name) == "shipped" else start / at_home(name))
         model.limits = Limits.read(limits, model.identity)
         return model
     from sadanet_lab.inference.segmentation import TorchModel
@@ -34,7 +34,7 @@ def limits_file(name: str | Path, results: str | Path = "results", start: Path =
     if str(name) == "shipped":
         return SHIPPED / LIMITS
     if Path(name).suffix == ".onnx":
-        return (start / Path(name).expanduser()).with_suffix(f".{LIMITS}")
+        return (start / at_home(name)).with_suffix(f".{LIMITS}")
     from sadanet_lab.training.shipped import find_run
 
     return find_run(name, results, start).folder / LIMITS

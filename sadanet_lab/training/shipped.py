@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
 from sadanet_lab.inference.onnx_export import export_onnx
-from sadanet_lab.paths import COVERAGE, LIMITS, PHANTOM, ROOT, SHIPPED, SHIPPED_ONNX
+from sadanet_lab.paths import COVERAGE, LIMITS, PHANTOM, ROOT, SHIPPED, SHIPPED_ONNX, at_home
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.run_files import WEIGHTS, complete
 from sadanet_lab.training.runs import Run, open_run, record_files
@@ -42,7 +42,7 @@ def find_folder(name: str | Path, results: str | Path = "results", start: Path =
     """As ``find_run``, whether there is such a run or not."""
     if str(name) == "shipped":
         return SHIPPED
-    folder, by_name = start / Path(name).expanduser(), start / results / "runs" / name
+    folder, by_name = start / at_home(name), start / results / "runs" / name
     return by_name if by_name.exists() and not folder.exists() else folder
 
 

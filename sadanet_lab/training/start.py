@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sadanet_lab.errors import BadInput
+from sadanet_lab.paths import at_home
 from sadanet_lab.training.recipe import sha256_of
 from sadanet_lab.training.run_files import WEIGHTS
 from sadanet_lab.training.shipped import find_run
@@ -21,7 +22,7 @@ def settings_of(name: str, results: Path, start: Path) -> dict[str, Any]:
     Of a file only its weights are known, so that the recipe must say which network they are of. Relative paths start at
     ``start``. Raises ``BadInput`` if there is no such run or file.
     """
-    file = start / Path(name).expanduser()
+    file = start / at_home(name)
     if file.suffix == ".safetensors":
         return {"start": file.name, "start_file": str(file), "start_sha256": sha256_of(file)}
     if file.is_file():

@@ -221,3 +221,17 @@ def test_what_works_in_processes_of_its_own_ends_with_them_and_one_line(command,
         "error: interrupted; give the same command again"
     ]
     assert sessions_left(process.pid) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "m.png", "--run", "~nobody-here/x.onnx", "--out", "out"],
+        ["evaluate", "~nobody-here/x"],
+        ["export", "~nobody-here/x", "y.onnx"],
+        ["adapt", "m.png", "--start", "~nobody-here/x", "--out", "y.onnx"],
+    ],
+)
+def test_a_home_that_is_nobody_s_is_one_line(words, mask, monkeypatch):
+    monkeypatch.chdir(mask.parent)
+    assert_refused(sadanet(*words), "~nobody-here/x", "no such user")
