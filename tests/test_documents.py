@@ -13,6 +13,7 @@ from sadanet_core import Backbone, SADANet
 from sadanet_lab.cli import main
 from sadanet_lab.methods import find_method
 from sadanet_lab.paths import ROOT
+from sadanet_lab.spine.judgement import SHARE
 from sadanet_lab.training.evaluation import ONE_HOT
 from sadanet_lab.training.runs import open_run
 
@@ -35,6 +36,12 @@ def commands(text: str) -> list[list[str]]:
 
 def test_the_readme_can_be_read_at_one_sitting():
     assert len(README.split()) <= 1300
+
+
+def test_the_share_that_intervals_hold_is_told_as_it_is():
+    told = f"{10 * SHARE:g} of 10"
+    pages = (README, (ROOT / "docs" / "predict.md").read_text(), main.commands["calibrate"].help)
+    assert all(told in " ".join(page.split()) for page in pages)
 
 
 def test_its_python_runs(monkeypatch):

@@ -19,7 +19,7 @@ from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.plan import plan_notebooks, plan_trainings
 
 ROOMS = ["cli", "reporting", "views", "studies", "training", "inference", "metrics", "methods", "images", "phantom"]
-ROOMS += ["spine", "progress", "processes", "files", "paths", "errors"]
+ROOMS += ["spine", "progress", "processes", "files", "paths", "errors", "words"]
 CORE = sorted((ROOT / "sadanet_core").glob("*.py"))
 SOURCES = [*CORE, *sorted((ROOT / "sadanet_lab").rglob("*.py"))]
 

@@ -95,9 +95,9 @@ def verify(runs: tuple[Path, ...], results: Path | None) -> None:
 
     Example: sadanet verify sadanet-0123456789ab
     """
-    from sadanet_lab.studies.finding import counted
     from sadanet_lab.training.runs import verify_run
     from sadanet_lab.training.shipped import find_folder
+    from sadanet_lab.words import counted
 
     store = existing_results(results)
     every = sorted(path for path in (store / "runs").glob("[!.]*") if path.is_dir())

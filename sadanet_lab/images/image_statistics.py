@@ -4,6 +4,7 @@ Lengths are in reference pixels, those of a real picture of 640 x 2574: a pictur
 rows first, so that one definition serves all sizes. Greys are 0..255.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -35,6 +36,11 @@ GREY_PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 
 SMALLEST_BONE = 300
 """Reference pixels below which a piece of a mask is a crumb cut off by another bone: as of the real image."""
+
+
+def quantity_title(quantity: str) -> str:
+    """How a quantity of ``measure_image`` is called: "rib_percent" -> "rib (%)"."""
+    return re.sub(r" percent$", " (%)", quantity.replace("_", " ")).replace(" 1th ", " 1st ")
 
 
 def measure_image(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from sadanet_lab.metrics.scores import BONE_AVERAGE, BONE_REGIONS
 from sadanet_lab.metrics.statistics import PRIMARY, VERDICTS, Comparison, compare, primary_comparisons
+from sadanet_lab.words import counted
 
 COUNTED = ("dice", "recall")
 """The paper's metrics but for IoU."""
@@ -241,12 +242,8 @@ def _summary(rows: pd.DataFrame) -> str:
     if idle := int(primary.idle.sum()):
         verdicts.append(f"{idle} without a verdict on the module (attention that hardly moves Dice)")
     margins = [f"{n} {word}" for word, n in primary.margin[primary.margin != ""].value_counts().sort_index().items()]
-    parts = [f"of {_counted(len(primary), 'primary comparisons')} {', '.join(verdicts)}"] if len(primary) else []
+    parts = [f"of {counted(len(primary), 'primary comparison')} {', '.join(verdicts)}"] if len(primary) else []
     parts += [", ".join(margins)] if margins else []
     parts += [f"{others} exploratory"] if (others := len(rows) - len(primary)) else []
-    seeds, images = (_counted(rows[column].max(), column) for column in ("seeds", "images"))
+    seeds, images = (counted(rows[f"{noun}s"].max(), noun) for noun in ("seed", "image"))
     return f"{'' if len(primary) else 'no verdict: '}{'; '.join(parts)} ({seeds}, {images})"
-
-
-def _counted(number: int, plural: str) -> str:
-    return f"{number} {plural if number != 1 else plural.removesuffix('s')}"

@@ -17,6 +17,8 @@ from sadanet_lab.files import open_atomically, sum_of, write_atomically
 from sadanet_lab.reporting.cohort_pictures import ANGLES, Entry
 from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
 from sadanet_lab.spine.description import angle_in_words, as_table, curves_in_words
+from sadanet_lab.spine.judgement import SHARE
+from sadanet_lab.words import counted
 
 COLUMNS: tuple[str, ...] = (
     "name", "file", "status", "reason", "largest_angle_degrees", "interval_low_degrees", "interval_high_degrees",
@@ -193,11 +195,12 @@ def _naming_rule(found: Mapping[str, Any]) -> str:
     """How a picture's sides and levels are named, and what its intervals are, of ``SegmentedImage.angles``."""
     rule = f"Sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}."
     known = found["interval_degrees"] is not None
-    return rule + " In brackets after an angle: the interval that is to hold 9 of 10 true angles of phantoms." * known
+    interval = f"the interval that is to hold {10 * SHARE:g} of 10 true angles of phantoms."
+    return rule + f" In brackets after an angle: {interval}" * known
 
 
 def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str, rule: str) -> Iterator[str]:
-    title = f"{len(entries)} {'picture' if len(entries) == 1 else 'pictures'} segmented"
+    title = f"{counted(len(entries), 'picture')} segmented"
     more = f", {len(failed)} could not be" if failed else ""
     more += f"; of so many the {MOST_SHOWN:,} most doubtful are shown here" if len(entries) > MOST_SHOWN else ""
     yield _head(title, f"Model: {model}{more}. The doubtful come first. {NO_DEVICE}", rule)

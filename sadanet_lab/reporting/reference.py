@@ -18,11 +18,11 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder, write_atomically
 from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
 from sadanet_lab.reporting.report import NO_CLAIM
-from sadanet_lab.studies.finding import counted
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
 from sadanet_lab.training.run_files import RunFiles, complete
 from sadanet_lab.training.runs import Run, is_complete, list_runs, open_run, small_files
+from sadanet_lab.words import counted
 
 
 def freeze(results: Path, runs: Path, out: Path) -> list[str]:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+SHARE = 0.9
+"""Of true angles that intervals are to hold."""
+
 
 @dataclass(frozen=True)
 class Interval:
-    """Degrees between which the true angle lies with a known probability."""
+    """Degrees between which the true angle is to lie in ``SHARE`` of all cases."""
 
     low: float
     high: float

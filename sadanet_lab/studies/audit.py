@@ -12,16 +12,12 @@ import pandas as pd
 from sadanet_lab.metrics import consistency, pixel_balance
 from sadanet_lab.metrics.claims import lambda_title
 from sadanet_lab.metrics.scores import CLASS_AVERAGE
-from sadanet_lab.paths import PUBLISHED
 from sadanet_lab.spine.classes import BONES
 from sadanet_lab.studies import forensics
 from sadanet_lab.studies.finding import Finding
 from sadanet_lab.studies.printed_rows import UNPRINTED
 from sadanet_lab.studies.printed_table import AVERAGE
-from sadanet_lab.studies.published import FILES, printed_table
-
-REAL_IMAGE = "real_vpi_statistics.csv"
-"""Statistics of one expert-annotated image, in ``PUBLISHED``."""
+from sadanet_lab.studies.published import FILES, REAL_IMAGE, printed_table, real_image
 
 
 def of_tables() -> list[Finding]:
@@ -132,7 +128,7 @@ def pixels_predicted_once() -> Finding:
 
 def _real_shares() -> np.ndarray:
     """Shares of the pixels of one annotated image: the bones, then the background."""
-    real = pd.read_csv(PUBLISHED / REAL_IMAGE).set_index("quantity").real / 100
+    real = real_image() / 100
     bones = np.array([real[f"{name}_percent"] for name in BONES])
     return np.append(bones, 1 - bones.sum())
 

@@ -7,7 +7,8 @@ from sadanet_core import SpatialCrissCrossAttention, cross_entropy, dice_loss, r
 from sadanet_lab.methods import find_method
 from sadanet_lab.methods.shared.method import NetworkSettings
 from sadanet_lab.studies import table3
-from sadanet_lab.studies.finding import Finding, join
+from sadanet_lab.studies.finding import Finding
+from sadanet_lab.words import join
 
 
 def operations(costs: pd.DataFrame) -> Finding:

@@ -129,7 +129,7 @@ def _values(spine: CurvedSpine, index: int | None) -> tuple:
     return curve.side, curve.angle_degrees, curve.raw_angle_degrees, name.apex, name.region
 
 
-def counted(table: pd.DataFrame) -> pd.DataFrame:
+def that_count(table: pd.DataFrame) -> pd.DataFrame:
     """Of ``curves``, the true ones that count, found or missed: those of ``COUNTED`` degrees or more."""
     return table[table.true >= COUNTED]
 
@@ -137,7 +137,7 @@ def counted(table: pd.DataFrame) -> pd.DataFrame:
 def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
     """One row per source of ``curves``, of every seed.
 
-    Columns source; curves: the ``counted`` ones; missed: those that match none; false: measured ones of as many degrees
+    Columns source; curves: those ``that_count``; missed: those that match none; false: measured ones of as many degrees
     that match none; of those that are found, however small they were measured, mae, bias, 95 % limits of agreement
     (low, high), ICC(2,1) with its 95 % interval (icc, icc_low, icc_high; means of each seed's own: the networks of
     several seeds find the same curves, and pooled they would pass for more curves than there are), and the shares whose
@@ -147,7 +147,7 @@ def curve_agreement(table: pd.DataFrame) -> pd.DataFrame:
     place = USUAL.vertebrae().index
     rows = []
     for source, part in table.groupby("source", sort=False):
-        true = counted(part)
+        true = that_count(part)
         both = true[true.measured.notna()]
         bias, low, high = limits_of_agreement((both.measured - both.true).to_numpy())
         of_seeds = [

@@ -6,8 +6,8 @@ import pandas as pd
 
 from sadanet_lab.images.image_statistics import measure_image
 from sadanet_lab.images.vpi_folder import Sample
-from sadanet_lab.paths import PUBLISHED
 from sadanet_lab.progress import progress
+from sadanet_lab.studies.published import real_image
 
 
 def measure_images(samples: Sequence[Sample]) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def compare_with_real(images: pd.DataFrame) -> pd.DataFrame:
 
     images: of ``measure_images``. Columns quantity, low, median, high, real, within (low <= real <= high).
     """
-    known = pd.read_csv(PUBLISHED / "real_vpi_statistics.csv").set_index("quantity").real
+    known = real_image()
     low, median, high = (images[known.index].quantile(q) for q in (0.05, 0.5, 0.95))
     table = pd.DataFrame({"low": low, "median": median, "high": high, "real": known})
     table["within"] = (table.low <= table.real) & (table.real <= table.high)

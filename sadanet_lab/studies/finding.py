@@ -27,15 +27,3 @@ def verdicts(findings: Iterable[Finding]) -> pd.DataFrame:
 def conclusions(findings: Iterable[Finding]) -> dict[str, str]:
     """Question -> the question with its answer, for a report."""
     return {f.question: f"**{f.question}** {f.verdict}" for f in findings}
-
-
-def join(names: Iterable[str]) -> str:
-    """ "a, b and c"; "none" of nothing."""
-    *first, last = [*names] or ["none"]
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 seed", "2 seeds", "3 patches"."""
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab.metrics import consistency, pixel_balance
-from sadanet_lab.studies.finding import Finding, join
+from sadanet_lab.studies.finding import Finding
 from sadanet_lab.studies.printed_rows import EPSILON, UNPRINTED, bases, identity, title_of, with_unprinted
 from sadanet_lab.studies.printed_table import AVERAGE, BACKGROUND, PRINTED, PrintedTable
+from sadanet_lab.words import join
 
 
 def averages(table: PrintedTable) -> Finding | None:

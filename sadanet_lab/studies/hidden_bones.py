@@ -24,6 +24,8 @@ SHARES = (0.0, 0.15, 0.3, 0.45, 1.0)
 COLUMNS = ("method", "seed", "without", "stem", "class", "kind", "bones", "found", "pixels", "found_pixels", "share")
 THORACIC, LUMPS = "ribs and processes", "lumps"
 PAIRED = "rib", "thoracic_process"
+KINDS = {SEEN: "seen", "pair": "one of a pair", "level": "a whole level", "run": "a run of levels"}
+"""Kind of bone (see ``phantom.hiding``) -> how it is called."""
 HIDDEN, FALSE = "hidden", "false"
 """Beside the kinds of bone: all hidden ones, and pixels that are none."""
 WHOLE = ""

@@ -28,11 +28,11 @@ from sadanet_lab.phantom.ranges import Spread
 from sadanet_lab.processes import pool_of, undisturbed
 from sadanet_lab.progress import progress
 from sadanet_lab.spine.curve_angles import Measurement, measure_curves
+from sadanet_lab.spine.judgement import SHARE
 from sadanet_lab.spine.levels import largest_angle
 from sadanet_lab.studies.curve_agreement import CurvedSpine, TrueSpine, match_curves
 from sadanet_lab.training.models import find_model, limits_file
 
-SHARE = 0.9
 FEWEST = 50
 """Angles without which intervals cannot be learned."""
 FAMILIAR_SHARE = 0.97
@@ -177,21 +177,21 @@ def shipped_coverage() -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limits:
+def learn_limits(model: str, seen: Sequence[Seen]) -> Limits:
     """Limits of the model of that identity. Every second phantom gives what is fitted, the others make it hold.
 
     Those that make it hold are not degraded: as all degraded ones are of the usual spread, it would count for most.
     Raises ``BadInput`` if too few angles could be measured.
     """
     fitted, held = seen[::2], [one for one in seen[1::2] if not one.kind.degradation]
-    limits = _without_weights(model, fitted, share)
+    limits = _without_weights(model, fitted)
     doubts, errors = _doubts(limits, fitted)
     others, their_errors = _doubts(limits, held)
     if min(len(errors), len(their_errors)) < FEWEST:
         found = len(errors) + len(their_errors)
         raise BadInput(f"{found} phantoms' angles could be measured; expected {2 * FEWEST} or more to learn from")
-    weights = quantile_weights(doubts.to_numpy(), errors, share)
-    weights *= conformal_factor(their_errors / (others.to_numpy() @ weights), share)
+    weights = quantile_weights(doubts.to_numpy(), errors, SHARE)
+    weights *= conformal_factor(their_errors / (others.to_numpy() @ weights), SHARE)
     groups = _by_kind(held).values()
     farthest = max(np.quantile([limits.distance(one.statistics) for one in group], FAMILIAR_SHARE) for group in groups)
     return replace(
@@ -202,14 +202,14 @@ def learn_limits(model: str, seen: Sequence[Seen], share: float = SHARE) -> Limi
     )
 
 
-def _without_weights(model: str, seen: Sequence[Seen], share: float) -> Limits:
+def _without_weights(model: str, seen: Sequence[Seen]) -> Limits:
     """Limits that know how pictures are distributed, and no more."""
     statistics = pd.DataFrame([one.statistics for one in seen])
     mean, sd = statistics.mean(), statistics.std().clip(lower=1e-6)
     correlation = ((statistics - mean) / sd).cov().to_numpy()
     precision = np.linalg.inv((1 - SHRINKAGE) * correlation + SHRINKAGE * np.eye(len(mean)))
     arrays = tuple(mean.tolist()), tuple(sd.tolist()), tuple(map(tuple, precision.tolist()))
-    return Limits(model, share, {}, np.inf, tuple(seen[0].statistics), *arrays, {})
+    return Limits(model, SHARE, {}, np.inf, tuple(seen[0].statistics), *arrays, {})
 
 
 def _doubts(limits: Limits, seen: Iterable[Seen]) -> tuple[pd.DataFrame, np.ndarray]:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab.metrics import consistency
-from sadanet_lab.studies.finding import join
 from sadanet_lab.studies.printed_table import AVERAGE, BACKGROUND, PrintedTable
+from sadanet_lab.words import join
 
 UNPRINTED = "not printed"
 """The class that a printed average has more than its row."""

@@ -1,4 +1,4 @@
-"""The paper's tables as printed."""
+"""What is published: the paper's tables as printed, and the statistics of one real image."""
 
 from dataclasses import replace
 
@@ -11,7 +11,14 @@ from sadanet_lab.spine.classes import BONES
 from sadanet_lab.studies.printed_rows import bases
 from sadanet_lab.studies.printed_table import AVERAGE, PrintedTable, read_tables
 
+REAL_IMAGE = "real_vpi_statistics.csv"
+"""Statistics of one expert-annotated image, in ``PUBLISHED``."""
 FILES = {"I": "table1_methods.csv", "II": "table2_ablation.csv", "IV": "table4_lambda.csv"}
+
+
+def real_image() -> pd.Series:
+    """Quantity of ``image_statistics.measure_image`` -> its value in one expert-annotated image."""
+    return pd.read_csv(PUBLISHED / REAL_IMAGE).set_index("quantity").real
 
 
 def printed_table(*tables: str) -> PrintedTable:

@@ -18,6 +18,7 @@ from sadanet_lab.training.runs import Run
 from sadanet_lab.views import style
 from sadanet_lab.views.level_lines import draw_levels
 from sadanet_lab.views.overlays import overlay
+from sadanet_lab.words import counted
 
 NOTHING = "Nothing to draw: no angle is known, nor measured in a mask."
 CROWD = 150
@@ -98,7 +99,7 @@ def _panels(count: int, height: float, columns: int = 4) -> tuple[Figure, list[A
 
 
 def _seeds(table: pd.DataFrame) -> str:
-    return style.counted(table.groupby("source").seed.nunique().max(), "seed")
+    return counted(table.groupby("source").seed.nunique().max(), "seed")
 
 
 def _size(points: int) -> float:

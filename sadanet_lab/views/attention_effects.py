@@ -9,13 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sadanet_lab.metrics.claims import IDLE
-from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, WHOLE, thoracic
+from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, KINDS, WHOLE, thoracic
 from sadanet_lab.studies.hidden_shares import CHANGE
 from sadanet_lab.studies.knockouts import LOST, are_idle
 from sadanet_lab.views import style
-
-KINDS = {"seen": "seen", "pair": "one of a pair", "level": "a whole level", "run": "a run of levels"}
-"""Kind of bone (see ``phantom.hiding``) -> how it is called."""
+from sadanet_lab.words import counted
 
 
 def knockouts_markdown(table: pd.DataFrame) -> str:
@@ -81,7 +79,7 @@ def recall_of_kinds(recall: pd.DataFrame) -> Figure:
     style.note(
         figure,
         "Share of the pixels of ribs and thoracic processes that get their class; all test images, "
-        f"{style.counted(recall.seed.nunique(), 'seed')}. Filled: whole networks (mean over seeds); hollow: the same "
+        f"{counted(recall.seed.nunique(), 'seed')}. Filled: whole networks (mean over seeds); hollow: the same "
         "without one attention module. Each panel has an axis of its own, none begins at 0.",
     )
     return figure
@@ -129,7 +127,7 @@ def dose_and_response(recall: pd.DataFrame) -> Figure:
         "Points: bins of the share of the spine's bones that is hidden, each at its mean ("
         f"{', '.join(str(n) for n in recall.drop_duplicates('share').sort_values('share').images)} images). Recall is "
         f"the mean over the kinds of hidden bone that every bin has ({_called(recall.kinds.iloc[0])}); "
-        f"{style.counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest seed: how sure the images make "
+        f"{counted(recall.seed.nunique(), 'seed')}, bands from lowest to highest seed: how sure the images make "
         "it is told below.",
     )
     return figure

@@ -18,6 +18,7 @@ from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.views import style
 from sadanet_lab.views.level_lines import draw_levels
 from sadanet_lab.views.overlays import overlay
+from sadanet_lab.words import counted
 
 EVEN, MOST = 1, 1000
 """Limits of the attention's scale, in times what each cell would get if all got the same."""
@@ -79,7 +80,7 @@ def attention_figure(maps: Mapping[str, AttentionMaps], pixels: Sequence[tuple[f
             bar.set_label(label, fontsize=style.SMALL)
     style.note(
         figure,
-        f"n = 1 image, as {style.counted(len(maps), 'network')} see it; A, B: the two pixels. Looks: how much each "
+        f"n = 1 image, as {counted(len(maps), 'network')} see it; A, B: the two pixels. Looks: how much each "
         "cell gives to the ringed pixel, by SCA's map after one and two passes, or by position attention (PAM, one "
         "map). SAA runs in training only; its keys have no names, for nothing ties them to the classes.",
     )
@@ -149,7 +150,7 @@ def knockouts_figure(maps: Mapping[str, AttentionMaps], without: Mapping[str, Ma
         axis.spines[:].set_visible(False)
     style.note(
         figure,
-        f"n = 1 image, {style.counted(len(maps), 'network')}. Pink, and percent: pixels that get another class where "
+        f"n = 1 image, {counted(len(maps), 'network')}. Pink, and percent: pixels that get another class where "
         "one attention module is taken out of the trained network (drawn a little larger than they are). SAA runs in "
         "training only and cannot be taken out.",
     )

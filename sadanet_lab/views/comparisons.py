@@ -11,6 +11,7 @@ from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
 from sadanet_lab.metrics.statistics import PRIMARY
 from sadanet_lab.spine.classes import CLASSES
 from sadanet_lab.views import style
+from sadanet_lab.words import counted
 
 HERE = style.look("SADANet").colour
 """What is measured here, beside the paper's."""
@@ -49,7 +50,7 @@ def differences(table: pd.DataFrame) -> Figure:
     figure.suptitle(f"{table.method.iloc[0]} minus …{of_networks}", x=0.01, ha="left")
     style.note(
         figure,
-        f"n = {style.counted(table.seeds.min(), 'seed')} x {table.images.max()} test images. Lines: 95 % intervals. "
+        f"n = {counted(table.seeds.min(), 'seed')} x {table.images.max()} test images. Lines: 95 % intervals. "
         "Left: the primary question, filled where above or below; grey: the smallest difference that could have "
         "been found. Crosses: exploratory, intervals uncorrected.",
     )
@@ -93,8 +94,8 @@ def sweep(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "
     bars = "; bars: lowest to highest seed, stroke: mean" if seeds > 1 else "; of one run each, chance is not known"
     style.note(
         figure,
-        f"Diamonds: the paper's single runs (patients). Points: SADANet here, n = {style.counted(seeds, 'seed')} x "
-        f"{style.counted(images, 'test image')}{bars}. Both rows of a column span as many points; grey: the "
+        f"Diamonds: the paper's single runs (patients). Points: SADANet here, n = {counted(seeds, 'seed')} x "
+        f"{counted(images, 'test image')}{bars}. Both rows of a column span as many points; grey: the "
         "paper's choice.",
     )
     return figure

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.views import style
+from sadanet_lab.words import counted
 
 
 def doubling_markdown(table: pd.DataFrame) -> str:
@@ -53,7 +54,7 @@ def dice_against_length(lengths: pd.DataFrame) -> Figure:
     style.label_lines(axis, ends, {name: style.look(name).colour for name in ends})
     style.note(
         figure,
-        f"Each point is a training of its own, {style.counted(lengths.seed.nunique(), 'seed')}, scored on all test "
+        f"Each point is a training of its own, {counted(lengths.seed.nunique(), 'seed')}, scored on all test "
         "images; lines only tie a method's points together. The axis begins above 0.",
     )
     return figure

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from sadanet_lab.studies.few_images import ADAPTED, NEW, SHIPPED
 from sadanet_lab.views import style
+from sadanet_lab.words import counted
 
 MEASURES = {"dice": "mean bone Dice (%)", "mae": "error of the largest angle (°)"}
 STARTS = {SHIPPED: style.look(SHIPPED), NEW: style.look("SADANet"), ADAPTED: style.look("UNet")}
@@ -51,7 +52,7 @@ def few_images(table: pd.DataFrame) -> Figure:
     seeds = table.groupby(["start", "images"]).seed.nunique().max()
     style.note(
         figure,
-        f"Lines: means of up to {style.counted(seeds, 'seed')}, each a small point; all test images of the other "
+        f"Lines: means of up to {counted(seeds, 'seed')}, each a small point; all test images of the other "
         "scanner (phantoms). The axis of Dice begins above 0; the numbers of images stand at equal distances.",
     )
     return figure

@@ -14,6 +14,7 @@ from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.views import style
 from sadanet_lab.views.overlays import overlay
+from sadanet_lab.words import counted
 
 
 def images_and_masks(
@@ -33,7 +34,7 @@ def images_and_masks(
     for axis in axes.flat:
         axis.axis("off")
     style.class_legend(figure, colours)
-    style.note(figure, f"n = {style.counted(len(samples), 'image')}; right of each the same with its mask.")
+    style.note(figure, f"n = {counted(len(samples), 'image')}; right of each the same with its mask.")
     return figure
 
 
@@ -110,7 +111,7 @@ def score_dots(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: st
     figure.legend(handles=marks, loc="outside upper right", ncols=3, handlelength=1)
     style.note(
         figure,
-        f"n = {style.counted(scores.seed.nunique(), 'seed')} x {style.counted(images, 'test image')} here; the paper's "
+        f"n = {counted(scores.seed.nunique(), 'seed')} x {counted(images, 'test image')} here; the paper's "
         "are single runs on images that are private. The axis begins above 0.",
     )
     return figure
@@ -137,7 +138,7 @@ def training_curves(losses: pd.DataFrame) -> Figure:
     style.note(
         figure,
         f"Training loss, the mean of the last tenth of all steps; a line a run, "
-        f"{style.counted(losses.seed.nunique(), 'seed')}. Methods with more outputs sum more losses.",
+        f"{counted(losses.seed.nunique(), 'seed')}. Methods with more outputs sum more losses.",
     )
     return figure
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from sadanet_lab.words import counted
+
 MOST_COLUMNS = 7
 """Of a table that a page shows. Views put first what a reader looks for first: Dice."""
 
@@ -47,7 +49,7 @@ def _folded(lines: list[str]) -> str:
         groups.append(range(start, min(start + MOST_COLUMNS - keys, width)))
     first, *rest = [_table(rows, [*range(keys), *group]) for group in groups]
     more = width - MOST_COLUMNS
-    summary = f"<details><summary>{more} more column{'' if more == 1 else 's'}</summary>"
+    summary = f"<details><summary>{counted(more, 'more column')}</summary>"
     return "\n\n".join([first, summary, *rest, "</details>"])
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sadanet_lab.images.image_statistics import quantity_title
 from sadanet_lab.views import style
-from sadanet_lab.views.tables import quantity_title
 
 THEMES = {
     "Greys": ("grey_", "strip_grey_", "saturated_", "tissue_grey_"),
@@ -66,7 +66,7 @@ def real_among(table: pd.DataFrame, images: int) -> Figure:
 def _short(quantity: str, theme: str) -> str:
     """A quantity's title without what its theme says already."""
     begins = {"Texture": "texture ", "Ribs": "rib ", "Thoracic processes": "thoracic process ", "Lumps": "lump "}
-    title = quantity_title(quantity).removeprefix(begins.get(theme, "")).replace(" 1th", " 1st")
+    title = quantity_title(quantity).removeprefix(begins.get(theme, ""))
     return "share of the image (%)" if title == "(%)" else title
 
 

@@ -10,6 +10,7 @@ from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.spine.classes import BONES
 from sadanet_lab.studies.robustness import UNDEGRADED
 from sadanet_lab.views import style
+from sadanet_lab.words import counted
 
 QUANTITIES = {
     "dice": "mean bone\nDice (%)",
@@ -55,7 +56,7 @@ def curves(table: pd.DataFrame) -> Figure:
     )
     style.note(
         figure,
-        f"n = {style.counted(images, 'test image')} (the first ones), each degraded in every way; across: strength, 0 "
+        f"n = {counted(images, 'test image')} (the first ones), each degraded in every way; across: strength, 0 "
         f"is the image as it is. Lines: means of the images' own scores, after the mean over seeds; {around}. Angle: "
         "against that of the degraded mask, mean of the measurable; hollow where some are not measurable.",
     )

@@ -23,7 +23,6 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from scipy.optimize import isotonic_regression
 
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE
-from sadanet_lab.studies.finding import counted as counted
 
 ONE_COLUMN, TWO_COLUMNS = 89 / 25.4, 183 / 25.4
 """Widths of a figure in print, inches."""

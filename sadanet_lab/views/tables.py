@@ -1,6 +1,5 @@
 """The paper's tables beside ours: long tables of numbers, and the Markdown that people read."""
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab import methods
+from sadanet_lab.images.image_statistics import quantity_title
 from sadanet_lab.metrics.claims import p_told
 from sadanet_lab.metrics.scores import METRICS, REGIONS, TABLE_METRICS
 from sadanet_lab.metrics.statistics import PRIMARY
@@ -223,11 +223,6 @@ def finding_markdown(finding: "Finding") -> str:
     """One finding of the audit as Markdown: question, evidence, verdict."""
     evidence = finding.evidence.to_markdown(index=False, floatfmt=".2f")
     return f"### {finding.question}\n\n{evidence}\n\n**Verdict.** {finding.verdict}\n"
-
-
-def quantity_title(quantity: str) -> str:
-    """ "rib_percent" -> "rib (%)"."""
-    return re.sub(r" percent$", " (%)", quantity.replace("_", " "))
 
 
 def real_comparison_markdown(table: pd.DataFrame) -> str:

@@ -50,7 +50,7 @@ def hidden():
 def test_hidden_bones_by_kind():
     assert attention.kinds(hidden()) == (
         "Recall of whole networks (1 seed) of ribs and processes: seen 80 % (B) to 90 % (A), one of a pair hidden "
-        "60 % (A) to 65 % (B); of lumps: whole levels hidden 71 % (B) to 75 % (A)."
+        "60 % (A) to 65 % (B); of lumps: a whole level hidden 71 % (B) to 75 % (A)."
     )
     assert attention.kinds(hidden()[:0]).endswith(NO_RUNS)
 

@@ -16,10 +16,10 @@ from sadanet_lab.studies.conclusions import angles as conclude
 from sadanet_lab.studies.curve_agreement import (
     COLUMNS,
     TrueSpine,
-    counted,
     curve_agreement,
     curves,
     match_curves,
+    that_count,
     true_spines,
 )
 from sadanet_lab.views import angle_figures as views
@@ -139,7 +139,7 @@ def test_where_there_are_no_curves_there_are_no_rows():
     none = pd.DataFrame(columns=list(COLUMNS))
     assert curve_agreement(none).empty
     assert curve_agreement_markdown(none)
-    assert bland_altman(counted(none)).axes
+    assert bland_altman(that_count(none)).axes
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_the_curves_of_phantoms_are_found_in_their_masks(spines):
     assert agreement(largest).measurable.tolist() == [8]
     of_image = table.groupby("stem").measured.max()
     assert of_image.dropna().round(2).to_dict().items() <= largest.set_index("stem").measured.to_dict().items()
-    assert len(bland_altman(counted(table)).axes[0].collections[0].get_offsets()) == found["curves"]
+    assert len(bland_altman(that_count(table)).axes[0].collections[0].get_offsets()) == found["curves"]
 
 
 def test_of_real_images_the_expert_s_masks_stand_for_the_truth_and_are_no_row(spines, tmp_path):

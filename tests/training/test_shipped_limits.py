@@ -8,6 +8,7 @@ from strange_pictures import STRANGE
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.inference.segmenter import Segmenter
 from sadanet_lab.paths import LIMITS, SHIPPED
+from sadanet_lab.spine.judgement import SHARE
 from sadanet_lab.spine.levels import largest_angle
 from sadanet_lab.studies.limits import KINDS, draw_known, shipped_coverage
 from sadanet_lab.training.models import find_model
@@ -23,7 +24,7 @@ def segmenter():
 
 def test_they_are_this_models(segmenter):
     assert segmenter.limits is not None, "calibrate it again: sadanet calibrate shipped"
-    assert segmenter.limits.share == 0.9
+    assert segmenter.limits.share == SHARE
 
 
 def test_they_come_with_every_kind_of_phantom_that_they_were_tested_on():

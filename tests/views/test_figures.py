@@ -11,6 +11,7 @@ from printed import check_print
 
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.images.folder_check import open_folder
+from sadanet_lab.images.image_statistics import quantity_title
 from sadanet_lab.methods import registry
 from sadanet_lab.paths import PUBLISHED
 from sadanet_lab.spine.curve_angles import measure_curves
@@ -18,7 +19,8 @@ from sadanet_lab.spine.names import SEVERITIES
 from sadanet_lab.studies import robustness
 from sadanet_lab.studies.angle_agreement import MASK
 from sadanet_lab.studies.attention_maps import attention_maps
-from sadanet_lab.studies.hidden_bones import THORACIC
+from sadanet_lab.studies.conclusions.data import real_among
+from sadanet_lab.studies.hidden_bones import KINDS, THORACIC
 from sadanet_lab.studies.selection import phantom_truth, pick_samples
 from sadanet_lab.training.shipped import shipped_run
 from sadanet_lab.views import (
@@ -32,6 +34,7 @@ from sadanet_lab.views import (
     real_image,
     robustness_figures,
     style,
+    tables,
 )
 from sadanet_lab.views.overlays import overlay, with_levels
 
@@ -53,6 +56,15 @@ def real():
     known = pd.read_csv(PUBLISHED / "real_vpi_statistics.csv")
     table = pd.DataFrame({"quantity": known.quantity, "low": known.real - 1, "high": known.real + 1})
     return table.assign(median=known.real, real=known.real, within=True)
+
+
+def test_a_quantity_is_called_alike_everywhere(real):
+    titles = {"rib_percent": "rib (%)", "strip_grey_1th_percentile": "strip grey 1st percentile", "grey_sd": "grey sd"}
+    assert {name: quantity_title(name) for name in titles} == titles
+    table = tables.real_comparison_markdown(real)
+    labels = [text.get_text() for axis in real_image.real_among(real, 24).axes for text in axis.get_yticklabels()]
+    outside = real_among(real.assign(within=real.quantity != "strip_grey_1th_percentile"), 24)
+    assert all("1st percentile" in told and "1th" not in told for told in (table, " ".join(labels), outside))
 
 
 def test_every_quantity_of_the_real_image_has_a_theme_and_a_line(real):
@@ -191,7 +203,7 @@ def test_lines_of_all_methods_can_be_printed():
 def test_hidden_bones_of_all_methods_and_modules_can_be_printed():
     rows = [(title, without, kind, seed, 60.0 + place + seed, 10 + place)
             for place, title in enumerate(TITLES) for without in ("", "SCA", "GCA", "SAA", "a new module")
-            for kind in attention_effects.KINDS for seed in (0, 1)]  # fmt: skip
+            for kind in KINDS for seed in (0, 1)]  # fmt: skip
     recall = pd.DataFrame(rows, columns=["method", "without", "kind", "seed", "recall", "bones"]).assign(of=THORACIC)
     figure = attention_effects.recall_of_kinds(recall)
     assert "without a new module" in [text.get_text() for text in figure.legends[0].get_texts()]

@@ -3,12 +3,12 @@
 import pandas as pd
 
 from sadanet_lab.metrics.agreement import WITHIN
+from sadanet_lab.spine.judgement import SHARE
 from sadanet_lab.studies import angle_agreement as study
 from sadanet_lab.studies.angle_agreement import CLOSE, MASK
 from sadanet_lab.studies.conclusions.wording import extremes, not_measured, sentence
 from sadanet_lab.studies.curve_agreement import curve_agreement
-from sadanet_lab.studies.finding import counted, join
-from sadanet_lab.studies.limits import SHARE
+from sadanet_lab.words import counted, join
 
 
 def _parts(rows: pd.DataFrame, column: str, form: str) -> str:

@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 
 from sadanet_lab.metrics.claims import IDLE
+from sadanet_lab.metrics.hidden import SEEN
 from sadanet_lab.spine.curve_angles import measure_curves
 from sadanet_lab.studies import knockouts as study
 from sadanet_lab.studies.attention_maps import AttentionMaps
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence, span
-from sadanet_lab.studies.finding import counted, join
-from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, LUMPS, THORACIC, WHOLE, DoseEffect
+from sadanet_lab.studies.hidden_bones import FALSE, HIDDEN, KINDS, LUMPS, THORACIC, WHOLE, DoseEffect
 from sadanet_lab.studies.hidden_shares import CHANGE, MUCH_HIDDEN, NOTHING_HIDDEN
 from sadanet_lab.training.evaluation import ONE_HOT
-
-KINDS = {"seen": "seen", "pair": "one of a pair hidden", "level": "whole levels hidden", "run": "runs of levels hidden"}
+from sadanet_lab.words import counted, join
 
 
 def knockouts(lost: pd.DataFrame) -> str:
@@ -56,9 +55,13 @@ def kinds(recall: pd.DataFrame) -> str:
     for of, part in whole.groupby("of", sort=False):
         means = part.groupby(["kind", "method"], sort=False).recall.mean()
         known = [kind for kind in KINDS if kind in set(part.kind)]
-        told[of] = ", ".join(f"{KINDS[kind]} {extremes(means[kind], '{:.0f} %')}" for kind in known)
+        told[of] = ", ".join(f"{_called(kind)} {extremes(means[kind], '{:.0f} %')}" for kind in known)
     each = [f"of {of}: {told[of]}" for of in (THORACIC, LUMPS) if of in told]
     return sentence(f"recall of whole networks ({counted(whole.seed.nunique(), 'seed')}) {'; '.join(each)}")
+
+
+def _called(kind: str) -> str:
+    return KINDS[kind] if kind == SEEN else f"{KINDS[kind]} hidden"
 
 
 def doses(recall: pd.DataFrame, effect: DoseEffect | None) -> str:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from sadanet_lab.studies.conclusions.wording import extremes, not_measured, sentence
-from sadanet_lab.studies.finding import counted
 from sadanet_lab.studies.table3 import in_printed_units, undocumented_cost
+from sadanet_lab.words import counted
 
 
 def printed(rows: pd.DataFrame) -> str:

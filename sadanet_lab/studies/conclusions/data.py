@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from sadanet_lab.images.image_statistics import quantity_title
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.studies.conclusions.wording import not_measured, sentence, span
-from sadanet_lab.studies.finding import counted, join
+from sadanet_lab.words import counted, join
 
 
 def masks(labels: Sequence[np.ndarray], noun: str = "image") -> str:
@@ -35,7 +36,7 @@ def real_among(table: pd.DataFrame, images: int) -> str:
     width = (known.high - known.low).replace(0, np.nan)
     beyond = pd.concat([known.low - known.real, known.real - known.high], axis=1).max(axis=1) / width
     furthest = known.assign(beyond=beyond)[~known.within.astype(bool)].sort_values("beyond", ascending=False).quantity
-    names = join(name.replace("_", " ") for name in furthest[:3])
+    names = join(map(quantity_title, furthest[:3]))
     return sentence(
         f"of {len(known)} quantities of one real image {int(known.within.sum())} lie within the 5 to 95 % range of "
         f"these {counted(images, 'image')}",

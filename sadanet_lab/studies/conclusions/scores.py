@@ -8,7 +8,7 @@ import pandas as pd
 from sadanet_lab.metrics.scores import BONE_AVERAGE, REGIONS
 from sadanet_lab.metrics.statistics import ALPHA, PRIMARY, VERDICTS
 from sadanet_lab.studies.conclusions.wording import caution, extremes, no_runs, not_measured, sentence, span
-from sadanet_lab.studies.finding import counted, join
+from sadanet_lab.words import counted, join
 
 STANDINGS = BORNE_OUT, IN_PART, CONTRADICTED, EQUIVALENT, MIXED, UNDECIDED, WITHHELD, NOT_IN_PAPER, EXPLORED = (
     "borne out", "borne out in part, for a method is missing", "contradicted", "of differences within half a point",

@@ -6,8 +6,8 @@ from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.few_images import SHIPPED
-from sadanet_lab.studies.finding import counted, join
 from sadanet_lab.studies.robustness import UNDEGRADED, FaintDifference, recall_of_faint, worst_dice
+from sadanet_lab.words import counted, join
 
 
 def lengths(dice: pd.DataFrame) -> str:
