@@ -15,6 +15,8 @@ from sadanet_lab.methods.shared.pyramids import UPerNet
 from sadanet_lab.methods.shared.transformer import DecoderBlock
 
 HEADS = 8
+DEPTH = 6
+"""Blocks of the Transformer decoder that reads the class tokens."""
 
 
 class ReducedChannelAttention(nn.Module):
@@ -41,17 +43,17 @@ class ReducedChannelAttention(nn.Module):
 
 
 class ClassTokens(nn.Module):
-    """One token a class, read from a picture's features by a 6-layer Transformer decoder.
+    """One token a class, read from a picture's features by a Transformer decoder of ``DEPTH`` layers.
 
     f (B, C, H, W) -> (B, classes, channels). Features enter by a 1 x 1 projection, without positions; the last
     block's queries pass a 3-layer perceptron.
     """
 
-    def __init__(self, inputs: int, channels: int, classes: int, depth: int = 6):
+    def __init__(self, inputs: int, channels: int, classes: int):
         super().__init__()
         self.project = started(nn.Conv2d(inputs, channels, 1), partial(nn.init.kaiming_uniform_, a=1))
         self.queries = nn.Embedding(classes, channels)
-        self.blocks = nn.ModuleList(DecoderBlock(channels, HEADS) for _ in range(depth))
+        self.blocks = nn.ModuleList(DecoderBlock(channels, HEADS) for _ in range(DEPTH))
         layers = [nn.Linear(channels, channels), nn.ReLU()]
         self.embed = nn.Sequential(*layers, nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
 

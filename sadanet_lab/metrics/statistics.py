@@ -56,6 +56,8 @@ POWER = 0.8
 MARGIN = 0.5
 """Points of Dice; less than that between two methods is called equivalent."""
 RESAMPLES = 2000
+SCATTERED = 64
+"""Values that stand for the scatter of an estimated variance."""
 PRIMARY, EXPLORATORY = "primary", "exploratory"
 VERDICTS = ("above", "below", "equivalent", "undecided")
 _LOG_P_MIN = np.log(1e-100)
@@ -93,9 +95,9 @@ class Estimate:
         """That the difference is zero."""
         return self.p_away(abs(self.difference))
 
-    def p_equivalent(self, margin: float = MARGIN) -> float:
-        """That the difference is ``margin`` or more, either way: the larger p of the two one-sided tests."""
-        inside = margin - abs(self.difference)
+    def p_equivalent(self) -> float:
+        """That the difference is ``MARGIN`` or more, either way: the larger p of the two one-sided tests."""
+        inside = MARGIN - abs(self.difference)
         p = self.p_away(abs(inside)) / 2
         return p if inside > 0 else 1 - p
 
@@ -117,9 +119,9 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 
 
 @cache
-def _scatter(df: int, number: int = 64) -> np.ndarray:
-    """Equally likely values of an estimated variance with ``df`` degrees of freedom whose truth is 1."""
-    return chi2.ppf((np.arange(number) + 0.5) / number, df) / df
+def _scatter(df: int) -> np.ndarray:
+    """``SCATTERED`` equally likely values of an estimated variance with ``df`` degrees of freedom whose truth is 1."""
+    return chi2.ppf((np.arange(SCATTERED) + 0.5) / SCATTERED, df) / df
 
 
 def estimate(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) -> Estimate:

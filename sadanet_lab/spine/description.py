@@ -125,15 +125,13 @@ def _told(found: Mapping[str, Any]) -> str:
     return "; ".join([*curves_in_words(found), rule, *doubt])
 
 
-def angle_in_words(found: Mapping[str, Any], form: str = "{:.1f}°") -> str:
-    """Of an entry or one of its curves: "34.2° (31.0° to 37.4°)", without what stands in brackets if it is not known.
-
-    form: of one angle.
-    """
-    angle = form.format(found[ANGLE] if ANGLE in found else found["angle_degrees"])
+def angle_in_words(found: Mapping[str, Any]) -> str:
+    """Of an entry or one of its curves: "34.2° (31.0° to 37.4°)", without the brackets where that is not known."""
+    in_words = "{:.1f}°".format
+    angle = in_words(found[ANGLE] if ANGLE in found else found["angle_degrees"])
     if found["interval_degrees"] is None:
         return angle
-    low, high = map(form.format, found["interval_degrees"])
+    low, high = map(in_words, found["interval_degrees"])
     return f"{angle} ({low} to {high})"
 
 

@@ -22,6 +22,8 @@ from sadanet_lab.training.runs import Run
 SHARES = (0.0, 0.15, 0.3, 0.45, 1.0)
 """Bounds of the bins of the share of a spine's bones that are hidden."""
 COLUMNS = ("method", "seed", "without", "stem", "class", "kind", "bones", "found", "pixels", "found_pixels", "share")
+DRAWS = 2000
+"""Of the images of a bin, for the interval of what more hidden bones cost."""
 THORACIC, LUMPS = "ribs and processes", "lumps"
 PAIRED = "rib", "thoracic_process"
 KINDS = {SEEN: "seen", "pair": "one of a pair", "level": "a whole level", "run": "a run of levels"}
@@ -104,28 +106,26 @@ class DoseEffect(NamedTuple):
     high: float
 
 
-def dose_effect(rows: pd.DataFrame, draws: int = 2000, seed: int = 0) -> DoseEffect | None:
+def dose_effect(rows: pd.DataFrame) -> DoseEffect | None:
     """Of ``recall_by_share``'s first and last bin; None where there are not two."""
     hidden = _in_bins(rows[rows["without"] == WHOLE])
     hidden = hidden[hidden.kind.isin(_kinds_of_every_bin(hidden))]
     if hidden.bin.nunique() < 2:
         return None
-    random = np.random.default_rng(seed)
-    first, last = (
-        _recall_of_bin(hidden[hidden.bin == at], draws, random) for at in (hidden.bin.min(), hidden.bin.max())
-    )
+    random = np.random.default_rng(0)
+    first, last = (_recall_of_bin(hidden[hidden.bin == at], random) for at in (hidden.bin.min(), hidden.bin.max()))
     change = last - first
     low, high = np.nanpercentile(change[1:], [2.5, 97.5])
     return DoseEffect(float(change[0]), float(low), float(high))
 
 
-def _recall_of_bin(hidden: pd.DataFrame, draws: int, random: np.random.Generator) -> np.ndarray:
-    """Recall in percent of the images of a bin as they are, then of each draw of as many of them, (1 + draws)."""
+def _recall_of_bin(hidden: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
+    """Recall in percent of the images of a bin as they are, then of each draw of as many of them, (1 + DRAWS)."""
     sums = hidden.pivot_table(
         index="stem", columns=["method", "seed", "kind"], values=["pixels", "found_pixels"], aggfunc="sum", fill_value=0
     )
     images = len(sums)
-    weights = np.vstack([np.ones(images), random.multinomial(images, np.full(images, 1 / images), size=draws)])
+    weights = np.vstack([np.ones(images), random.multinomial(images, np.full(images, 1 / images), size=DRAWS)])
     pixels, found = weights @ sums["pixels"].to_numpy(), weights @ sums["found_pixels"].to_numpy()
     return (100 * found / np.where(pixels > 0, pixels, np.nan)).mean(axis=1)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sadanet_core import record_attention
 from sadanet_core.attention import GlobalChannelAttention, StructureAffinityAttention
 from sadanet_core.sadanet import StructureAffinityHead
+from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import Sample
 from sadanet_lab.inference.framing import network_input
 from sadanet_lab.inference.segmentation import as_tensor, logits_of
@@ -31,10 +32,13 @@ def affinity_rows(runs: Iterable[Run], samples: Iterable[Sample]) -> pd.DataFram
     """Every row of GCA's map g, of SADANet trained and at its start, on whole images.
 
     Columns normalisation, network ("trained" or "at the start"), stem, seed, relative_entropy (of the row, over
-    log C: 0 one-hot, 1 uniform), largest (weight of the row), itself (weight on its own channel).
+    log C: 0 one-hot, 1 uniform), largest (weight of the row), itself (weight on its own channel). Raises ``BadInput``
+    for a run that started from trained weights: they are not kept, and what it was at its start is not known.
     """
     samples, tables = list(samples), []
     for run in runs:
+        if run.recipe.start_sha256 is not None:
+            raise BadInput(f"{run.folder}: started from {run.recipe.start}; expected a run that started from none")
         for name, network in (("trained", run.network()), ("at the start", build_network(run.recipe).eval())):
             for sample in samples:
                 with record_attention(network) as maps:
@@ -73,26 +77,24 @@ def saturation(rows: pd.DataFrame) -> Finding:
     return Finding("Does Eq. (3) saturate?", evidence, f"Measured after training: {told}.")
 
 
-def by_size(
-    networks: Iterable[tuple[str, Run]], samples: Iterable[Sample], sizes: Iterable[tuple[int, int]] | None = None
-) -> pd.DataFrame:
+def by_size(networks: Iterable[tuple[str, Run]], samples: Iterable[Sample]) -> pd.DataFrame:
     """How one-hot the rows of Eq. (1) and Eq. (3) are against the size of the picture, the weights being the same.
 
     networks: (name, run of a method with either equation). Each sample's picture, as the run's network takes it, is cut
-    into tiles of each size (height, width) in pixels that fill it side by side, so that every size sees the same
-    pixels; none: see ``sizes_of``. A margin that the recipe adds is no part of the picture here, unlike in testing.
+    into tiles of each size of ``sizes_of`` that fill it side by side, so that every size sees the same pixels. A margin
+    that the recipe adds is no part of the picture here, unlike in testing.
     SADANet's SAA, which runs in training only, is run too.
 
     Columns network, equation, height, width, stem, tiles, one_hot (share of the rows), relative_entropy (mean), gap
     (median over the rows of the largest energy minus the second: what the softmax is e to the power of).
     """
-    samples, sizes, rows = list(samples), None if sizes is None else list(sizes), []
+    samples, rows = list(samples), []
     for name, run in networks:
         network = run.network()
         for sample in samples:
             framed = network_input(sample.image(), run.recipe)
             picture = framed.on_image(as_tensor(framed.picture))
-            for tall, wide in sizes or sizes_of(run):
+            for tall, wide in sizes_of(run):
                 tiles = [
                     picture[..., top : top + tall, left : left + wide]
                     for top in range(0, picture.shape[-2] - tall + 1, tall)

@@ -15,9 +15,7 @@ from sadanet_lab.training.runs import Run
 def step_flops(recipe: Recipe) -> int:
     """Floating-point operations (2 a multiply-add) of one training step: a batch of patches, forward and backward."""
     with torch.device("meta"):
-        network = methods.find_method(recipe.method).build(
-            recipe.model_copy(update={"weights": "none"}).network_settings()
-        )
+        network = methods.find_method(recipe.method).build(recipe.bare_network_settings())
         patch = torch.empty(1, recipe.input_channels, recipe.patch_height, recipe.patch_width)
         return 2 * recipe.batch * macs(training_step(network, methods.find_method(recipe.method)), patch)
 

@@ -73,7 +73,7 @@ def _draw_as_pytorch(network: nn.Module) -> None:
 def check_network(recipe: Recipe) -> None:
     """Raises ``BadInput`` if the recipe's network cannot be built, whatever its weights; computes nothing."""
     with torch.device("meta"):
-        methods.find_method(recipe.method).build(recipe.model_copy(update={"weights": "none"}).network_settings())
+        methods.find_method(recipe.method).build(recipe.bare_network_settings())
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -91,7 +91,10 @@ def check_device(device: str) -> None:
 
 
 def find_device(device: str) -> torch.device:
-    """The device that "auto", "cpu", "cuda" or "mps" means on this machine."""
+    """The device that "auto", "cpu", "cuda" or "mps" means on this machine, for this process to compute on.
+
+    Of a GPU it takes a slot, for which it may wait, and which is held until the process ends: see ``devices``.
+    """
     check_device(device)
     return _fabric(device, "32-true").device
 

@@ -57,8 +57,8 @@ def differences(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def sweep(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "dice") -> Figure:
-    """Score against lambda, one column per region: the paper's values above, ours below with a point for every seed.
+def sweep(long: pd.DataFrame, scores: pd.DataFrame, images: int) -> Figure:
+    """Dice against lambda, one column per region: the paper's values above, ours below with a point for every seed.
 
     long: of ``run_scores.compare_with_paper`` with lambda labels; scores: of ``run_scores.scores_of_runs``, of so many
     test images. No line joins single runs: what lies between two of them is not known. Where there are several seeds, a
@@ -66,8 +66,8 @@ def sweep(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "
     """
     regions = {region: REGIONS[region] for region in BONE_REGIONS}
     figure, axes = style.panels(2, len(regions), 3.1, sharex=True)
-    long = long[long.metric == metric].assign(value=_lambda_of(long.method))
-    scores = scores[scores.metric == metric].assign(value=_lambda_of(scores.method))
+    long = long[long.metric == "dice"].assign(value=_lambda_of(long.method))
+    scores = scores[scores.metric == "dice"].assign(value=_lambda_of(scores.method))
     for (paper, here), (region, title) in zip(axes.T, regions.items(), strict=True):
         printed = long[(long.source == "paper") & (long.region == region)]
         paper.scatter(printed.value, printed["mean"], **style.PAPER)
@@ -88,8 +88,8 @@ def sweep(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "
         paper.set_title(title)
         here.set(xlabel="λ, weight of the Dice loss", xlim=(-0.4, 5.4))
         here.xaxis.set_major_locator(MultipleLocator(1))
-    axes[0, 0].set_ylabel(f"paper: {METRICS[metric].title} (%)")
-    axes[1, 0].set_ylabel(f"here: {METRICS[metric].title} (%)")
+    axes[0, 0].set_ylabel("paper: Dice (%)")
+    axes[1, 0].set_ylabel("here: Dice (%)")
     seeds = scores.seed.nunique()
     bars = "; bars: lowest to highest seed, stroke: mean" if seeds > 1 else "; of one run each, chance is not known"
     style.note(

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from sadanet_lab.images.vpi_folder import Sample
-from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS
+from sadanet_lab.metrics.scores import BONE_REGIONS, REGIONS
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
 from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.views import style
@@ -73,8 +73,8 @@ def angle_histogram(truth: pd.DataFrame) -> Figure:
     return figure
 
 
-def score_dots(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: str = "dice") -> Figure:
-    """One panel per region: each method's mean over seeds, its seeds as points, and the paper's value as a diamond.
+def score_dots(long: pd.DataFrame, scores: pd.DataFrame, images: int) -> Figure:
+    """Dice, one panel per region: each method's mean over seeds, its seeds as points, the paper's value as a diamond.
 
     long: of ``run_scores.compare_with_paper``; scores: of ``run_scores.scores_of_runs``, of so many test
     images. The axis does not begin at 0: places are compared, not lengths. The paper is about patients: only the order
@@ -85,18 +85,18 @@ def score_dots(long: pd.DataFrame, scores: pd.DataFrame, images: int, metric: st
     figure, axes = style.panels(1, len(regions), 0.19 * len(order) + 1.05, sharex=True, sharey=True)
     places, several = np.arange(len(order)), scores.seed.nunique() > 1
     for axis, (region, title) in zip(axes.flat, regions.items(), strict=True):
-        rows = long[(long.region == region) & (long.metric == metric)]
+        rows = long[(long.region == region) & (long.metric == "dice")]
         here = rows[rows.source == "here"].set_index("method").loc[order]
         paper = rows[rows.source == "paper"].set_index("method").reindex(order)
-        seeds = scores[(scores.region == region) & (scores.metric == metric)]
+        seeds = scores[(scores.region == region) & (scores.metric == "dice")]
         axis.hlines(places, 0, 100, color="0.9", linewidth=0.6)
         for place, name in enumerate(order):
             own = seeds.percent[seeds.method == name]
             axis.scatter(own, [place] * len(own), s=7, color=style.look(name).colour, alpha=0.5, linewidth=0, zorder=2)
             axis.plot(here["mean"][name], place, linestyle="", **_mark(name))
         axis.scatter(paper["mean"], places, **style.PAPER)
-        axis.set(title=title, xlabel=f"{METRICS[metric].title} (%)")
-    every = pd.concat([part[part.region.isin(regions) & (part.metric == metric)] for part in (long, scores)])
+        axis.set(title=title, xlabel="Dice (%)")
+    every = pd.concat([part[part.region.isin(regions) & (part.metric == "dice")] for part in (long, scores)])
     every = every["mean"].fillna(every.percent)
     axes[0, 0].set(xlim=(every.min() - 3, every.max() + 3), ylim=(len(order) - 0.4, -0.6))
     axes[0, 0].set_yticks(places, order)

@@ -1,11 +1,14 @@
 """Entropy of the rows of Eq. (1) and (3), on whole images and against the size of the picture."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from sadanet_core import record_attention
+from sadanet_lab.errors import BadInput
 from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.inference.framing import network_input
 from sadanet_lab.inference.segmentation import as_tensor, logits_of
@@ -37,6 +40,12 @@ def test_both_normalisations_train_apart_and_are_looked_at_row_by_row(runs, phan
     np.testing.assert_allclose(chosen.relative_entropy, -(g * np.log(g)).sum(1) / np.log(32), rtol=1e-6)
     np.testing.assert_allclose(chosen.itself, np.diag(g), rtol=1e-6)
     assert audit_figures.affinity_entropies(rows).axes
+
+
+def test_a_run_that_started_from_trained_weights_has_no_start_to_look_at(runs):
+    recipe = runs[0].recipe.model_copy(update={"start": "another", "start_sha256": "0" * 64})
+    with pytest.raises(BadInput, match="mine: started from another"):
+        saturation.affinity_rows([SimpleNamespace(recipe=recipe, folder="mine")], [])
 
 
 def test_saturation_of_one_hot_and_of_uniform_rows():

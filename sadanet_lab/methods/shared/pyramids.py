@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from sadanet_core.blocks import conv_bn, started, upsample
 
+BINS = (1, 2, 3, 6)
+"""Bins a side of pyramid pooling's averages."""
+
 
 class FeaturePyramid(nn.Module):
     """FPN (Lin et al., CVPR 2017): 1 x 1 to ``channels``, added top-down by nearest enlargement, then 3 x 3 each.
@@ -63,17 +66,16 @@ def pooling_matrix(size: int, bins: int, like: Tensor) -> Tensor:
 
 
 class PyramidPooling(nn.Module):
-    """PSPNet's pooling (Zhao et al., CVPR 2017): averages over 1, 2, 3 and 6 bins a side, 1 x 1, enlarged, fused.
+    """PSPNet's pooling (Zhao et al., CVPR 2017): averages over ``BINS``, 1 x 1, enlarged, fused.
 
     f (B, C, H, W) -> (B, channels, H, W). The adaptive averages are products with two matrices, the same numbers as
     ``adaptive_avg_pool2d``, which ONNX cannot export where bins don't divide the size.
     """
 
-    def __init__(self, inputs: int, channels: int, bins: tuple[int, ...] = (1, 2, 3, 6)):
+    def __init__(self, inputs: int, channels: int):
         super().__init__()
-        self.bins = bins
-        self.project = nn.ModuleList(conv_bn(inputs, channels, 1) for _ in bins)
-        self.fuse = conv_bn(inputs + len(bins) * channels, channels, 3)
+        self.project = nn.ModuleList(conv_bn(inputs, channels, 1) for _ in BINS)
+        self.fuse = conv_bn(inputs + len(BINS) * channels, channels, 3)
 
     @staticmethod
     def pool(f: Tensor, bins: int) -> Tensor:
@@ -83,7 +85,7 @@ class PyramidPooling(nn.Module):
         return (of_rows.mT @ pooling_matrix(height, bins, f).mT).mT
 
     def forward(self, f: Tensor) -> Tensor:
-        pooled = [upsample(layer(self.pool(f, bins)), f) for layer, bins in zip(self.project, self.bins, strict=True)]
+        pooled = [upsample(layer(self.pool(f, bins)), f) for layer, bins in zip(self.project, BINS, strict=True)]
         return self.fuse(torch.cat([f, *pooled], dim=1))
 
 
