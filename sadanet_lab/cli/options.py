@@ -194,6 +194,6 @@ def existing_results(results: Path | None) -> Path:
 
 def named_run(run: Path, results: Path | None):
     """The complete run that a command names; relative paths start at the shell's folder."""
-    from sadanet_lab.training.shipped import find_run
+    from sadanet_lab.training.runs import find_run
 
     return find_run(run, results_folder(results), start=Path())

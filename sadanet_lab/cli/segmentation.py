@@ -97,7 +97,7 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
     from sadanet_lab.inference.onnx_export import export_onnx
     from sadanet_lab.reporting.cohort_pictures import find_pictures
     from sadanet_lab.training.adaptation import adapt as adapted
-    from sadanet_lab.training.shipped import find_run
+    from sadanet_lab.training.runs import find_run
 
     check_onnx_name(out)
     if out.is_dir():

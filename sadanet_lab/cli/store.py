@@ -95,8 +95,7 @@ def verify(runs: tuple[Path, ...], results: Path | None) -> None:
 
     Example: sadanet verify sadanet-0123456789ab
     """
-    from sadanet_lab.training.runs import verify_run
-    from sadanet_lab.training.shipped import find_folder
+    from sadanet_lab.training.runs import find_folder, verify_run
     from sadanet_lab.words import counted
 
     store = existing_results(results)

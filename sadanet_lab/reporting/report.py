@@ -92,7 +92,8 @@ class Report:
         """Show a figure, with what it shows below it; write ``<name>.png`` and, for print, ``<name>.pdf``, whose
         letters and lines are no pixels.
 
-        dots: per inch; by default the style's. committed: what is shown, if not this run: see ``reference.committed``.
+        dots: per inch; by default the style's. committed: whose results are shown, if not this run's: of
+        ``reference.Judged``.
         """
         conclusion = self._with_assumed(conclusion)
         if self.assumed:

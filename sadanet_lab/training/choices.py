@@ -15,7 +15,7 @@ CHOSEN = ("head", "normalisation", "gamma", "loss", "lambda_dice", "augmentation
 
 
 def read_choice(text: str) -> tuple[str, dict[str, Any]]:
-    """(method, settings) of a choice as notebooks write it: "sadanet gamma=0", "rsnu loss=cross-entropy length=0.5".
+    """(method, settings) of a choice in a notebook: "sadanet gamma=0", "rsnu loss=total-variation-1 length=0.5".
 
     Raises ``BadInput`` for a word of another form, or a setting that is neither in ``CHOSEN`` nor length.
     """

@@ -9,7 +9,7 @@ from sadanet_lab.paths import LIMITS, ROOT, SHIPPED, SHIPPED_ONNX, at_home
 
 
 def find_model(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Model:
-    """The model that ``name`` names: "shipped", a file of ``sadanet export``, or a run (see ``shipped.find_run``).
+    """The model that ``name`` names: "shipped", a file of ``sadanet export``, or a run (see ``runs.find_run``).
 
     Its limits are those that lie beside it. Only a run needs torch. Relative paths start at ``start``. Raises
     ``BadInput`` if there is no such model.
@@ -22,7 +22,7 @@ def find_model(name: str | Path, results: str | Path = "results", start: Path = 
         model.limits = Limits.read(limits, model.identity)
         return model
     from sadanet_lab.inference.segmentation import TorchModel
-    from sadanet_lab.training.shipped import find_run
+    from sadanet_lab.training.runs import find_run
 
     run = find_run(name, results, start)
     model = TorchModel(run.network(), run.recipe)
@@ -35,6 +35,6 @@ def limits_file(name: str | Path, results: str | Path = "results", start: Path =
         return SHIPPED / LIMITS
     if Path(name).suffix == ".onnx":
         return (start / at_home(name)).with_suffix(f".{LIMITS}")
-    from sadanet_lab.training.shipped import find_run
+    from sadanet_lab.training.runs import find_run
 
     return find_run(name, results, start).folder / LIMITS

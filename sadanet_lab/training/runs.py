@@ -29,6 +29,7 @@ from torch import nn
 from sadanet_lab import methods
 from sadanet_lab.errors import BadInput, one_line
 from sadanet_lab.images.png import decode_mask
+from sadanet_lab.paths import ROOT, SHIPPED, at_home
 from sadanet_lab.training import trainer
 from sadanet_lab.training.evaluation import VERSION as EVALUATION_VERSION
 from sadanet_lab.training.evaluation import table_names
@@ -114,8 +115,7 @@ class Run:
 
     def network(self, step: int | None = None) -> nn.Module:
         """The trained network, in evaluation mode, on the CPU; ``step``: as it was then, one of ``snapshots``."""
-        settings = self.recipe.model_copy(update={"weights": "none"}).network_settings()
-        network = methods.find_method(self.recipe.method).build(settings)
+        network = methods.find_method(self.recipe.method).build(self.recipe.bare_network_settings())
         path = self.folder / WEIGHTS if step is None else self.snapshots[step]
         trainer.load_weights(network, self.weights(path.relative_to(self.folder)), path, self.recipe.method)
         return network.eval().to(memory_format=torch.channels_last)
@@ -140,6 +140,25 @@ def open_run(folder: Path) -> Run:
     run = Run(folder)
     _ = run.recipe
     return run
+
+
+def find_run(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Run:
+    """The run that ``name`` names: "shipped" is the model inside the package, else its folder, or one in results/runs/.
+
+    Relative paths start at ``start``. Raises ``BadInput`` if there is no such run.
+    """
+    folder = find_folder(name, results, start)
+    if not folder.exists():
+        raise BadInput(f"{name}: no such folder, and no run of this name in {start / results / 'runs'}")
+    return open_run(folder)
+
+
+def find_folder(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Path:
+    """As ``find_run``, whether there is such a run or not."""
+    if str(name) == "shipped":
+        return SHIPPED
+    folder, by_name = start / at_home(name), start / results / "runs" / name
+    return by_name if by_name.exists() and not folder.exists() else folder
 
 
 def verify_run(folder: Path) -> tuple[list[str], list[str]]:

@@ -12,8 +12,7 @@ from safetensors.torch import load, save
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import write_atomically
-from sadanet_lab.inference.onnx_export import export_onnx
-from sadanet_lab.paths import COVERAGE, LIMITS, PHANTOM, ROOT, SHIPPED, SHIPPED_ONNX, at_home
+from sadanet_lab.paths import COVERAGE, LIMITS, PHANTOM, SHIPPED, SHIPPED_ONNX
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.run_files import WEIGHTS, complete
 from sadanet_lab.training.runs import Run, open_run, record_files
@@ -27,31 +26,14 @@ def shipped_run() -> Run:
     return open_run(SHIPPED)
 
 
-def find_run(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Run:
-    """The run that ``name`` names: "shipped" is the model inside the package, else its folder, or one in results/runs/.
-
-    Relative paths start at ``start``. Raises ``BadInput`` if there is no such run.
-    """
-    folder = find_folder(name, results, start)
-    if not folder.exists():
-        raise BadInput(f"{name}: no such folder, and no run of this name in {start / results / 'runs'}")
-    return open_run(folder)
-
-
-def find_folder(name: str | Path, results: str | Path = "results", start: Path = ROOT) -> Path:
-    """As ``find_run``, whether there is such a run or not."""
-    if str(name) == "shipped":
-        return SHIPPED
-    folder, by_name = start / at_home(name), start / results / "runs" / name
-    return by_name if by_name.exists() and not folder.exists() else folder
-
-
 def ship(run: Run, out: Path = SHIPPED) -> None:
     """Put a run in the place of the shipped model; its model card stays and must be brought up to date by hand.
 
     Raises ``BadInput`` if the run is not of the profile's own phantoms (a model may remember the patients it was
     trained on), or too large.
     """
+    from sadanet_lab.inference.onnx_export import export_onnx  # loads onnx, which nothing else here needs
+
     if run.recipe.profile != "shipped" or run.recipe.weights == "file":
         raise BadInput(f"{run.folder}: a run of profile {run.recipe.profile!r}; expected one of profile 'shipped'")
     if run.recipe.data != open_data(PHANTOM, "shipped").fingerprint:

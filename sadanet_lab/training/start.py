@@ -8,7 +8,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.paths import at_home
 from sadanet_lab.training.recipe import sha256_of
 from sadanet_lab.training.run_files import WEIGHTS
-from sadanet_lab.training.shipped import find_run
+from sadanet_lab.training.runs import find_run
 
 NETWORK = ("method", "head", "normalisation", "gamma", "backbone", "input_channels", "width")
 PICTURES = ("margin", "framing", "augmentation", "rotation_degrees")

@@ -26,8 +26,7 @@ from sadanet_lab.spine.classes import COLOURS
 from sadanet_lab.spine.curve_angles import measure_curves
 from sadanet_lab.spine.description import as_json, as_table, describe
 from sadanet_lab.training.run_files import COMPLETE, complete
-from sadanet_lab.training.runs import Run, record_files
-from sadanet_lab.training.shipped import find_run
+from sadanet_lab.training.runs import Run, find_run, record_files
 
 TOKENS = (
     b"\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"NaN", b"-1", b"1e999", b"Infinity", b"null",

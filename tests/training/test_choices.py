@@ -32,6 +32,13 @@ def test_a_choice_is_a_method_and_settings():
     )
 
 
+def test_its_examples_are_choices():
+    examples = re.findall('"(.+?)"', read_choice.__doc__)
+    assert len(examples) == 2
+    for method, settings in map(read_choice, examples):
+        assert changed_settings(make_recipe(method, "smoke", "of some data", **settings))
+
+
 @pytest.mark.parametrize("text", ["sadanet gamma", "sadanet batch=2", "sadanet gamma=0,length=1", ""])
 def test_what_is_no_choice_is_refused(text, phantoms, tmp_path):
     with pytest.raises(BadInput, match=r"choice|unknown|gamma"):

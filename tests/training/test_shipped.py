@@ -26,7 +26,7 @@ from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.models import find_model
 from sadanet_lab.training.recipe import Recipe
 from sadanet_lab.training.run_files import complete
-from sadanet_lab.training.runs import Run, open_run, verify_run
+from sadanet_lab.training.runs import Run, find_run, open_run, verify_run
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def test_it_is_sadanet_trained_on_phantoms_alone(run):
 def test_a_run_is_found_by_folder_by_name_and_as_shipped(run, tmp_path):
     named = tmp_path / "runs" / "mine"
     shutil.copytree(shipped.SHIPPED, named)
-    assert shipped.find_run("shipped").folder == run.folder
-    assert shipped.find_run("mine", results=tmp_path).folder == named
-    assert shipped.find_run("runs/mine", start=tmp_path).folder == tmp_path / "runs/mine"
+    assert find_run("shipped").folder == run.folder
+    assert find_run("mine", results=tmp_path).folder == named
+    assert find_run("runs/mine", start=tmp_path).folder == tmp_path / "runs/mine"
     with pytest.raises(BadInput, match="other"):
-        shipped.find_run("other", results=tmp_path)
+        find_run("other", results=tmp_path)
 
 
 def test_what_was_measured_of_it_is_what_would_be_now_and_is_not_updated(run):
