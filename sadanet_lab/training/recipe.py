@@ -130,10 +130,6 @@ class Recipe(BaseModel):
         """Name of the run's folder."""
         return f"{self.method}-{self.digest}"
 
-    def bare_network_settings(self) -> NetworkSettings:
-        """The same without the backbone's weights: for a network that is given others, or none at all."""
-        return self.model_copy(update={"weights": "none"}).network_settings()
-
     def network_settings(self) -> NetworkSettings:
         weights = self.weights_file if self.weights == "file" else self.weights
         assert weights is not None  # "file" comes with one
@@ -150,6 +146,10 @@ class Recipe(BaseModel):
             image_height=round((self.image_height + 2 * self.margin) * largest),
             image_width=round(self.image_width * largest),
         )
+
+    def bare_network_settings(self) -> NetworkSettings:
+        """``network_settings`` without the backbone's weights: for a network that is given others, or none at all."""
+        return self.model_copy(update={"weights": "none"}).network_settings()
 
 
 def make_recipe(method: str, profile_name: str, data: str, weights_file: Path | None = None, **changes) -> Recipe:

@@ -66,7 +66,7 @@ def pooling_matrix(size: int, bins: int, like: Tensor) -> Tensor:
 
 
 class PyramidPooling(nn.Module):
-    """PSPNet's pooling (Zhao et al., CVPR 2017): averages over ``BINS``, 1 x 1, enlarged, fused.
+    """PSPNet's pooling (Zhao et al., CVPR 2017): averages over each of ``BINS``, 1 x 1, enlarged, fused.
 
     f (B, C, H, W) -> (B, channels, H, W). The adaptive averages are products with two matrices, the same numbers as
     ``adaptive_avg_pool2d``, which ONNX cannot export where bins don't divide the size.
