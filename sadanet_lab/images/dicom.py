@@ -22,7 +22,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectorySto
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.content import LARGEST_FILE, grows_too_large
-from sadanet_lab.images.picture import ASPECT, Picture, check_size, eight_bits, one_channel, own_range
+from sadanet_lab.images.picture import ASPECT, Orientation, Picture, check_size, eight_bits, one_channel, own_range
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what it would print to stderr: a fault is one line
 
@@ -32,6 +32,8 @@ _VALUES = re.compile(r"""'[^']*'|"[^"]*"|\d[\d.:/-]{5,}""")
 """What in a line may be a value: what is quoted, dates and long numbers."""
 _CENTIMETRES = 3
 """DICOM's code of that unit in an ultrasound region (PS3.3, C.8.5.5.1.15)."""
+_TOWARDS = (("L", "R"), ("P", "A"), ("H", "F"))
+"""Where DICOM's axes x, y and z run to, and where from (PS3.3, C.7.6.2.1.1)."""
 
 
 def read(file: BinaryIO, name: str) -> Picture:
@@ -47,7 +49,7 @@ def read(file: BinaryIO, name: str) -> Picture:
         pixel, pixel_from = _pixel(header)
         _check(header, pixel, name)
         file.seek(0)
-        return Picture(_grey(dcmread(file), name), "DICOM", pixel, pixel_from, source)
+        return Picture(_grey(dcmread(file), name), "DICOM", pixel, pixel_from, _orientation(header), source)
     except BadInput:
         raise
     except Exception as error:  # of a damaged file pydicom raises nearly anything
@@ -167,3 +169,32 @@ def _pixel(header: Dataset) -> tuple[tuple[float, float] | None, str | None]:
         if len(sides) == 2 and min(sides) > 0:
             return (sides[0], sides[1]), attribute
     return None, None
+
+
+def _orientation(header: Dataset) -> Orientation | None:
+    """See ``Picture.orientation``: by PatientOrientation, or by ImageOrientationPatient where that alone says all."""
+    found = [
+        Orientation(*_letters(header), "PatientOrientation"),
+        Orientation(*_nearest(header), "ImageOrientationPatient"),
+    ]
+    found.sort(key=lambda said: not said.along_rows or not said.down_columns)
+    return next((said for said in found if said.along_rows or said.down_columns), None)
+
+
+def _letters(header: Dataset) -> tuple[str, str]:
+    said = header.get("PatientOrientation")
+    values = [said] if isinstance(said, str) else list(said or [])
+    along, down, *_ = (str(value)[:1] for value in [*values, "", ""])
+    return along, down
+
+
+def _nearest(header: Dataset) -> tuple[str, str]:
+    try:
+        vectors = np.array(header.get("ImageOrientationPatient") or [], float).reshape(2, 3)
+    except (TypeError, ValueError):  # what is there is no number, or not six of them: the picture is one all the same
+        return "", ""
+    if not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
+        return "", ""
+    nearest = np.abs(vectors).argmax(axis=1)
+    along, down = (_TOWARDS[axis][int(vector[axis] < 0)] for axis, vector in zip(nearest, vectors, strict=True))
+    return along, down

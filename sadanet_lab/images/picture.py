@@ -1,7 +1,7 @@
 """A picture of a spine as a network takes it, and the rules that hold whatever file it came from."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -34,6 +34,20 @@ NEARLY_GREY = 8
 """Greys by which the three channels of a lossy file may differ: JPEG keeps colour coarsely."""
 
 
+class Orientation(NamedTuple):
+    """Where in the patient a picture's file says that it lies: letters L, R, A, P, H (head) or F (feet), "" of neither.
+
+    Letters are those of the direction that a picture's axis is nearest to.
+    """
+
+    along_rows: str
+    """Where pixels of one row run to, from the picture's left to its right."""
+    down_columns: str
+    """Where those of one column run to, from top to bottom."""
+    said_by: str
+    """The DICOM attribute that says it."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A grey image and what its file says of it."""
@@ -46,6 +60,8 @@ class Picture:
     """A pixel's height and width, in millimetres but from ``ASPECT``; None where the file says neither."""
     pixel_from: str | None = None
     """The DICOM attribute that says it. The resolution in other files is that of print, and is not taken."""
+    orientation: Orientation | None = None
+    """None where the file says nothing of it."""
     source: "Dataset | None" = None
     """Of DICOM: all but the pixels, patient and study among it; what a DICOM segmentation is written with."""
 
@@ -62,9 +78,13 @@ class Picture:
     @property
     def viewed_from(self) -> str | None:
         """Whether the spine is seen from its "back" or "front", where the file says to which side of the patient a row
-        runs (PatientOrientation)."""
-        said = None if self.source is None else self.source.get("PatientOrientation")
-        return {"R": "back", "L": "front"}.get(str(said[0])[:1]) if said else None
+        runs. It is said of the picture as it lies, also where it is ``upside_down``."""
+        return {"R": "back", "L": "front"}.get(self.orientation.along_rows) if self.orientation else None
+
+    @property
+    def upside_down(self) -> bool | None:
+        """Whether the head is at the bottom, where the file says whether columns run to head or feet."""
+        return {"H": True, "F": False}.get(self.orientation.down_columns) if self.orientation else None
 
     @property
     def square_image(self) -> np.ndarray:

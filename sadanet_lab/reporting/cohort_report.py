@@ -130,8 +130,13 @@ def warnings_of(found: Mapping[str, Any]) -> list[str]:
             told.append(f"names of levels doubtful: {found['names_reason']}")
     if found["file_viewed_from"] not in (None, found["viewed_from"]):
         told.append(
-            f"sides are told as seen from the {found['viewed_from']}, but the file's PatientOrientation says from the "
-            f"{found['file_viewed_from']}: see --viewed-from"
+            f"sides are told as seen from the {found['viewed_from']}, but the file's {found['file_orientation_from']} "
+            f"says from the {found['file_viewed_from']}: see --viewed-from"
+        )
+    if found["file_upside_down"]:
+        told.append(
+            f"upside-down, as the file's {found['file_orientation_from']} says: levels are named from the wrong end; "
+            "turn the picture so that the head is on top"
         )
     if found.get("corrected"):
         told.append(

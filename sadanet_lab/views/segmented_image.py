@@ -47,15 +47,24 @@ class SegmentedImage:
 
     @cached_property
     def angles(self) -> dict[str, Any]:
-        """See ``description.describe``; then the picture's width, height (pixels), spacing_mm, pixel_aspect and
-        file_viewed_from ("back" or "front"), as its file says.
+        """See ``description.describe``; then the picture's width, height (pixels), spacing_mm, pixel_aspect,
+        file_viewed_from ("back" or "front"), file_upside_down and the attribute that says these two
+        (file_orientation_from), as its file says.
 
         Levels lie where they do with square pixels, which is elsewhere only where the spacing differs either way.
         """
-        found, (height, width) = self.segmentation, self.picture.image.shape
+        found, picture, (height, width) = self.segmentation, self.picture, self.picture.image.shape
         told = description.describe(self.name, found.measurement, self.convention, found.judgement)
-        size = {"width": width, "height": height, "spacing_mm": self.picture.spacing_mm}
-        return told | size | {"pixel_aspect": self.picture.aspect, "file_viewed_from": self.picture.viewed_from}
+        size = {"width": width, "height": height, "spacing_mm": picture.spacing_mm, "pixel_aspect": picture.aspect}
+        return (
+            told
+            | size
+            | {
+                "file_viewed_from": picture.viewed_from,
+                "file_upside_down": picture.upside_down,
+                "file_orientation_from": picture.orientation and picture.orientation.said_by,
+            }
+        )
 
     @property
     def summary(self) -> str:

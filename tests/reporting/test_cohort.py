@@ -1,6 +1,7 @@
 """Cohorts: what is a picture, what is written, what is a line and not the end, and that a cut run goes on."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -99,6 +100,20 @@ def test_sides_that_contradict_the_file_are_a_warning(pictures, tmp_path):
         assert predict(tmp_path / "x.dcm", "--out", tmp_path / "out", "--viewed-from", view).exit_code == 0
         (found,) = json.loads((tmp_path / "out" / f"x{ANGLES}").read_text())
         assert any("PatientOrientation" in line for line in warnings_of(found)) == warned
+
+
+def test_vectors_that_contradict_the_sides_and_a_picture_upside_down_are_warnings(pictures, tmp_path):
+    image, out = np.asarray(Image.open(pictures / "phantom_100001.png")), tmp_path / "out"
+    sides = "sides are told as seen from the back, but the file's ImageOrientationPatient says from the front"
+    head = "upside-down, as the file's ImageOrientationPatient says: levels are named from the wrong end"
+    for across, down, expected in ((1, -1, [sides]), (-1, -1, []), (-1, 1, [head]), (1, 1, [sides, head])):
+        (tmp_path / "x.dcm").write_bytes(dicom(image, ImageOrientationPatient=[across, 0, 0, 0, 0, down]))
+        assert predict(tmp_path / "x.dcm", "--out", out).exit_code == 0
+        (found,) = json.loads((out / f"x{ANGLES}").read_text())
+        assert found["file_upside_down"] == (down == 1)
+        (row,) = csv.DictReader((out / "cohort.csv").open())
+        for told in ("; ".join(warnings_of(found)), row["warnings"], html.unescape((out / "report.html").read_text())):
+            assert [line for line in (sides, head) if line in told] == expected
 
 
 def test_a_name_is_no_formula_to_a_spreadsheet_and_a_row_is_one_line(pictures, tmp_path):
