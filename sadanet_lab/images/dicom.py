@@ -167,7 +167,8 @@ def _pixel(header: Dataset) -> tuple[tuple[float, float] | None, str | None]:
     for attribute, value in found.items():
         sides = [float(side) for side in np.atleast_1d(value if value is not None else [])]
         if len(sides) == 2 and min(sides) > 0:
-            return (sides[0], sides[1]), attribute
+            unit = min(sides) if attribute == ASPECT else 1.0  # of a form alone the numbers say nothing: 1024 by 768
+            return (sides[0] / unit, sides[1] / unit), attribute
     return None, None
 
 

@@ -57,7 +57,8 @@ class Picture:
     kind: str
     """PNG, TIFF, BMP, JPEG or DICOM."""
     pixel: tuple[float, float] | None = None
-    """A pixel's height and width, in millimetres but from ``ASPECT``; None where the file says neither."""
+    """A pixel's height and width, in millimetres but from ``ASPECT``, where the shorter is 1; None where the file says
+    neither."""
     pixel_from: str | None = None
     """The DICOM attribute that says it. The resolution in other files is that of print, and is not taken."""
     orientation: Orientation | None = None
