@@ -125,6 +125,31 @@ def test_dcmqi_which_3d_slicer_reads_them_by_finds_labels_and_place(image, label
     np.testing.assert_allclose([*across, *down], IN_THE_PATIENT["ImageOrientationPatient"])
 
 
+@pytest.mark.parametrize("ratio", [[4, 3], [1024, 768], [1, 1]])
+def test_where_the_form_of_pixels_alone_is_known_it_is_kept_and_no_spacing(image, labels, ratio, tmp_path):
+    """PixelAspectRatio is of the Image Pixel module, and a segmentation has that one (PS3.3, A.51 and C.7.6.3)."""
+    picture = decode_picture(dicom(image, PixelAspectRatio=ratio), "x.dcm")
+    (tmp_path / "seg.dcm").write_bytes(segmented(labels, picture)["_seg.dcm"])
+    found = dcmread(tmp_path / "seg.dcm")
+    assert found.PixelAspectRatio == ratio
+    assert "PixelMeasuresSequence" not in found.SharedFunctionalGroupsSequence[0]
+    np.testing.assert_array_equal(labels_of(tmp_path / "seg.dcm"), labels)
+    both = decode_picture(dicom(image, PixelAspectRatio=ratio, PixelSpacing=[0.3, 0.3]), "x.dcm")
+    assert "PixelAspectRatio" not in dcmread(io.BytesIO(segmented(labels, both)["_seg.dcm"]))
+
+
+@pytest.mark.parametrize("spacing", [[0, 0], [-1, 1], [1, -1], [0, 0.3]])
+def test_a_spacing_that_is_none_is_not_handed_on(image, labels, spacing, tmp_path):
+    picture = decode_picture(dicom(image, PixelSpacing=spacing), "x.dcm")
+    assert picture.spacing_mm is None
+    (tmp_path / "seg.dcm").write_bytes(segmented(labels, picture)["_seg.dcm"])
+    assert "PixelMeasuresSequence" not in dcmread(tmp_path / "seg.dcm").SharedFunctionalGroupsSequence[0]
+    np.testing.assert_array_equal(labels_of(tmp_path / "seg.dcm"), labels)
+    placed = decode_picture(dicom(image, **IN_THE_PATIENT | {"PixelSpacing": spacing}), "x.dcm")
+    with pytest.raises(BadInput, match=r"^x\.dcm: no DICOM segmentation .*'PixelSpacing'"):
+        dicom_seg(labels, placed, "x.dcm", ALGORITHM)
+
+
 def test_segments_say_what_they_are_and_who_made_them(image, labels):
     picture = decode_picture(dicom(image), "x.dcm")
     found = dcmread(io.BytesIO(segmented(labels, picture)["_seg.dcm"]))
@@ -201,15 +226,30 @@ def test_names_in_other_scripts_and_long_names_of_models_are_kept(image, labels)
     assert found.DeviceSerialNumber == 64 * "a"
 
 
+@pytest.mark.parametrize("found", [None, "", "1.2.x", "1.2." + 64 * "3", "1.2.04711"])
 @pytest.mark.parametrize("missing", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
-def test_what_no_segmentation_can_refer_to_gives_a_line_and_the_other_files(image, labels, missing):
-    picture = decode_picture(dicom(image), "x.dcm")
-    delattr(picture.source, missing)
+def test_what_no_segmentation_can_refer_to_gives_a_line_and_the_other_files(image, labels, missing, found):
+    with disable_value_validation():
+        picture = decode_picture(dicom(image, **{missing: found or "1.2"}), "x.dcm")
+        if found is None:
+            delattr(picture.source, missing)
+        else:
+            setattr(picture.source, missing, found)
     files, reason = label_files(labels, picture, "x.dcm", ALGORITHM)
     assert set(files) == {"_labels.png", ".seg.nrrd"}
     assert reason.startswith("x.dcm: no DICOM segmentation can be made of this DICOM file")
     assert missing in reason
+    assert not found or found not in reason
     assert "\n" not in reason
+
+
+@pytest.mark.parametrize("frame", ["", "1.2.x"])
+@pytest.mark.parametrize("case", ["ultrasound", "ultrasound in the patient"])
+def test_a_frame_of_reference_that_is_none_is_not_handed_on(image, labels, case, frame):
+    with disable_value_validation():
+        picture = decode_picture(dicom(image, **SOURCES[case] | {"FrameOfReferenceUID": frame}), "x.dcm")
+    found = dcmread(io.BytesIO(segmented(labels, picture)["_seg.dcm"]))
+    assert "FrameOfReferenceUID" not in found
 
 
 def test_a_tomogram_without_its_place_gives_a_line(image, labels):
