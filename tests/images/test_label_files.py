@@ -9,11 +9,9 @@ import pytest
 import SimpleITK
 import slicerio
 from damage import assert_read_or_refused, damaged
-from dicom_files import dicom
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.formats import decode_picture
 from sadanet_lab.images.label_files import label_files, read_labels
 from sadanet_lab.images.picture import Picture
 from sadanet_lab.images.png import labels_png, read_mask
@@ -109,15 +107,6 @@ def test_without_a_spacing_the_file_says_that_pixels_stand_for_millimetres(label
     volume = SimpleITK.ReadImage(written(tmp_path / "x.seg.nrrd", seg_nrrd(labels, None)))
     assert volume.GetSpacing() == (1, 1, 1)
     assert volume.GetMetaData("sadanet_spacing") == "unknown; one pixel is written as 1 mm"
-
-
-def test_a_ratio_of_large_numbers_gives_a_slicer_segmentation_of_ordinary_size(labels, tmp_path):
-    """Such as 1024 by 768: as if in millimetres the picture would be hundreds of metres tall."""
-    picture = decode_picture(dicom(labels * 80, PixelAspectRatio=[1024, 768]), "x")
-    files, _ = label_files(labels, picture, "x", "net")
-    volume = SimpleITK.ReadImage(written(tmp_path / "x.seg.nrrd", files[".seg.nrrd"]))
-    np.testing.assert_allclose(volume.GetSpacing(), (1, 4 / 3, 1))
-    assert picture.aspect == pytest.approx(4 / 3)
 
 
 def test_the_same_labels_are_the_same_bytes_at_any_time(labels):

@@ -76,6 +76,37 @@ def test_a_dicom_picture_that_tells_the_form_of_its_pixels_alone_is_made_square(
     assert (both.spacing_mm, both.aspect) == ((0.3, 0.3), None)
 
 
+@pytest.mark.parametrize(("pixel_from", "unit"), [("PixelSpacing", 1), (ASPECT, 0)])
+def test_millimetres_are_claimed_only_where_the_picture_has_them(spine, pixel_from, unit, tmp_path):
+    """Of PixelAspectRatio nothing is known but the pixel's form: 1 in a PNG's pHYs means metres, 0 an unknown unit."""
+    labels = spine.labels()
+    picture = Picture(labels * 80, "DICOM", (0.6, 0.3), pixel_from)
+    files, _ = label_files(labels, picture, "x", "net")
+    (chunk,) = re.findall(rb"\x00\x00\x00\x09pHYs(.{9})", files["_labels.png"], re.DOTALL)
+    across, down, found = struct.unpack(">IIB", chunk)
+    assert found == unit
+    assert across == pytest.approx(2 * down, rel=1e-3)
+    if unit:
+        assert down == round(1000 / 0.6)
+    path = tmp_path / "x.seg.nrrd"
+    path.write_bytes(files[".seg.nrrd"])
+    volume = SimpleITK.ReadImage(path)
+    np.testing.assert_allclose(volume.GetSpacing(), (0.3, 0.6, 1))
+    assert volume.GetMetaData("sadanet_spacing").startswith("from PixelSpacing" if unit else "unknown; the form")
+
+
+def test_a_ratio_of_large_numbers_gives_a_slicer_segmentation_of_ordinary_size(spine, tmp_path):
+    """Such as 1024 by 768: as if in millimetres the picture would be hundreds of metres tall."""
+    labels = spine.labels()
+    picture = decode_picture(dicom(labels * 80, PixelAspectRatio=[1024, 768]), "x")
+    files, _ = label_files(labels, picture, "x", "net")
+    path = tmp_path / "x.seg.nrrd"
+    path.write_bytes(files[".seg.nrrd"])
+    volume = SimpleITK.ReadImage(path)
+    np.testing.assert_allclose(volume.GetSpacing(), (1, 4 / 3, 1))
+    assert picture.aspect == pytest.approx(4 / 3)
+
+
 def test_resolution_that_is_alike_both_ways_or_of_no_use_changes_nothing(spine):
     labels = spine.labels()
     for spacing in ((0.1, 0.1), (1e-9, 1e-9), None):
