@@ -1,5 +1,6 @@
 """The bytes of files that come from outside: of files alone, and no more of them than a picture can have."""
 
+import re
 import stat
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
@@ -14,6 +15,14 @@ LARGEST_MODEL = 1 << 33
 PICTURES = {"PNG": (b"\x89PNG",), "TIFF": (b"II*\0", b"MM\0*"), "BMP": (b"BM",), "JPEG": (b"\xff\xd8",)}
 """How a picture's file may begin, by kind in Pillow's words; DICOM beside them."""
 DICOM, _PREAMBLE = "DICOM", 128
+_UNREAD = {
+    "an empty file": re.compile(rb"\Z"),
+    "a BigTIFF": re.compile(rb"II\+\0|MM\0\+"),
+    f"DICOM without the {_PREAMBLE + 4} bytes before its data": re.compile(
+        rb"[\x02\x08]\0.\0(?:[A-Z]{2}|.\0\0\0)", re.DOTALL
+    ),
+}
+"""How files begin that are easily taken for one that is read; of DICOM a first element of group 2 or 8 (PS3.5, 7.1)."""
 _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a disk"))
 
 
@@ -49,6 +58,12 @@ def picture_kind(content: bytes) -> str | None:
     if content.startswith(b"DICM", _PREAMBLE):
         return DICOM
     return next((kind for kind, begins in PICTURES.items() if content.startswith(begins)), None)
+
+
+def what_it_is(content: bytes) -> str | None:
+    """What a file is, in words, where it can be told by how it begins: of a picture, or of what is not read here."""
+    kind = picture_kind(content)
+    return f"a {kind} file" if kind else next((said for said, begins in _UNREAD.items() if begins.match(content)), None)
 
 
 def read_text(path: Path, expected: str) -> str:

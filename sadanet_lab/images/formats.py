@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from sadanet_lab.errors import BadInput
-from sadanet_lab.images.content import DICOM, PICTURES, picture_kind, read_content
+from sadanet_lab.images.content import DICOM, PICTURES, picture_kind, read_content, what_it_is
 from sadanet_lab.images.picture import (
     Picture,
     check_content,
@@ -58,7 +58,8 @@ def _read(content: bytes, name: str) -> Picture:
         return dicom.read(file, name)
     if kind is not None:
         return _read_by_pillow(file, name, kind)
-    raise BadInput(f"{name}: no picture of a kind that is read here; expected {KINDS}")
+    found = what_it_is(content)
+    raise BadInput(f"{name}: no picture of a kind that is read here{f' ({found})' * bool(found)}; expected {KINDS}")
 
 
 def _read_by_pillow(file: BinaryIO, name: str, kind: str) -> Picture:

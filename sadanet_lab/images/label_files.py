@@ -7,10 +7,12 @@ import numpy as np
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images import slicer
-from sadanet_lab.images.content import read_content
+from sadanet_lab.images.content import picture_kind, read_content, what_it_is
 from sadanet_lab.images.picture import Picture, check_square_size, resize_labels
 from sadanet_lab.images.png import decode_mask, labels_png, pixel_of
 from sadanet_lab.spine.classes import COLOUR_BLIND_SAFE
+
+EXPECTED = "a mask PNG or a .seg.nrrd"
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -19,9 +21,11 @@ def read_labels(path: Path) -> np.ndarray:
     Told by content. Where a pixel is taller than wide, or wider than tall, the label map is the one with square pixels.
     Raises ``BadInput``, one line that names the file, for anything else.
     """
-    content = read_content(Path(path), "a mask PNG or a .seg.nrrd")
+    content = read_content(Path(path), EXPECTED)
     if content.startswith(slicer.MAGIC):
         return slicer.read_seg_nrrd(io.BytesIO(content), str(path))
+    if picture_kind(content) != "PNG":
+        raise BadInput(f"{path}: {what_it_is(content) or 'neither PNG nor NRRD'}; expected {EXPECTED}")
     labels = decode_mask(content, str(path))
     width, height = check_square_size(labels.shape[1], labels.shape[0], str(path), pixel_of(content))
     return resize_labels(labels, height, width)

@@ -181,7 +181,7 @@ def _labels(layers: np.ndarray, segments: list[_Stored], name: str) -> np.ndarra
         bones = [CLASSES[segment.value] if 0 < segment.value < len(CLASSES) else None for segment in segments]
     labels = np.zeros(layers.shape[1:], np.uint8)
     for segment, bone in zip(segments, bones, strict=True):
-        if segment.layer >= len(layers):
+        if not 0 <= segment.layer < len(layers):
             raise BadInput(f"{name}: segment {segment.name!r} in layer {segment.layer} of {len(layers)}, from 0")
         inside = layers[segment.layer] == segment.value
         if not inside.any():

@@ -257,6 +257,11 @@ FAULTS = {
     "large": (lambda image: dicom(image, Rows=60_000, Columns=60_000), "60000 x 60000 pixels; expected at most"),
     "truncated": (lambda image: dicom(image)[:-5000], "damaged or truncated DICOM file"),
     "cut in the header": (lambda image: dicom(image)[:400], "x.dcm: "),
+    "no preamble": (lambda image: dicom(image)[132:], "(DICOM without the 132 bytes before its data); expected PNG"),
+    "no preamble, no header": (
+        lambda image: dicom(image)[132:].partition(b"\x08\0\x16\0")[2].join([b"\x08\0\x16\0", b""]),
+        "(DICOM without the 132 bytes before its data); expected PNG",
+    ),
     "nothing but magic": (lambda _: bytes(128) + b"DICM", "x.dcm: "),
     "packages missing": (encapsulated(JPEGLosslessSV1), "for which packages are missing: gdcm"),
     "film": (encapsulated(MPEG2MPML), "compressed as MPEG2 Main Profile / Main Level, which pydicom cannot read"),

@@ -183,7 +183,8 @@ def transparent(image):
 
 
 FAULTS = {
-    "empty": (lambda _: b"", "no picture of a kind that is read here"),
+    "empty": (lambda _: b"", "no picture of a kind that is read here (an empty file); expected PNG"),
+    "big tiff": (lambda image: saved(Image.fromarray(image), "TIFF", big_tiff=True), "read here (a BigTIFF); expected"),
     "cut in the header": (lambda image: saved(Image.fromarray(image), "PNG")[:40], "truncated PNG"),
     "text": (lambda _: b"not a picture", "expected PNG, TIFF, BMP, JPEG or DICOM"),
     "gif": (lambda image: saved(Image.fromarray(image), "GIF"), "no picture of a kind that is read here"),

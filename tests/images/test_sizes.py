@@ -152,6 +152,14 @@ def test_a_slicer_file_that_skips_lines_without_end_is_refused(tmp_path):
     assert "skips lines" in refusal(read_labels, tmp_path / "x.seg.nrrd")
 
 
+def test_what_is_no_label_map_is_named_and_so_is_what_would_be_one(tmp_path):
+    others = {"an empty file": b"", "a DICOM file": bytes(128) + b"DICM", "neither PNG nor NRRD": b"text"}
+    for said, begins in (others | {"a JPEG file": b"\xff\xd8", "a BigTIFF": b"II+\0"}).items():
+        (tmp_path / "x.seg.nrrd").write_bytes(begins)
+        line = refusal(read_labels, tmp_path / "x.seg.nrrd")
+        assert line == f"{tmp_path / 'x.seg.nrrd'}: {said}; expected a mask PNG or a .seg.nrrd"
+
+
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path):
     for name, read in (("x.png", read_picture), ("m.png", read_mask), ("x.seg.nrrd", read_labels)):
         with (tmp_path / name).open("wb") as file:
