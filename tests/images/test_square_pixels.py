@@ -127,21 +127,3 @@ def test_a_picture_is_shown_with_square_pixels_and_its_label_map_has_its_own(spi
     again = read_seg_nrrd(io.BytesIO(segmented.files("model")[".seg.nrrd"]), "file")
     angle = segmented.angles["largest_angle_degrees"]
     assert measure_curves(again).largest_angle_degrees == pytest.approx(angle, abs=1.5)
-
-
-@pytest.mark.parametrize(("pixel_from", "unit"), [("PixelSpacing", 1), (ASPECT, 0)])
-def test_millimetres_are_claimed_only_where_the_picture_has_them(spine, pixel_from, unit, tmp_path):
-    """Of PixelAspectRatio nothing is known but the pixel's form: 1 in a PNG's pHYs means metres, 0 an unknown unit."""
-    labels = spine.labels()
-    picture = Picture(labels * 80, "DICOM", (0.6, 0.3), pixel_from)
-    files, _ = label_files(labels, picture, "x", "net")
-    (chunk,) = re.findall(rb"\x00\x00\x00\x09pHYs(.{9})", files["_labels.png"], re.DOTALL)
-    across, down, found = struct.unpack(">IIB", chunk)
-    assert found == unit
-    assert across == pytest.approx(2 * down, rel=1e-3)
-    if unit:
-        assert down == round(1000 / 0.6)
-    (tmp_path / "x.seg.nrrd").write_bytes(files[".seg.nrrd"])
-    volume = SimpleITK.ReadImage(tmp_path / "x.seg.nrrd")
-    np.testing.assert_allclose(volume.GetSpacing(), (0.3, 0.6, 1))
-    assert volume.GetMetaData("sadanet_spacing").startswith("from PixelSpacing" if unit else "unknown; the form")
