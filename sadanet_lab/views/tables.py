@@ -9,7 +9,7 @@ import pandas as pd
 from sadanet_lab import methods
 from sadanet_lab.images.image_statistics import quantity_title
 from sadanet_lab.metrics.claims import p_told
-from sadanet_lab.metrics.scores import METRICS, REGIONS, TABLE_METRICS
+from sadanet_lab.metrics.scores import BONE_REGIONS, METRICS, REGIONS, TABLE_METRICS
 from sadanet_lab.metrics.statistics import PRIMARY
 
 ONE_SEED = "One seed: these are differences between the networks that were trained, not between the methods."
@@ -238,3 +238,11 @@ def real_comparison_markdown(table: pd.DataFrame) -> str:
         }
     )
     return shown.to_markdown(index=False, disable_numparse=True)
+
+
+def tracing_markdown(table: pd.DataFrame) -> str:
+    """``tracing.score_traced`` as Markdown."""
+    shown = {f"{REGIONS[region]}: Dice": table[region].map("{:.1f}".format) for region in BONE_REGIONS}
+    shown["Largest angle: mean error"] = table.mae.map("{:.2f}°".format)
+    shown["within 5°"] = table.share_close.map("{:.0%}".format)
+    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from sadanet_lab.images.image_statistics import quantity_title
 from sadanet_lab.images.vpi_folder import Sample
+from sadanet_lab.metrics.scores import BONE_AVERAGE
 from sadanet_lab.spine.names import SEVERITIES, USUAL
 from sadanet_lab.studies.conclusions.wording import not_measured, sentence, span
 from sadanet_lab.words import counted, join
@@ -54,4 +55,14 @@ def angles(truth: pd.DataFrame) -> str:
         f"largest angles of {counted(len(degrees), 'phantom')} reach {span(degrees, '{:.1f}°')}, median "
         f"{degrees.median():.1f}°",
         f"by severity {counts}",
+    )
+
+
+def traced(table: pd.DataFrame) -> str:
+    """Of ``tracing.score_traced``, one row."""
+    (row,) = table.to_dict("records")
+    return sentence(
+        f"who traced every bone of {counted(int(row['images']), 'phantom')} just where it is seen would have a mean "
+        f"bone Dice of {row[BONE_AVERAGE]:.1f} % and the largest angle off by {row['mae']:.2f}°",
+        "no upper limit: a network that knows how spines are built can have more",
     )
