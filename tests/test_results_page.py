@@ -11,7 +11,7 @@ from sadanet_lab.methods import expand_names, find_method
 from sadanet_lab.metrics.scores import BONE_AVERAGE, counts_array, score_of, scores_of
 from sadanet_lab.metrics.statistics import ALPHA, estimate, holm
 from sadanet_lab.paths import ROOT, STANDARD
-from sadanet_lab.studies import hidden_bones, run_scores
+from sadanet_lab.studies import hidden_bones, run_scores, tracing
 from sadanet_lab.studies.convergence import CONVERGED
 from sadanet_lab.studies.robustness import worst_dice
 from sadanet_lab.training.choices import changed_settings
@@ -206,6 +206,23 @@ def test_where_nothing_is_hidden_and_where_much_is():
     assert (nothing.high < 0).all()
     much = table[table.images_of == "over 30 % hidden"].loc[others]
     assert ((much.low < 0) & (much.high > 0)).all()
+
+
+def test_what_tracing_would_score_is_computed_again():
+    table = tracing.trace_profile("standard", images=300)
+    assert table is not None
+    told = f"300 phantoms just where it is seen, and only what is seen, would have {table[BONE_AVERAGE].item():.1f} %"
+    assert f"{told} and the largest angle off by {table.mae.item():.2f}°" in ONE_LINE
+    methods = pd.read_csv(STANDARD / "table1.csv").query("source == 'here' and metric == 'dice'")
+    assert methods[methods.region == BONE_AVERAGE]["mean"].min() > table[BONE_AVERAGE].item()  # "all methods have more"
+
+
+@pytest.mark.slow
+def test_what_tracing_what_the_shipped_model_is_tested_on_would_score():
+    (row,) = tracing.score_traced(tracing.trace(200, seed=5, width=512, height=2048)).to_dict("records")
+    card = " ".join((ROOT / "sadanet_lab/shipped/README.md").read_text().split())
+    told = f"a Dice of {row[BONE_AVERAGE]:.1f}, the largest angle off by {row['mae']:.2f} degrees"
+    assert f"{told} and {row['share_close']:.0%} within 5".replace("%", " %") in card
 
 
 def test_the_headline_is_that_of_standard_s_verdicts():
