@@ -148,8 +148,13 @@ def macs(run: Callable[[Tensor], object], picture: Tensor) -> int:
 def peak_bytes(network: nn.Module, run: Callable[[Tensor], object], picture: Tensor) -> int:
     """Bytes of tensors held at the worst moment of ``run(picture)``, without the network's own and their gradients.
 
-    The picture is not counted, nor what a library takes inside one operation (convolution workspaces).
+    The picture is not counted, nor what a library takes inside one operation (convolution workspaces). The gradients
+    that ``network`` holds are lost.
     """
+    for parameter in network.parameters():
+        # Held from the start: else the worst moment of all memory, which is what the tracker finds, could be the end of
+        # a backward pass, where gradients are many and activations few.
+        parameter.grad = torch.zeros_like(parameter)
     tracker = MemTracker()
     tracker.track_external(network)
     with tracker:

@@ -138,6 +138,13 @@ def test_peak_memory_of_position_attention_is_its_energy_its_map_and_the_project
     assert peak(module, torch.empty(1, c, height, width, device="meta")) == 2 * map_bytes + projections
 
 
+def test_training_takes_all_that_the_forward_pass_keeps_where_gradients_outweigh_it():
+    """Eight weights of 9 MiB, maps of 2 MiB: the worst moment of activations is not where gradients are most."""
+    wide = nn.Sequential(nn.Conv2d(4, 512, 1), *(nn.Conv2d(512, 512, 3, padding=1) for _ in range(8))).to("meta")
+    picture, of_a_map = torch.empty(1, 4, 32, 32, device="meta"), 4 * 512 * 32**2
+    assert peak(wide, picture, train=True) >= 9 * of_a_map
+
+
 @pytest.mark.slow
 def test_the_whole_image_needs_far_more_memory_with_position_attention(rows):
     assert rows["danet"]["whole_image_peak_bytes"] > 4 * rows["sadanet"]["whole_image_peak_bytes"]
