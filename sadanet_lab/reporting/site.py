@@ -3,9 +3,10 @@
 <folder>/
     index.html, style.css, .sadanet-site
     <reference>/<notebook>.html    an article, of results/reference/<reference>; its code folded away
-    <reference>/*.webp, *.csv      its figures, and every number of its tables
+    <reference>/*.webp, *.csv      its figures, and every number of its tables; large tables as *.csv.gz
 """
 
+import gzip
 import io
 import re
 import shutil
@@ -34,6 +35,8 @@ MARKER = ".sadanet-site"
 PAGES = Path(__file__).with_name("site_pages")
 SCREEN = 120
 """Pixels of a page for an inch of a printed figure, so that its letters of 7 pt are as large as 9 pt there."""
+LARGE_TABLE = 2**18
+"""Bytes from which on a table is compressed: those of single images would be most of the site."""
 QUALITY = 90
 """Of figures that are smaller with loss than without: those of images, not those of lines."""
 
@@ -121,9 +124,7 @@ def _write_articles(environment: jinja2.Environment, folder: Path, articles: lis
         for name in files:
             if name.endswith(".png") and (size := light_figure(folder / name, out / f"{Path(name).stem}.webp")):
                 figures[Path(name).stem] = size
-        tables = [name for name in files if name.endswith(".csv")]
-        for name in tables:
-            shutil.copyfile(folder / name, out / name)
+        tables = {Path(name).stem: _write_table(folder / name, out) for name in files if name.endswith(".csv")}
         page = environment.get_template("article.html").render(
             article=article,
             reference=folder.name,
@@ -133,6 +134,16 @@ def _write_articles(environment: jinja2.Environment, folder: Path, articles: lis
             after=articles[number + 1] if number + 1 < len(articles) else None,
         )
         (out / f"{article.name}.html").write_text(page)
+
+
+def _write_table(source: Path, out: Path) -> str:
+    """Put a table into a folder, as it is or compressed; returns its name there."""
+    content = source.read_bytes()
+    if len(content) < LARGE_TABLE:
+        (out / source.name).write_bytes(content)
+        return source.name
+    (out / f"{source.name}.gz").write_bytes(gzip.compress(content, mtime=0))
+    return f"{source.name}.gz"
 
 
 def light_figure(source: Path, target: Path) -> tuple[int, int] | None:

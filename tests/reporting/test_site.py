@@ -6,6 +6,7 @@ import shutil
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -15,7 +16,7 @@ from sadanet_lab.errors import BadInput
 from sadanet_lab.paths import ROOT
 from sadanet_lab.reporting.article import pictures_in
 from sadanet_lab.reporting.parameters import read_notebook
-from sadanet_lab.reporting.site import MARKER, SCREEN, build_site, light_figure
+from sadanet_lab.reporting.site import LARGE_TABLE, MARKER, SCREEN, build_site, light_figure
 
 COMMITTED = sorted((ROOT / "results" / "reference").glob("*/articles/*.json"))
 FORMULA = r"$$\text{SCA: } P\,(H + W)\tfrac{C}{8}$$"
@@ -108,6 +109,16 @@ def test_an_article_shows_what_the_notebook_does(references, tmp_path):
     ]
     assert [link["href"] for link in first.select("footer nav a")] == ["../index.html", "01_second.html"]
     assert (tmp_path / "site" / "tiny-cpu" / "t.csv").read_text() == "a\n1\n"
+
+
+def test_a_large_table_is_compressed_and_linked_so(references, tmp_path):
+    (table,) = references.glob("*/t.csv")
+    table.write_text("a\n" + "1\n" * LARGE_TABLE)
+    build_site(references, tmp_path / "site")
+    first = page(tmp_path / "site" / "tiny-cpu" / "00_first.html")
+    assert first.find("a", string="Every number of this table (CSV)")["href"] == "t.csv.gz"
+    assert not list((tmp_path / "site").glob("*/t.csv"))
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "site" / "tiny-cpu" / "t.csv.gz"), pd.read_csv(table))
 
 
 def test_the_first_page_has_each_article_with_question_and_answer(references, tmp_path):
