@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 @click.option(
     "--test-scale", "test_scales", type=Number(0.25, 4), multiple=True, help="Test at this scale; several are averaged."
 )
+@click.option("--test-flip", is_flag=True, default=None, help="Test with the mirror image too, averaged.")
 @click.option("--length", type=Number(0, 1000, min_open=True), help="Share of the profile's iterations.")
 @click.option("--backbone", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", type=FOLDER, help="File with timm's state dict, in place of the profile's weights.")

@@ -24,21 +24,24 @@ def knocked_out(network: nn.Module, attention: Attention) -> Iterator[None]:
 
 @contextmanager
 def shared_features(network: nn.Module) -> Iterator[None]:
-    """While open, the backbone computes the features of one picture, at each of its sizes, only once.
+    """While open, the backbone computes the features of a picture only once.
 
-    For several passes over the same picture, which differ in the head alone. A network without a backbone is left be.
+    For several passes over the views of one image, which differ in the head alone. A network without a backbone is left
+    be.
     """
     backbone = getattr(network, "backbone", None)
     if backbone is None:
         yield
         return
-    kept: dict[torch.Size, list[Tensor]] = {}
+    kept: list[tuple[Tensor, list[Tensor]]] = []
     computed = backbone.forward
 
     def forward(picture: Tensor) -> list[Tensor]:
-        if picture.shape not in kept:
-            kept[picture.shape] = computed(picture)
-        return list(kept[picture.shape])
+        for seen, features in kept:
+            if torch.equal(seen, picture):  # a mirror image has the same size
+                return list(features)
+        kept.append((picture, computed(picture)))
+        return list(kept[-1][1])
 
     with _forward_of(backbone, forward):
         yield

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +36,8 @@ class OnnxSettings:
     framing: Literal["stretch", "fit"]
     input_channels: int
     test_scales: tuple[float, ...]
+    test_flip: bool = False
+    """Files of before the 23rd of November 2026 do not say it."""
 
 
 def metadata_of(settings: PictureSettings) -> dict[str, str]:
@@ -101,7 +103,7 @@ def _seal(model: bytes) -> bytes:
 
 
 def _settings_of(metadata: dict[str, str], name: str) -> OnnxSettings:
-    names = [field.name for field in fields(OnnxSettings)]
+    names = [field.name for field in fields(OnnxSettings) if field.default is MISSING or field.name in metadata]
     try:
         said: dict[str, Any] = {key: json.loads(metadata[key]) for key in [*names, *FIXED]}
     except (KeyError, ValueError):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sadanet_lab.errors import Failed
-from sadanet_lab.inference.framing import PictureSettings, network_input
+from sadanet_lab.inference.framing import FramedPicture, PictureSettings, network_input
 from sadanet_lab.inference.limits import Limits
 
 
@@ -20,7 +20,8 @@ def logits_of(network: nn.Module, image: np.ndarray, settings: PictureSettings) 
     """Logits (classes, H, W) in float32 of a grey image uint8 (H, W) of any size, as the settings say it is tested.
 
     The picture of ``network_input`` is segmented; of the logits, those on the image are brought back to its own
-    resolution (bilinear). Where the settings ask for several scales: the logarithm of their mean probability.
+    resolution (bilinear). Where the settings ask for a flip: the mean of the logits with those of the image's mirror
+    image, turned back. Where they ask for several scales: the logarithm of their mean probability.
     ``network`` is in evaluation mode, on any device.
     """
     scales = settings.test_scales
@@ -33,13 +34,19 @@ def logits_of(network: nn.Module, image: np.ndarray, settings: PictureSettings) 
 
 
 def _logits_at(network: nn.Module, image: np.ndarray, settings: PictureSettings, scale: float) -> Tensor:
-    device = next(network.parameters()).device
-    framed = network_input(image, settings, scale)
     with torch.inference_mode():
-        logits = network(as_tensor(framed.picture).to(device))
+        logits = _logits_seen(network, network_input(image, settings, scale))
+        if settings.test_flip:
+            mirrored = _logits_seen(network, network_input(image[:, ::-1], settings, scale))
+            logits = (logits + mirrored.flip(-1)) / 2
         if not logits.isfinite().all():
             raise Failed("the network's logits are not finite numbers; its training has gone wrong")
-        return at_full_size(framed.on_image(logits), image.shape)
+        return at_full_size(logits, image.shape)
+
+
+def _logits_seen(network: nn.Module, framed: FramedPicture) -> Tensor:
+    """A network's logits (1, classes, h, w) on the image in a picture."""
+    return framed.on_image(network(as_tensor(framed.picture).to(next(network.parameters()).device)))
 
 
 def as_tensor(picture: np.ndarray) -> Tensor:
@@ -70,6 +77,7 @@ class TorchModel:
         """See ``segmenter.Model``: a sum over what is said of its pictures, and the weights."""
         told = [name for name, one in vars(PictureSettings).items() if isinstance(one, property)]
         said = [getattr(self.settings, name) for name in told]
+        said = [value for value in said if value is not False]  # a setting that came later, and is not used
         found = hashlib.sha256(repr(said).encode())
         for tensor in self.network.state_dict().values():
             found.update(tensor.cpu().contiguous().numpy().tobytes())

@@ -1,7 +1,6 @@
 """A trained network asked for one image after the other: label map and curve angles. Whatever library computes it."""
 
 from dataclasses import dataclass
-from itertools import product
 from typing import Protocol
 
 import numpy as np
@@ -56,8 +55,8 @@ class Segmenter:
 
     def __init__(self, model: Model, averaged: bool = False):
         self.model, self.limits = model, None if averaged else model.limits
-        scales = SCALES if averaged else model.settings.test_scales
-        self.views = list(product(scales, (False, True) if averaged else (False,)))
+        self.scales = SCALES if averaged else model.settings.test_scales
+        self.flip = averaged or model.settings.test_flip
 
     def __call__(self, image: np.ndarray) -> Segmentation:
         """image: grey uint8 (H, W), of any size."""
@@ -67,20 +66,21 @@ class Segmenter:
         return Segmentation(labels, found, None if self.limits is None else self.limits.judge(image, logits, found))
 
     def logits(self, image: np.ndarray) -> np.ndarray:
-        """Logits (classes, H, W) in float32 of a grey image uint8 (H, W): see ``segmentation.logits_of``.
-
-        Of several views: the logarithm of their mean probability.
-        """
-        if len(self.views) == 1:
-            return self._logits_of_view(image, *self.views[0])
-        probability = sum(softmax(self._logits_of_view(image, *view), axis=0) for view in self.views) / len(self.views)
-        with np.errstate(divide="ignore"):  # a class that is out of the question in every view
+        """Logits (classes, H, W) in float32 of a grey image uint8 (H, W): see ``segmentation.logits_of``."""
+        if len(self.scales) == 1:
+            return self._logits_at(image, self.scales[0])
+        probability = sum(softmax(self._logits_at(image, scale), axis=0) for scale in self.scales) / len(self.scales)
+        with np.errstate(divide="ignore"):  # a class that is out of the question at every scale
             return np.log(probability)
 
-    def _logits_of_view(self, image: np.ndarray, scale: float, flipped: bool) -> np.ndarray:
-        framed = network_input(image[:, ::-1] if flipped else image, self.model.settings, scale)
-        logits = framed.on_image(self.model.logits(framed.picture)[0])
+    def _logits_at(self, image: np.ndarray, scale: float) -> np.ndarray:
+        logits = self._logits_seen(image, scale)
+        if self.flip:
+            logits = (logits + self._logits_seen(image[:, ::-1], scale)[..., ::-1]) / 2
         if not np.isfinite(logits).all():
             raise BadInput("the network's logits are not finite numbers; expected a sound model: see `sadanet verify`")
-        logits = at_full_size(logits, image.shape)
-        return logits[..., ::-1] if flipped else logits
+        return at_full_size(logits, image.shape)
+
+    def _logits_seen(self, image: np.ndarray, scale: float) -> np.ndarray:
+        framed = network_input(image, self.model.settings, scale)
+        return framed.on_image(self.model.logits(framed.picture)[0])

@@ -168,13 +168,13 @@ def attention_maps(network: nn.Module, recipe: Recipe, image: np.ndarray) -> Att
 def labels_without(network: nn.Module, recipe: Recipe, image: np.ndarray) -> dict[str, np.ndarray]:
     """Label maps, uint8 (H, W), of a network without each of its attention modules: see ``knockouts``.
 
-    Title of the module, one that runs in testing -> label map; at one scale, as ``attention_maps``.
+    Title of the module, one that runs in testing -> label map; of the picture alone, as ``attention_maps``.
     """
-    found, at_one_scale = {}, recipe.model_copy(update={"test_scales": (1.0,)})
+    found, of_one_view = {}, recipe.model_copy(update={"test_scales": (1.0,), "test_flip": False})
     with shared_features(network):
         for title, module in find_method(recipe.method).attention.items():
             with knocked_out(network, module):
-                found[title] = labels_of(network, image, at_one_scale)
+                found[title] = labels_of(network, image, of_one_view)
     return found
 
 

@@ -17,7 +17,7 @@ from sadanet_lab.training.profiles import find_profile
 
 VERSION = 4
 """Raised whenever the code changes so that an old recipe would give other weights or files; they are not used then."""
-LATER = {"start_sha256": None, "training_images": None}
+LATER = {"start_sha256": None, "training_images": None, "test_flip": False}
 """Settings that came after runs were stored -> the value that leaves all as it was: with it runs keep their names."""
 
 
@@ -28,7 +28,8 @@ class Recipe(BaseModel):
     margin: black rows put above and below every image, in training and in testing (see ``preparation.add_margin``).
     first_weights: of all convolutions outside the backbone, drawn as the code that each method's authors released draws
     them, or as PyTorch's layers do by themselves; the paper says nothing.
-    test_scales: of the picture that a trained network is shown; of several the probabilities are averaged.
+    test_scales: of the picture that a trained network is shown; of several the probabilities are averaged. test_flip:
+    whether it is shown the mirror image too, whose logits are averaged with the picture's.
     training_images: the first so many of the training list alone; None: all.
     start: name of the run, or file, whose weights are the first ones, or "shipped"; None: random ones.
 
@@ -80,6 +81,7 @@ class Recipe(BaseModel):
     auxiliary_weight: float = Field(AUXILIARY_WEIGHT, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
     test_scales: tuple[float, ...] = (1.0,)
+    test_flip: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from sadanet_lab.training.run_files import WEIGHTS
 from sadanet_lab.training.runs import find_run
 
 NETWORK = ("method", "head", "normalisation", "gamma", "backbone", "input_channels", "width")
-PICTURES = ("margin", "framing", "augmentation", "rotation_degrees")
+PICTURES = ("margin", "framing", "augmentation", "rotation_degrees", "test_scales", "test_flip")
 SIZES = ("image_height", "image_width", "patch_height", "patch_width")
 """Of a recipe, what a run that starts from another takes over: the network is the same, and what it is shown too."""
 

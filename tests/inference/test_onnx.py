@@ -101,7 +101,13 @@ def test_a_file_says_to_any_reader_what_goes_in_and_out(small):
         "framing": "fit",
         "input_channels": 3,
         "test_scales": [1.0, 0.75],
+        "test_flip": False,
     }
+
+
+def test_a_file_of_before_flips_were_a_setting_is_seen_as_ever(small):
+    assert not OnnxModel(with_metadata(small[2], test_flip=None), "before").settings.test_flip
+    assert OnnxModel(with_metadata(small[2], test_flip="true"), "flipped").settings.test_flip
 
 
 def test_weights_that_16_bits_cannot_hold_stay_as_they_are(small):

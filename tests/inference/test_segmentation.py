@@ -48,10 +48,10 @@ def test_logits_are_enlarged_and_reduced_as_torch_does_it(shape):
 
 
 @pytest.mark.parametrize("framing", ["stretch", "fit"])
-@pytest.mark.parametrize("scales", [(1.0,), (0.75, 1.25)])
-def test_a_segmenters_logits_are_those_that_a_run_is_evaluated_by(run, image, framing, scales):
+@pytest.mark.parametrize(("scales", "flip"), [((1.0,), False), ((1.0,), True), ((0.75, 1.25), True)])
+def test_a_segmenters_logits_are_those_that_a_run_is_evaluated_by(run, image, framing, scales, flip):
     network = run.network()
-    changes = {"framing": framing, "test_scales": scales, "augmentation": "upright", "margin": 32}
+    changes = {"framing": framing, "test_scales": scales, "test_flip": flip, "augmentation": "upright", "margin": 32}
     recipe = run.recipe.model_copy(update=changes)
     found = Segmenter(TorchModel(network, recipe)).logits(image)
     np.testing.assert_allclose(found, logits_of(network, image, recipe), rtol=0, atol=2e-3)
@@ -62,7 +62,7 @@ class Echo:
     """Four classes by grey; ``seen``: the pictures' sides."""
 
     settings = SimpleNamespace(image_height=64, image_width=16, margin=0, framing="stretch", input_channels=1,
-                               test_scales=(1.0,))  # fmt: skip
+                               test_scales=(1.0,), test_flip=False)  # fmt: skip
 
     def __post_init__(self):
         self.seen = []
@@ -70,6 +70,18 @@ class Echo:
     def logits(self, picture):
         self.seen.append(picture.shape[2:])
         return picture[:, :1] * np.arange(4, dtype=np.float32)[None, :, None, None]
+
+
+@pytest.mark.parametrize("framing", ["stretch", "fit"])
+def test_with_a_flip_logits_are_the_mean_of_both_sides_and_a_mirrored_image_has_mirrored_ones(run, image, framing):
+    network = run.network()
+    recipe = run.recipe.model_copy(update={"framing": framing, "margin": 32})
+    both = recipe.model_copy(update={"test_flip": True})
+    alone, mirrored = logits_of(network, image, recipe), logits_of(network, image[:, ::-1], recipe).flip(-1)
+    assert (alone - mirrored).abs().max() > 0.01
+    torch.testing.assert_close(logits_of(network, image, both), (alone + mirrored) / 2, rtol=0, atol=1e-3)
+    found = logits_of(network, image[:, ::-1], both).flip(-1)
+    torch.testing.assert_close(found, logits_of(network, image, both), rtol=0, atol=1e-3)
 
 
 def test_averaged_views_are_three_scales_and_their_mirror_images():

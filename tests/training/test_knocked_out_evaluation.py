@@ -46,8 +46,10 @@ def test_every_table_is_there_and_validation_images_are_no_test_images(network, 
     assert (tables["hidden"].groupby("stem").pixels.sum() > 0).all()
 
 
+@pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize(("title", "module"), [("GCA", "head.channel_attention"), ("SCA", "head.spatial_attention")])
-def test_without_a_module_the_counts_are_those_of_gamma_zero(network, data, recipe, title, module):
+def test_without_a_module_the_counts_are_those_of_gamma_zero(network, data, recipe, title, module, flip):
+    recipe = recipe.model_copy(update={"test_flip": flip})
     tables = evaluate(network, data.test, recipe)
     attention = tables["attention"].set_index("module")
     assert attention.gamma[title] == pytest.approx(GAMMA[module])

@@ -23,7 +23,15 @@ def tiny(data, method="sadanet", **changes) -> Recipe:
 def test_the_digest_follows_every_setting_that_decides_the_result(data):
     recipe = tiny(data)
     assert tiny(data).digest == recipe.digest
-    others = {"seed": 1, "lambda_dice": 2.0, "iterations": 7, "batch": 3, "weight_decay": 0.0, "width": 48}
+    others = {
+        "seed": 1,
+        "lambda_dice": 2.0,
+        "iterations": 7,
+        "batch": 3,
+        "weight_decay": 0.0,
+        "width": 48,
+        "test_flip": True,
+    }
     digests = {tiny(data, **{name: value}).digest for name, value in others.items()}
     assert len(digests | {recipe.digest}) == len(others) + 1
 
