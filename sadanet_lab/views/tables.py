@@ -242,7 +242,7 @@ def real_comparison_markdown(table: pd.DataFrame) -> str:
 
 def tracing_markdown(table: pd.DataFrame) -> str:
     """``tracing.score_traced`` as Markdown."""
-    shown = {f"{REGIONS[region]}: Dice": table[region].map("{:.1f}".format) for region in BONE_REGIONS}
-    shown["Largest angle: mean error"] = table.mae.map("{:.2f}°".format)
-    shown["within 5°"] = table.share_close.map("{:.0%}".format)
+    shown = {f"{REGIONS[region]} Dice (%)": table[region].map("{:.1f}".format) for region in BONE_REGIONS}
+    shown["Largest angle: MAE (°)"] = table.mae.map("{:.2f}".format)
+    shown["Within 5°"] = (100 * table.share_close).map("{:.0f} %".format)
     return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
