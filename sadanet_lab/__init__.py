@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # Idle OpenMP threads sleep instead of spinning. On a machine that other work shares, spinning threads of two
 # processes starve each other: a training step was measured 3 to 13 times slower. Must be set before torch is loaded.
