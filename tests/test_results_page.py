@@ -40,7 +40,7 @@ def test_the_table_of_quick_results_is_the_committed_one():
         assert f"| {method} | {shown} |\n" in RESULTS
 
 
-@pytest.mark.parametrize("name", ["table1", "table2"])
+@pytest.mark.parametrize("name", ["table1", "table2", "table4"])
 def test_the_tables_of_standard_are_the_committed_ones(name):
     """Dice of each bone, their mean and its spread over seeds, and the primary difference with its verdict."""
     table = pd.read_csv(STANDARD / f"{name}.csv").query("source == 'here' and metric == 'dice'")
@@ -75,6 +75,24 @@ def test_the_hours_of_standard_are_those_of_its_runs(runs):
     spent = [run.environment for run in runs]
     hours = sum(run["training_seconds"] + run["testing_seconds"] for run in spent) / 3600
     assert f"{hours:.0f} core-hours" in RESULTS
+
+
+def test_what_is_said_of_lambda():
+    judged = pd.read_csv(STANDARD / "table4_differences.csv").query("role == 'primary'").set_index("other")
+    assert set(judged.drop("λ = 0").verdict) == {"undecided"}
+    none = judged.loc["λ = 0"]
+    assert f"loses {none.difference:.2f} points ({none.low:.2f} to {none.high:.2f};" in ONE_LINE
+    table = pd.read_csv(STANDARD / "table4.csv").query("metric == 'dice' and region == @BONE_AVERAGE")
+    dice = {source: rows.set_index("method")["mean"] for source, rows in table.groupby("source")}
+    assert f"the paper's table: {dice['paper']['λ = 3'] - dice['paper']['λ = 0']:.2f})" in ONE_LINE
+    some = dice["here"].drop("λ = 0")
+    assert f"their means lie within {some.max() - some.min():.2f} points" in ONE_LINE
+    four, five = (judged.loc[name] for name in ("λ = 4", "λ = 5"))
+    more = f"{-four.difference:.2f} points more ({-four.high:.2f} to {-four.low:.2f}, uncorrected)"
+    assert f"4 and 5 have {more} and {-five.difference:.2f} ({-five.high:.2f} to {-five.low:.2f})" in ONE_LINE
+    found = judged[judged.verdict == "undecided"].smallest
+    told = f"{found.min():.2f} ({found.idxmin()}) to {found.max():.2f} points ({found.idxmax()})"
+    assert f"true differences of {told} with 80 % power" in ONE_LINE
 
 
 def told_by(notebook):
