@@ -83,8 +83,7 @@ class PlannedNotebook:
         of_tables = [
             (each, s) for each in self._trainings() for s in (one if "length" in dict(each.settings) else every)
         ]
-        of_choices = [(each, s) for each in self._choices() for s in self.parameters.get("choice_seeds", [0])]
-        return list(dict.fromkeys(of_tables + of_choices))
+        return list(dict.fromkeys(of_tables + self._jobs_of_choices()))
 
     def _trainings(self) -> list[Training]:
         sweeps = [
@@ -96,15 +95,15 @@ class PlannedNotebook:
             for chosen in product(*sweeps)
         ]
 
-    def _choices(self) -> list[Training]:
+    def _jobs_of_choices(self) -> list[tuple[Training, int]]:
         from sadanet_lab.training.choices import read_choice  # loads torch, which a plan that is stored does not need
 
-        trainings = []
-        for text in self.parameters.get("choices", []):
-            method, settings = read_choice(text)
-            kept = tuple((name, value) for name, value in settings.items() if name == "length")
-            trainings += [Training(method, tuple(settings.items())), Training(method, kept)]
-        return trainings
+        return [
+            (Training(choice.method, tuple(settings.items())), seed)
+            for choice in map(read_choice, self.parameters.get("choices", []))
+            for settings in (choice.settings, choice.kept)
+            for seed in choice.seeds(self.parameters.get("choice_seeds", [0]))
+        ]
 
 
 def check_settings(results: str, data: str, profile: str, seeds: int) -> None:

@@ -1,6 +1,7 @@
 """What else might have been chosen: a method's training with a setting changed, beside the one that keeps it."""
 
 import ast
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,44 @@ CHOSEN = ("head", "normalisation", "gamma", "loss", "lambda_dice", "augmentation
 """Settings whose own value comes from the method or the profile, and which such a choice may change."""
 
 
-def read_choice(text: str) -> tuple[str, dict[str, Any]]:
-    """(method, settings) of a choice in a notebook: "sadanet gamma=0", "rsnu loss=total-variation-1 length=0.5".
+@dataclass(frozen=True)
+class Choice:
+    """A changed training of a notebook."""
 
-    Raises ``BadInput`` for a word of another form, or a setting that is neither in ``CHOSEN`` nor length.
+    method: str
+    settings: dict[str, Any]
+    """Of ``CHOSEN``, and length, the share of the profile's iterations."""
+    own_seeds: int | None = None
+    """How many, from 0 on; None: those that the notebook names for all."""
+
+    def seeds(self, of_all: list[int]) -> list[int]:
+        """Those it is trained with; of_all: those that the notebook names."""
+        return of_all if self.own_seeds is None else list(range(self.own_seeds))
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """Its settings without the change: those of the training it is compared with."""
+        return {name: value for name, value in self.settings.items() if name == "length"}
+
+
+def read_choice(text: str) -> Choice:
+    """A choice as a notebook writes it: "sadanet gamma=0 seeds=5", "rsnu loss=total-variation-1 length=0.5".
+
+    Raises ``BadInput`` for a word of another form, a setting that is neither in ``CHOSEN`` nor length or seeds, or
+    seeds that are no number from 1 on.
     """
     method, *words = text.split() or [""]
     settings = {}
     for word in words:
         name, is_one, value = word.partition("=")
-        if not is_one or name not in (*CHOSEN, "length"):
-            raise BadInput(f"choice {text!r}: found {word!r}; expected setting=value of {', '.join(CHOSEN)} or length")
+        if not is_one or name not in (*CHOSEN, "length", "seeds"):
+            expected = f"setting=value of {', '.join(CHOSEN)}, length or seeds"
+            raise BadInput(f"choice {text!r}: found {word!r}; expected {expected}")
         settings[name] = _number_or_text(value)
-    return method, settings
+    seeds = settings.pop("seeds", None)
+    if seeds is not None and (type(seeds) is not int or seeds < 1):
+        raise BadInput(f"choice {text!r}: found seeds {seeds!r}; expected how many, 1 or more")
+    return Choice(method, settings, seeds)
 
 
 def _number_or_text(value: str) -> Any:
@@ -53,12 +79,13 @@ def train_choices(
 ) -> list[Run]:
     """The runs of every choice and, beside them, of the same trainings without the change; each once.
 
-    given: backbone_weights and backbone, as in ``run_store.get_or_train_each``, whose errors this raises too.
+    seeds: of the choices that do not say how many they have. given: backbone_weights and backbone, as in
+    ``run_store.get_or_train_each``, whose errors this raises too.
     """
+    where = profile, data, results, *given
     runs: dict[str, Run] = {}
-    for text in choices:
-        method, settings = read_choice(text)
-        for changes in (settings, {name: value for name, value in settings.items() if name == "length"}):
-            for run in get_or_train_each([method], seeds, profile, data, results, *given, **changes):
+    for choice in [read_choice(text) for text in choices]:  # a fault in the last one shows before the first is trained
+        for changes in (choice.settings, choice.kept):
+            for run in get_or_train_each([choice.method], choice.seeds(seeds), *where, **changes):
                 runs[run.folder.name] = run
     return list(runs.values())

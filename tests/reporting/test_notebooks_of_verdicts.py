@@ -30,9 +30,9 @@ def data(tmp_path_factory):
 def leave_untrained(data, results, choices, seeds=(0,)):
     """Checkpoints of the last step, of networks that never made one: what asks for the runs only tests them."""
     for text in choices:
-        method, settings = read_choice(text)
+        choice = read_choice(text)
         for seed in seeds:
-            recipe = make_recipe(method, PROFILE, data.fingerprint, seed=seed, **settings)
+            recipe = make_recipe(choice.method, PROFILE, data.fingerprint, seed=seed, **choice.settings)
             network = trainer.build_network(recipe)
             folder = run_folder(recipe, results)
             folder.mkdir(parents=True)

@@ -58,6 +58,11 @@ def test_a_choice_is_trained_beside_what_the_profile_has_with_seeds_of_its_own(t
     assert {seed for _, seed in jobs} == {0, 1}
     (changed, _), *_ = jobs
     assert changed.options == ["--method", "sadanet", "--gamma", "0"]
+    own = 'choices = ["sadanet gamma=0 seeds=3"]\nchoice_seeds = [7]'
+    jobs = notebook(tmp_path / "b.ipynb", own).jobs("standard", [0])
+    assert [(training.name, seed) for training, seed in jobs] == [
+        (name, seed) for name in ("sadanet_gamma-0", "sadanet") for seed in (0, 1, 2)
+    ]
 
 
 def test_trainings_are_shared_and_those_of_notebooks_that_go_first_come_first(tmp_path):

@@ -159,6 +159,7 @@ def test_choices():
         "Of 2 changed settings the difference to the profile's own is -1.00 (A, gamma 0) to +0.25 (B, margin "
         "0) points of mean bone Dice (2 seeds); sizes, no verdicts."
     )
+    assert "(2 to 5 seeds)" in training.choices(table.assign(seeds=[5, *[2] * (len(table) - 1)]))
     assert training.choices(table[:0]).endswith(NO_RUNS)
 
 

@@ -12,7 +12,7 @@ from sadanet_lab.metrics.scores import bone_dice
 from sadanet_lab.paths import STANDARD
 from sadanet_lab.studies.choices import compare_choices
 from sadanet_lab.studies.convergence import own_runs
-from sadanet_lab.training.choices import changed_settings, own_recipe, read_choice, train_choices
+from sadanet_lab.training.choices import Choice, changed_settings, own_recipe, read_choice, train_choices
 from sadanet_lab.training.recipe import make_recipe
 from sadanet_lab.training.runs import list_runs, open_run
 from sadanet_lab.views.convergence import choices_markdown
@@ -20,44 +20,55 @@ from sadanet_lab.views.convergence import choices_markdown
 
 @pytest.fixture(scope="module")
 def runs(phantoms, tmp_path_factory):
-    choices = ["sadanet gamma=0", "rsnu loss=total-variation-1 length=0.5"]
+    choices = ["sadanet gamma=0", "rsnu loss=total-variation-1 length=0.5", "fpn margin=16 seeds=1"]
     return train_choices(choices, [0, 1], "smoke", open_folder(phantoms), tmp_path_factory.mktemp("results"))
 
 
 def test_a_choice_is_a_method_and_settings():
-    assert read_choice("unet") == ("unet", {})
-    assert read_choice("rsnu loss=total-variation-0.1 length=0.5") == (
-        "rsnu",
-        {"loss": "total-variation-0.1", "length": 0.5},
-    )
+    assert read_choice("unet") == Choice("unet", {})
+    settings = {"loss": "total-variation-0.1", "length": 0.5}
+    assert read_choice("rsnu loss=total-variation-0.1 length=0.5") == Choice("rsnu", settings)
+    assert read_choice("rsnu loss=total-variation-0.1 length=0.5").kept == {"length": 0.5}
+
+
+def test_a_choice_may_have_seeds_of_its_own():
+    assert read_choice("fpn margin=0").seeds([4, 7]) == [4, 7]
+    choice = read_choice("fpn margin=0 seeds=3")
+    assert choice.seeds([4, 7]) == [0, 1, 2]
+    assert choice.settings == {"margin": 0}
 
 
 def test_its_examples_are_choices():
     examples = re.findall('"(.+?)"', read_choice.__doc__)
     assert len(examples) == 2
-    for method, settings in map(read_choice, examples):
-        assert changed_settings(make_recipe(method, "smoke", "of some data", **settings))
+    for choice in map(read_choice, examples):
+        assert changed_settings(make_recipe(choice.method, "smoke", "of some data", **choice.settings))
 
 
-@pytest.mark.parametrize("text", ["sadanet gamma", "sadanet batch=2", "sadanet gamma=0,length=1", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["sadanet gamma", "sadanet batch=2", "sadanet gamma=0,length=1", "", "fpn margin=0 seeds=0", "fpn seeds=0,1"],
+)
 def test_what_is_no_choice_is_refused(text, phantoms, tmp_path):
     with pytest.raises(BadInput, match=r"choice|unknown|gamma"):
         train_choices([text], [0], "smoke", open_folder(phantoms), tmp_path)
 
 
 def test_each_change_is_trained_beside_the_run_that_keeps_all_else(runs):
-    assert len(runs) == 8  # two choices, changed and not, two seeds
+    assert len(runs) == 10  # two choices, changed and not, with two seeds, and one with one
     own = [run.recipe for run in runs if not changed_settings(run.recipe)]
     assert [(r.method, r.seed, r.iterations) for r in own] == [
         ("sadanet", 0, 6),
         ("sadanet", 1, 6),
         ("rsnu", 0, 3),
         ("rsnu", 1, 3),
+        ("fpn", 0, 6),
     ]
     assert {str(changed_settings(run.recipe)) for run in runs} == {
         "{}",
         "{'gamma': 0.0}",
         "{'loss': 'total-variation-1'}",
+        "{'margin': 16}",
     }
     assert [run.recipe for run in own_runs(runs)] == own
 
@@ -71,8 +82,8 @@ def test_lengths_seeds_and_data_are_no_changes():
 def test_the_comparison_is_the_mean_over_seeds_of_both(runs):
     table = compare_choices(runs).set_index("method")
     assert table.change["SADANet"] == "gamma 0.0 (1.0)"
-    assert table.iterations.to_dict() == {"SADANet": 6, "RSNU": 3}
-    assert (table.seeds == 2).all()
+    assert table.iterations.to_dict() == {"SADANet": 6, "RSNU": 3, "FPN": 6}
+    assert table.seeds.to_dict() == {"SADANet": 2, "RSNU": 2, "FPN": 1}
     of_sadanet = [run for run in runs if run.recipe.method == "sadanet"]
     own, changed = (
         np.mean([bone_dice(run.counts) for run in of_sadanet if run.recipe.gamma == gamma]) for gamma in (1, 0)
@@ -103,7 +114,7 @@ def test_the_interval_is_student_s_over_the_seeds_and_a_little_wider_for_the_ima
 
 def test_one_seed_has_no_interval(runs):
     table = compare_choices([run for run in runs if run.recipe.seed == 0])
-    assert len(table) == 2
+    assert len(table) == 3
     assert table.low.isna().all()
     assert table.high.isna().all()
     assert not re.search(r"\(\S+ to ", choices_markdown(table))

@@ -45,9 +45,11 @@ def choices(table: pd.DataFrame) -> str:
     if table.empty:
         return no_runs("changed settings")
     added = table.set_index(table.method + ", " + table.change).dice_difference
+    fewest, most = int(table.seeds.min()), int(table.seeds.max())
+    seeds = counted(most, "seed") if fewest == most else f"{fewest} to {counted(most, 'seed')}"
     return sentence(
         f"of {counted(len(added), 'changed setting')} the difference to the profile's own is "
-        f"{extremes(added, '{:+.2f}')} points of mean bone Dice ({counted(int(table.seeds.min()), 'seed')})",
+        f"{extremes(added, '{:+.2f}')} points of mean bone Dice ({seeds})",
         "sizes, no verdicts",
     )
 
