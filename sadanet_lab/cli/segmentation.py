@@ -13,7 +13,7 @@ from sadanet_lab.spine.names import Convention
 @click.argument("images", type=FOLDER, nargs=-1, required=True)
 @click.option("--run", type=FOLDER, default="shipped", help='"shipped", a run of results/runs/, or a file of `export`.')
 @click.option("--out", type=FOLDER, required=True, help="Folder for the label maps, overlays and angles.")
-@click.option("--tta", is_flag=True, help="Average over sideways flips and three scales: six times slower.")
+@click.option("--tta", is_flag=True, help="Average over mirror images and three scales: six views of each picture.")
 @JOBS
 @click.option(
     "--shard", type=Shard(), default="1/1", help="Of a cohort that machines share, this one's: the third of 16."
@@ -115,8 +115,8 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @naming
 def angles(labels: tuple[Path, ...], form: str, convention: Convention) -> None:
-    """Measure the curve angles of LABELS: masks of class ids, or in the field's red, green and blue, as PNG; or
-    segmentations of 3D Slicer (.seg.nrrd).
+    """Measure the curve angles of LABELS: masks as PNG, of class ids or in colours (see data/README.md), as
+    `sadanet predict` writes them; or segmentations of 3D Slicer (.seg.nrrd).
 
     Each curve is told as a clinician would: side of the patient, region by the apex, angle, ends and apex. Levels are
     named by counting alone; where what was found does not fit, the names are said to be doubtful.

@@ -48,7 +48,7 @@ class Segmentation:
 
 
 class Segmenter:
-    """As the model's settings say it is tested; ``averaged``: over sideways flips and ``SCALES``, six times slower.
+    """As the model's settings say it is tested; ``averaged``: over mirror images and ``SCALES``, six views.
 
     The model's limits were learned of single views; of averaged ones nothing is judged.
     """
