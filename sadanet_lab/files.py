@@ -1,5 +1,6 @@
 """Writing files so that nothing is left half-written, no two processes collide, and damage is noticed."""
 
+import glob
 import hashlib
 import os
 import shutil
@@ -67,11 +68,15 @@ def check_free(out: Path) -> None:
 def new_folder(out: Path) -> Iterator[Path]:
     """A folder to write into, which becomes ``out`` once the block ends without an error, and else is gone.
 
-    See ``check_free`` for where ``out`` is there already.
+    See ``check_free`` for where ``out`` is there already. What a killed process left of such a folder is told.
     """
     check_free(out)
     place = out.absolute()  # of ".", a name
     writable_folder(place.parent)
+    for left in sorted(place.parent.glob(f".{glob.escape(place.name)}.????????")):
+        if left.is_dir():
+            told = f"{left}: left by a process that was killed, or written by another one now; if by none, delete it"
+            print(told, file=sys.stderr, flush=True)
     draft = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
         yield draft

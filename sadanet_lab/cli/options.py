@@ -189,6 +189,8 @@ def existing_results(results: Path | None) -> Path:
 
     if results is not None and not results.is_dir():
         raise BadInput(f"{results}: no such folder; expected a results folder")
+    if results is not None and not (results / "runs").is_dir() and any(results.glob("*/recipe.json")):
+        raise BadInput(f"{results}: is a folder of runs; expected the results folder that it is in")
     return results_folder(results)
 
 

@@ -28,7 +28,7 @@ MOST_NAMED = 5
 """Stems that a line names."""
 UNLIKE = 1.2
 """How many times as elongated as the median an image may be: all are brought to one shape for the network."""
-_SUFFIX = re.compile(r"[ _.-]*(bone_3|bones?|masks?|gt|labels?|seg(mentation)?)$")
+_SUFFIX = re.compile(r"([ _.-]+|(?<=\d))(bone_3|bones?|masks?|gt|labels?|seg(mentation)?)$")
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,8 @@ def _is_missing(path: Path) -> bool:
 
 def _instead_of(path: Path) -> str:
     """What may be meant in place of a file that is not there: of nearly its name, in its folder or the one above."""
+    if path.name.lower().endswith(".png.png") and path.with_suffix("").is_file():
+        return f"; found {path.stem}; expected stems in the list, without an ending"
     for folder in (path.parent, path.parent.parent):
         for found in sorted(folder.iterdir()) if folder.is_dir() else ():
             if bare_name(found) == bare_name(path) and found.is_file():

@@ -1,9 +1,10 @@
 """A dataset folder in the published layout, made of pictures and masks of any kind that is read here."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sadanet_lab.images.folder_check import bare_name, plain_name
 from sadanet_lab.images.formats import read_picture
 from sadanet_lab.images.label_files import read_labels
 from sadanet_lab.images.picture import resize_labels
-from sadanet_lab.images.png import png_bytes
+from sadanet_lab.images.png import png_bytes, read_mask
 from sadanet_lab.images.vpi_folder import SPLITS, is_stem, listed_sample
 
 SEGMENTATION = ".seg.nrrd"
@@ -34,6 +35,8 @@ class Pair:
         """Grey image and label map, uint8 (H, W), with square pixels; raises ``BadInput`` naming the file at fault."""
         picture, labels = read_picture(self.image), read_labels(self.mask)
         image = picture.square_image
+        if labels.shape != image.shape and not self.mask.name.lower().endswith(SEGMENTATION):
+            labels = read_mask(self.mask)  # the resolution for print that a PNG has need not be that of its pixels
         if labels.shape == picture.image.shape:  # drawn on pixels that are not square, and not said to be so
             labels = resize_labels(labels, *image.shape)
         if labels.shape != image.shape:
@@ -42,25 +45,49 @@ class Pair:
         return image, labels
 
 
+def _same_forms(text: str) -> str:
+    """Two ways to write one text in Unicode are one."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _place(path: Path, folder: Path) -> str:
+    """The subfolder that a file lies in, "." where it lies in none."""
+    return _same_forms(path.parent.relative_to(folder).as_posix())
+
+
+def _as_file(path: Path) -> PurePath:
+    """A picture's name with an ending of its own, so that no part of 1.2.840.10008 passes for one."""
+    return PurePath(f"{without_ending(path).name}.png")
+
+
+def _names(file: PurePath) -> tuple[str, str, str]:
+    """A file's name as it is written, but for capitals, and but for what tells a mask: the surest first."""
+    return _same_forms(file.stem), plain_name(file), bare_name(file)
+
+
 class _Masks:
     """The masks of a folder, by place (the subfolder) and name."""
 
     def __init__(self, folder: Path, files: Iterable[Path]):
-        self._by_name: dict[str, dict[str, list[tuple[str, Path]]]] = {"plain": {}, "bare": {}}
+        self._by_name: list[dict[str, list[tuple[str, Path]]]] = [{}, {}, {}]
         for path in files:
-            place = path.parent.relative_to(folder).as_posix()
-            for kind, name in (("plain", plain_name(path)), ("bare", bare_name(path))):
-                self._by_name[kind].setdefault(name, []).append((place, path))
+            for known, name in zip(self._by_name, _names(path), strict=True):
+                known.setdefault(name, []).append((_place(path, folder), path))
 
-    def of(self, place: str, name: str) -> list[Path]:
-        """Those that fit an image best: in its subfolder before elsewhere, of its very name before one with "_mask".
+    def beside(self, place: str, file: PurePath) -> list[Path]:
+        """Those in an image's subfolder that fit it best: of its very name before one with "_mask"."""
+        return self._first(file, lambda where: where == place)
 
-        Elsewhere is another folder only if either lies in none: subfolders may be patients.
-        """
-        named = [self._by_name[kind].get(name, []) for kind in ("plain", "bare")]
-        there = ([path for where, path in found if where == place] for found in named)
-        elsewhere = ([path for where, path in found if "." in (where, place)] for found in named)
-        return next((found for found in (*there, *elsewhere) if found), [])
+    def elsewhere(self, place: str, file: PurePath) -> list[Path]:
+        """The same in another folder, if the mask or the image lies in none: subfolders may be patients."""
+        return self._first(file, lambda where: "." in (where, place))
+
+    def _first(self, file: PurePath, fits: Callable[[str], bool]) -> list[Path]:
+        written, plain, _ = _names(file)
+        for known, name in zip(self._by_name, (written, plain, plain), strict=True):
+            if found := [path for where, path in known.get(name, []) if fits(where)]:
+                return found
+        return []
 
 
 def pair_up(images: Path, masks: Path, out: Path) -> tuple[list[Pair], list[str]]:
@@ -68,27 +95,32 @@ def pair_up(images: Path, masks: Path, out: Path) -> tuple[list[Pair], list[str]
 
     masks: another folder, or the same. A mask (``MASK_ENDINGS``) is named like its picture, but for capitals and an
     addition such as "_mask" (see ``folder_check.bare_name``), and lies in a subfolder of the same name, or one of the
-    two in none. In one folder, of two files of one name the PNG is the mask. ``out`` is left aside.
+    two in none and no picture of that name has its mask in its own. In one folder, of two files of one name the PNG is
+    the mask. ``out`` is left aside.
     Raises ``BadInput`` if there is no pair, or if pictures cannot be named apart.
     """
     if (images / "test.txt").is_file() and (images / "dataset").is_dir():
         raise BadInput(f"{images}: is a dataset in the published layout already; expected pictures to make one of")
+    masks = images if images.resolve() == masks.resolve() else masks  # one folder may be written in two ways
     pictures, files = _pictures_and_masks(images, masks, out)
     known, left_out = _Masks(masks, files), []
+    beside = {image: known.beside(_place(image, images), _as_file(image)) for image in pictures}
+    at_home = {plain_name(_as_file(image)) for image, found in beside.items() if found}
     fitting: dict[Path, list[tuple[str, Path]]] = {}
-    for image in pictures:
-        where = without_ending(image.relative_to(images))
-        found = known.of(where.parent.as_posix(), plain_name(f"{where.name}.png"))
+    for image, found in beside.items():
+        if plain_name(_as_file(image)) not in at_home:
+            found = known.elsewhere(_place(image, images), _as_file(image))
         if len(found) == 1:
-            fitting.setdefault(found[0], []).append(("_".join(where.parts), image))
+            stem = "_".join(without_ending(image.relative_to(images)).parts)
+            fitting.setdefault(found[0], []).append((stem, image))
         else:
             told = f"{len(found)} masks, {', '.join(map(str, found[:2]))}" if found else "no mask"
             left_out.append(f"{image}: found {told}; expected one of its name in {masks}")
     pairs = []
     for mask, claims in fitting.items():
-        nearest = [each for each in claims if each[1].parent.relative_to(images) == mask.parent.relative_to(masks)]
-        taken = nearest or claims
-        taken = taken if len(taken) == 1 else []
+        nearest = [each for each in claims if _place(each[1], images) == _place(mask, masks)] or claims
+        surest = [each for each in nearest if plain_name(_as_file(each[1])) == plain_name(mask)] or nearest
+        taken = surest if len(surest) == 1 else []
         pairs += [Pair(stem, image, mask) for stem, image in taken]
         others = (image for stem, image in claims if (stem, image) not in taken)
         left_out += [f"{image}: {mask} fits other pictures too; expected a mask for each" for image in others]
@@ -117,11 +149,11 @@ def _masks_among(pictures: Iterable[Path]) -> list[Path]:
     """Those that are the mask of another in their folder: PNG, and named as it is, or with "_mask" or the like."""
     of_name: dict[tuple[Path, str], list[Path]] = {}
     for path in pictures:
-        of_name.setdefault((path.parent, plain_name(path)), []).append(path)
+        of_name.setdefault((path.parent, plain_name(_as_file(path))), []).append(path)
     masks = []
     for (folder, name), same in of_name.items():
-        others = [path for path in same if path.suffix.lower() != ".png"]
-        has_picture = bool(others) or (bare_name(same[0]) != name and (folder, bare_name(same[0])) in of_name)
+        others, bare = [path for path in same if path.suffix.lower() != ".png"], bare_name(_as_file(same[0]))
+        has_picture = bool(others) or (bare != name and (folder, bare) in of_name)
         masks += [path for path in same if path not in others and has_picture]
     return masks
 
@@ -139,11 +171,17 @@ def images_of_patients(stems: Iterable[str], patient: str | None) -> dict[str, l
     """Patient -> stems of the images.
 
     patient: a regular expression that finds in a stem whose it is (its first group that is found, or all that it
-    finds); None: each image is of another patient. Raises ``BadInput`` for an expression that finds nothing in a stem.
+    finds; capitals do not matter); None: each image is of another patient. Raises ``BadInput`` for an expression that
+    finds nothing in a stem.
     """
+    if patient is None:
+        return {stem: [stem] for stem in sorted(stems)}
+    first_written: dict[str, str] = {}
     of_patient: dict[str, list[str]] = {}
     for stem in sorted(stems):
-        of_patient.setdefault(stem if patient is None else _patient_of(stem, patient), []).append(stem)
+        found = _patient_of(stem, patient)
+        name = first_written.setdefault(_same_forms(found).casefold(), found)
+        of_patient.setdefault(name, []).append(stem)
     return of_patient
 
 

@@ -94,8 +94,10 @@ def listed_sample(root: Path, split: str, stem: str) -> Sample:
 
 
 def is_stem(text: str) -> bool:
-    """Whether it can stand in a list: in one line, with no blank at its ends, and naming a file in its folder."""
-    return text.splitlines() == [text.strip()] and not any(part in text for part in ("..", "/", "\\", "\0"))
+    """Whether it can stand in a list: text in one line, with no blank at its ends, and naming a file in its folder."""
+    is_text = not any("\ud800" <= character <= "\udfff" for character in text)  # of bytes that are no UTF-8
+    is_plain = text.splitlines() == [text.strip()] and not any(part in text for part in ("..", "/", "\\", "\0"))
+    return is_text and is_plain
 
 
 def list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
@@ -116,7 +118,9 @@ def list_problems(root: Path, split: str) -> tuple[list[str], list[str]]:
         if times > 1:
             problems.append(f"{path}: stem {stem!r} is listed {times} times; expected once")
     strange = {stem for stem in stems if not is_stem(stem)}
-    problems += [f"{path}: stem {stem!r} is not a plain file name" for stem in sorted(strange)]
+    problems += [
+        f"{path}: stem {stem!r} is not a plain file name; expected one without folders" for stem in sorted(strange)
+    ]
     return [stem for stem in dict.fromkeys(stems) if stem not in strange], problems
 
 

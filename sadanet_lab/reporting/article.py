@@ -30,9 +30,9 @@ NO_TEXT = re.compile(r"<.*>|\w*Path\(.*\)", re.DOTALL)
 def results_of_phantoms(folder: Path) -> dict[Path, dict[str, Any]]:
     """Each notebook's result file in a folder and its content, in order.
 
-    Raises ``BadInput`` for a folder without any, and for results that are not of phantoms.
+    Raises ``BadInput`` for a folder without any, for a file that is none, and for results that are not of phantoms.
     """
-    contents = {path: json.loads(path.read_text()) for path in sorted(Path(folder).glob("[0-9]*.json"))}
+    contents = {path: _read_result(path) for path in sorted(Path(folder).glob("[0-9]*.json"))}
     if not contents:
         raise BadInput(f"{folder}: no notebook's results; expected a folder such as results/phantom-quick")
     for path, content in contents.items():
@@ -42,6 +42,17 @@ def results_of_phantoms(folder: Path) -> dict[Path, dict[str, Any]]:
         if image and not re.fullmatch(r"phantom_\d+", image):
             raise BadInput(f"{path}: shows {image}; expected a phantom, not a patient's image")
     return contents
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+        known = isinstance(content["parameters"]["data"], str) and isinstance(content["findings"], dict)
+        if not known or not all(isinstance(name, str) for name in content["files"]):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BadInput(f"{path}: no notebook's result; expected a folder such as results/phantom-quick") from None
+    return content
 
 
 def article_file(result: Path) -> Path:

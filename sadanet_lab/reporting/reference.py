@@ -30,13 +30,14 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
 
     results: ``results/<data>-<profile>``, with the executed notebooks in ``results/executed/<data>-<profile>``; runs:
     the folder of runs. ``out`` may hold other notebooks' results already. Raises ``BadInput`` before anything is
-    written: if it holds these, for a folder without a notebook's results, for runs and executed notebooks that are
-    missing, for runs that another version evaluated, and for results that are not of phantoms, whose images must not
-    leave the machine.
+    written: if it holds these, for a folder without a notebook's results, for runs, executed notebooks and figures that
+    are missing, for runs that another version evaluated, and for results that are not of phantoms, whose images must
+    not leave the machine. A notebook's result file comes last: cut short, the same call begins again.
     """
     # Loads nbformat, two seconds, which the notebooks that read the reference are spared.
     from sadanet_lab.reporting.article import article_file, light_copy, results_of_phantoms, without_paths
 
+    _check_apart(out, Path(runs))
     contents = results_of_phantoms(results)
     executed = Path(results).parent / "executed" / Path(results).name
     articles = {path: light_copy(executed / f"{path.stem}.ipynb", path) for path in contents}
@@ -45,16 +46,30 @@ def freeze(results: Path, runs: Path, out: Path) -> list[str]:
     if others := [problem for problem in map(_not_current, kept) if problem]:
         raise BadInput(others[0])
     if there := [out / path.name for path in contents if (out / path.name).exists()]:
-        raise BadInput(f"{there[0]}: already exists; delete the folder, or freeze to a new one")
+        raise BadInput(f"{there[0]}: already exists; delete what is of this notebook, or freeze to a new folder")
+    written = {out / name: _content(path.parent / name) for path, told in contents.items() for name in told["files"]}
+    written |= {article_file(out / path.name): article for path, article in articles.items()}
     for path, content in contents.items():
-        for name in content["files"]:
-            _write(out / name, (path.parent / name).read_bytes())
-        told = without_paths(path.read_text(), content["parameters"]["results"])
-        _write(out / path.name, told)
-        _write(article_file(out / path.name), articles[path])
+        written[out / path.name] = without_paths(path.read_text(), content["parameters"]["results"])
     for run in kept:
         _keep_run(run, out)
+    for path, content in written.items():
+        _write(path, content)
     return names
+
+
+def _check_apart(out: Path, runs: Path) -> None:
+    """What is kept has no weights: written over the runs themselves, it would take theirs."""
+    if (out / "runs").resolve() == runs.resolve():
+        raise BadInput(f"{out}: its runs are those that are to be copied; expected another folder")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        told = error.strerror
+    raise BadInput(f"{path}: cannot be read ({told}); expected what the notebook wrote: run it again")
 
 
 class Kept(NamedTuple):
@@ -70,7 +85,11 @@ def keep_runs(profile: str, results: Path, out: Path) -> Kept:
     """Copy the complete runs of a profile on its own phantoms to ``out``, all but those that are there as they are now.
 
     results: the folder that ``runs`` is in. Runs on other data, which may be patients', are left out without a word.
+    Raises ``BadInput`` if ``out`` cannot be written to, or holds the very runs that are to be copied.
     """
+    _check_apart(out, results / "runs")
+    if out.exists():
+        writable_folder(out)
     phantoms, names, left_out = open_data(PHANTOM, profile).fingerprint, [], []
     for folder in list_runs(results):
         try:
@@ -102,6 +121,8 @@ def _is_kept(run: Run, out: Path) -> bool:
 def _keep_run(run: Run, out: Path) -> None:
     """All of it or nothing: a run that was kept before stays until the new one is whole."""
     folder, draft = (out / "runs" / name for name in (run.folder.name, f".{run.folder.name}"))
+    if folder.is_symlink():
+        raise BadInput(f"{folder}: is a link; expected a folder that runs can be copied to")
     contents = {name: run.files.read(name) for name in small_files(run)}
     shutil.rmtree(draft, ignore_errors=True)
     for name, content in contents.items():

@@ -1,5 +1,6 @@
 """A dataset made of pictures and masks as they lie in two folders: what belongs together is found, or told."""
 
+import os
 import unicodedata
 from itertools import chain
 
@@ -71,6 +72,14 @@ def test_a_draw_that_leaves_none_to_train_on_is_refused(shares):
         draw_patients(["a", "b"], shares, 0)
 
 
+def test_capitals_and_forms_of_unicode_make_no_other_patient():
+    """Or one could be trained on and tested."""
+    assert images_of_patients(["p1_2", "P1_1", "P2_1"], "^[Pp][0-9]+") == {"P1": ["P1_1", "p1_2"], "P2": ["P2_1"]}
+    found = images_of_patients(["Mü_1", f"M{NFD}_2"], "^[^_]+")
+    assert [len(stems) for stems in found.values()] == [2]
+    assert len(images_of_patients(["a", "A"], None)) == 2
+
+
 def test_patients_are_what_the_expression_finds():
     assert images_of_patients(["a", "b"], None) == {"a": ["a"], "b": ["b"]}
     assert images_of_patients(["P1_b", "P1_a", "P2_a"], "^P[0-9]") == {"P1": ["P1_a", "P1_b"], "P2": ["P2_a"]}
@@ -120,13 +129,18 @@ NFD = unicodedata.normalize("NFD", "ü")
         ("x/a.png", "a_gt.png"),
         ("a.png", "x/a.png"),
         ("ü.png", f"{NFD}.png"),
+        ("ü/a.png", f"{NFD}/a.png"),
+        ("P01.png", "P01mask.png"),
     ],
 )
 def test_a_mask_is_known_by_its_name(tmp_path, image, mask):
     assert paired(tmp_path, [image, "b.png"], [mask, "b.png"]) == {image: mask, "b.png": "b.png"}
 
 
-@pytest.mark.parametrize(("image", "mask"), [("a.png", "ab.png"), ("a_mask.png", "a.png"), ("x/a.png", "y/a.png")])
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [("a.png", "ab.png"), ("a_mask.png", "a.png"), ("x/a.png", "y/a.png"), ("ben.png", "bengt.png")],
+)
 def test_another_name_or_another_patients_folder_is_none(tmp_path, image, mask):
     assert paired(tmp_path, [image, "b.png"], [mask, "b.png"]) == {"b.png": "b.png"}
 
@@ -140,6 +154,27 @@ def test_one_mask_is_not_taken_for_two_pictures_and_of_two_none_is_taken(tmp_pat
     assert paired(tmp_path / "1", ["x/a.png", "y/a.png", "b.png"], ["a.png", "b.png"]) == {"b.png": "b.png"}
     assert paired(tmp_path / "0", ["a.png", "x/a.png"], ["x/a.png"]) == {"x/a.png": "x/a.png"}
     assert paired(tmp_path / "2", ["a.png", "b.png"], ["a_mask.png", "a_gt.png", "b.png"]) == {"b.png": "b.png"}
+
+
+def test_a_mask_of_the_very_name_goes_before_one_that_fits_too(tmp_path):
+    names = ["A.png", "a.png"]
+    assert paired(tmp_path / "capitals", names, names) == {name: name for name in names}
+    assert paired(tmp_path / "longer", ["a.png", "a_mask.png"], ["a_mask.png"]) == {"a_mask.png": "a_mask.png"}
+
+
+def test_a_mask_in_no_folder_is_not_taken_for_a_picture_whose_namesake_has_one_in_its_own(tmp_path):
+    """Subfolders are patients there: a mask that lies above them is of none of them for certain."""
+    found = paired(tmp_path, ["P1/01.png", "P2/01.png", "P3/02.png"], ["P1/01.png", "01.png", "P3/02.png"])
+    assert found == {"P1/01.png": "P1/01.png", "P3/02.png": "P3/02.png"}
+
+
+def test_one_folder_may_be_written_in_two_ways(tmp_path):
+    folder = touched(tmp_path / "both", ["a.tif", "a.png", "1.2.840.05.png"])
+    (folder / "1.2.840.05").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "link").symlink_to(folder)
+    pairs, left_out = pair_up(folder, tmp_path / "link", tmp_path / "out")
+    assert {pair.image.name: pair.mask.name for pair in pairs} == {"a.tif": "a.png", "1.2.840.05": "1.2.840.05.png"}
+    assert left_out == []
 
 
 def test_one_folder_in_the_other_is_not_taken_for_the_other(tmp_path):
@@ -169,7 +204,7 @@ def test_links_that_lead_back_are_followed_once(tmp_path):
     assert paired(tmp_path, ["a.png"], ["a.png", "b.png"]) == {"a.png": "a.png"}
 
 
-@pytest.mark.parametrize("name", ["a..b.png", " a.png", "a\nb.png"])
+@pytest.mark.parametrize("name", ["a..b.png", " a.png", "a\nb.png", os.fsdecode(b"M\xfcller.png")])
 def test_a_name_that_no_list_can_hold_is_refused_before_anything_is_made(tmp_path, name):
     folders = touched(tmp_path / "i", [name]), touched(tmp_path / "m", [name])
     told = prepare(*folders, tmp_path / "out")
@@ -220,6 +255,28 @@ def test_other_kinds_and_pixels_that_are_not_square(pictures, tmp_path):
     height, width = image.shape
     assert samples["P1_a"].mask().shape == samples["P1_a"].image().shape == (height, 2 * width)
     np.testing.assert_array_equal(samples["P1_a"].mask()[:, ::2], labels)
+
+
+def test_what_a_png_mask_says_of_print_does_not_make_it_another_size(pictures, tmp_path):
+    content, images, masks = pictures
+    Image.fromarray(content["P1_a"][1]).save(masks / "P1_a_mask.png", dpi=(72, 36))
+    told = prepare(images, masks, tmp_path / "out")
+    assert told.exit_code == 0, told.stderr
+    data = open_folder(tmp_path / "out")
+    (sample,) = [sample for sample in (*data.train, *data.test) if sample.stem == "P1_a"]
+    np.testing.assert_array_equal(sample.mask(), content["P1_a"][1])
+
+
+def test_what_a_killed_process_left_beside_the_new_folder_is_told(pictures, tmp_path):
+    _, images, masks = pictures
+    left = tmp_path / ".out.a1b2c3d4"
+    left.mkdir()
+    (tmp_path / ".out.lock").write_text("")
+    told = prepare(images, masks, tmp_path / "out")
+    assert told.exit_code == 0, told.stderr
+    assert [line for line in told.stderr.splitlines() if ".out." in line] == [
+        f"{left}: left by a process that was killed, or written by another one now; if by none, delete it"
+    ]
 
 
 def test_whatever_is_wrong_is_told_at_once_and_nothing_is_made(pictures, tmp_path):
