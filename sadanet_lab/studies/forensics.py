@@ -10,15 +10,25 @@ import pandas as pd
 
 from sadanet_lab.metrics import consistency, pixel_balance
 from sadanet_lab.studies.finding import Finding
-from sadanet_lab.studies.printed_rows import EPSILON, UNPRINTED, bases, identity, title_of, with_unprinted
+from sadanet_lab.studies.printed_rows import (
+    EPSILON,
+    NO_AVERAGE,
+    NO_CLASS,
+    UNPRINTED,
+    bases,
+    identity,
+    title_of,
+    with_unprinted,
+)
 from sadanet_lab.studies.printed_table import AVERAGE, BACKGROUND, PRINTED, PrintedTable
 from sadanet_lab.words import join
 
 
 def averages(table: PrintedTable) -> Finding | None:
-    """Are the printed averages of one definition?"""
+    """Are the printed averages of one definition? A row that prints nothing else says nothing of it."""
     found = bases(table)
-    found = found[found.basis != "no average"]
+    alone = found.index[found.basis == NO_CLASS]
+    found = found[~found.basis.isin((NO_AVERAGE, NO_CLASS))]
     if found.empty:
         return None
     rows = []
@@ -26,7 +36,7 @@ def averages(table: PrintedTable) -> Finding | None:
         line = {"row": row}
         for metric in table.metrics:
             line[f"{PRINTED[metric]} printed"] = table.average(str(row), metric)[0]
-            line[f"{PRINTED[metric]} of the classes"] = np.nanmean(table.of_classes(str(row), metric)[0])
+            line[f"{PRINTED[metric]} of the classes"] = pd.Series(table.of_classes(str(row), metric)[0]).mean()
         rows.append(line | {"average of": basis.basis, "cells off": ", ".join(PRINTED[m] for m in basis.off)})
     kinds = found.groupby("basis", sort=False).groups
     told = "; ".join(f"{join(rows)} {'averages' if len(rows) == 1 else 'average'} {b}" for b, rows in kinds.items())
@@ -36,6 +46,7 @@ def averages(table: PrintedTable) -> Finding | None:
     flagged = found.index[(found.basis != usual) | (found.basis == "unknown") | (found.off.map(len) > 0)]
     told = f"{'No' if len(kinds) > 1 or usual == 'unknown' else 'Yes'}: {told}."
     told += f" Off by themselves: {join(cells)}." if cells else ""
+    told += f" Left out, for no class is printed: {join(alone)}." if len(alone) else ""
     return Finding("Are the printed averages of one definition?", pd.DataFrame(rows), told, tuple(map(str, flagged)))
 
 
@@ -100,7 +111,10 @@ def deviations(table: PrintedTable) -> Finding | None:
 
 
 def recalls(table: PrintedTable) -> Finding | None:
-    """Can the recall belong to the Dice and IoU? It is never below the IoU, pooled or averaged over images."""
+    """Can the recall belong to the Dice and IoU? It is never below the IoU, pooled or averaged over images.
+
+    Of a class with Dice and recall 0 the precision is open (NaN).
+    """
     low, high = table.bounds()
     overlap = low.iou.fillna(0).clip(lower=consistency.pooled_iou(low.dice).fillna(0))
     classes = low.index.get_level_values("class") != AVERAGE
@@ -111,6 +125,8 @@ def recalls(table: PrintedTable) -> Finding | None:
     dice = table.value.dice.fillna(200 * table.value.iou / (100 + table.value.iou))[asked] / 100
     precision = 100 * consistency.precision(dice, table.value.recall[asked] / 100)
     cells = [f"{row} ({title_of(name)})" for row, name in bad.index[bad]]
+    if precision.isna().all() and not cells:
+        return None
     told = f"Yes: precision would be {precision.min():.1f} to {precision.max():.1f} %."
     told = f"Not of {join(cells)}: less is found than overlaps." if cells else told
     evidence = pd.DataFrame({"recall": table.value.recall[asked], "precision that Dice and recall give": precision})
@@ -136,8 +152,8 @@ def unprinted(table: PrintedTable) -> Finding | None:
     flagged = value.index[off | less]
     told = [f"{row} ({_numbers(evidence.loc[row])})" for row in flagged]
     told = f"Not of {join(told)}." if told else f"Yes, to rounding, in all {len(value)} rows."
-    first = PRINTED[table.metrics[0]]
-    others = evidence[first][~value.index.isin(flagged)]
+    first = next(PRINTED[metric] for metric in table.metrics if value[metric].notna().any())
+    others = evidence[first][~value.index.isin(flagged)].dropna()
     if len(others):
         whose = "The other rows'" if len(flagged) else "Its"
         told += f" {whose} {first} lies within {others.min():.2f} to {others.max():.2f}."
@@ -214,7 +230,7 @@ def _shares(classes: list[str], low: np.ndarray, high: np.ndarray) -> str:
 def order(table: PrintedTable) -> Finding | None:
     """Do the rows keep their order when the printed classes alone are averaged?"""
     kinds = bases(table)
-    usable = [row for row in table.rows if kinds.basis[row] not in ("no average", "unknown")]
+    usable = [row for row in table.rows if kinds.basis[row] not in (NO_AVERAGE, NO_CLASS, "unknown")]
     lines = []
     for metric in table.metrics if len(usable) > 1 else ():
         printed = np.array([table.average(row, metric) for row in usable])
@@ -258,7 +274,7 @@ CHECKS = {
     "the averages' basis": (averages, "a printed average"),
     "IoU from Dice": (pooled, "Dice and IoU of a class"),
     "averaging over images": (deviations, "a row whose IoU lies above that of pooled counts"),
-    "recall": (recalls, "recall of a class, and its Dice or IoU"),
+    "recall": (recalls, "recall of a class, and its Dice or IoU, not all 0"),
     "the class not printed": (unprinted, "an average of one class more than is printed"),
     "pixel balance": (balance, "Dice and recall of all classes, the background printed or in the averages"),
     "order of the rows": (order, "two rows with an average"),

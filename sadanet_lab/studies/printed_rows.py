@@ -17,6 +17,8 @@ from sadanet_lab.words import join
 
 UNPRINTED = "not printed"
 """The class that a printed average has more than its row."""
+NO_AVERAGE, NO_CLASS = "no average", "no class printed"
+"""``Basis`` of a row without a printed average, of one with nothing else."""
 EPSILON = 1e-9
 """Of a fraction: what the computer's own rounding may move."""
 CHANCE = 1e-3
@@ -44,7 +46,8 @@ def bases(table: PrintedTable) -> pd.DataFrame:
     Tried within rounding: all classes of the row, where more than half of the metrics agree, the others being off by
     themselves; all but the background; some of them; all and one class more, whose numbers lie within 0..100. A mean of
     printed classes is believed at once where chance would not hit it (``CHANCE``); where several are possible, a row is
-    taken for what most rows can be. "no average" where none is printed, "unknown" where nothing fits.
+    taken for what most rows can be. ``NO_AVERAGE`` where none is printed beside its classes, ``NO_CLASS`` where it
+    stands alone, "unknown" where nothing fits.
     """
     possible = {row: _possible(table, row) for row in table.rows}
     shared = Counter(each for choices in possible.values() for each in choices)
@@ -55,8 +58,10 @@ def bases(table: PrintedTable) -> pd.DataFrame:
 def _possible(table: PrintedTable, row: str) -> list[Basis]:
     """What a row's average can be the mean of, likeliest first; one where that is beyond chance."""
     printed = np.array([table.of_classes(row, metric)[0] for metric in table.metrics])
-    there = np.logical_or.reduce(np.isfinite(printed))
+    there = np.logical_or.reduce(np.isfinite(printed).reshape(len(table.metrics), len(table.classes)))
     members = [name for name, is_there in zip(table.classes, there, strict=True) if is_there]
+    if not members and any(np.isfinite(table.average(row, metric)[0]) for metric in table.metrics):
+        return [Basis(NO_CLASS)]
     numbers = {}
     for metric in table.metrics:
         values, halves = (part[there] for part in table.of_classes(row, metric))
@@ -64,7 +69,7 @@ def _possible(table: PrintedTable, row: str) -> list[Basis]:
         if not np.isnan([*values, *average]).any():
             numbers[metric] = (values, halves, *average)
     if not numbers:
-        return [Basis("no average")]
+        return [Basis(NO_AVERAGE)]
 
     def off(which: np.ndarray) -> tuple[str, ...]:
         return tuple(m for m, (v, h, a, d) in numbers.items() if abs(a - v[which].mean()) > h[which].mean() + d + 1e-7)
@@ -114,8 +119,10 @@ def with_unprinted(table: PrintedTable) -> PrintedTable:
     parts = []
     for frame, sign in ((table.value, -1), (table.half, 1)):
         average = frame.xs(AVERAGE, level="class") if table.rows else frame.iloc[:0].droplevel("class")
-        classes = frame.drop(AVERAGE, level="class", errors="ignore").groupby("row", sort=False)
-        more = average.mul(classes.size() + 1, axis=0) + sign * classes.sum(min_count=1)
+        # A class without any number is none of the row's; a metric that one of its classes lacks says nothing.
+        classes = frame.drop(AVERAGE, level="class", errors="ignore").dropna(how="all").groupby("row", sort=False)
+        sums = classes.sum(min_count=1).where(classes.count().eq(classes.size(), axis=0))
+        more = average.mul(classes.size() + 1, axis=0) + sign * sums
         more = more.assign(**{"class": UNPRINTED}).set_index("class", append=True)
         parts.append(pd.concat([frame, more]))
     return PrintedTable(*parts)

@@ -87,5 +87,32 @@ def test_what_is_no_such_table_is_one_line_and_exit_code_2(name, said):
     assert result.stdout == ""
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_row_of_an_average_only_and_a_copied_row_are_told_without_a_warning(tmp_path):
+    text = PER_IMAGE + "copy,rib,77.37,66.46,76.37\ncopy,lump,85.00,77.00,84.00\nalone,average,80.00,70.00,80.00\n"
+    (tmp_path / "t.csv").write_text(text)
+    result = forensics(tmp_path / "t.csv")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.output.startswith("4 rows, 2 classes: rib, lump\n")
+    assert "nan" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PER_IMAGE.replace(",", ";"), "t.csv: separated by ';'; expected commas"),
+        (PER_IMAGE + "C,rib,0.77,0.66,0.76\n", "t.csv, line 6: row C: no number above 0.77; expected percent"),
+    ],
+)
+def test_other_separators_and_fractions_are_one_line_and_exit_code_2(tmp_path, text, said):
+    (tmp_path / "t.csv").write_text(text)
+    result = forensics(tmp_path / "t.csv")
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert said in line
+    assert result.stdout == ""
+
+
 def test_no_table_is_refused():
     assert forensics().exit_code == 2

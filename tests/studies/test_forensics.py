@@ -176,6 +176,65 @@ def test_what_a_table_does_not_hold_is_not_asked(tmp_path):
     assert len(not_asked) == len(forensics.CHECKS)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("metrics", ["dice", "iou", "dice,iou,recall"])
+@pytest.mark.parametrize("average", ["all", "bones", ""])
+def test_a_row_that_prints_an_average_only_changes_no_verdict_of_the_others(tmp_path, metrics, average):
+    made = Made(np.random.default_rng(20), average=average)
+    before = flagged(made.table(tmp_path))
+    text = (tmp_path / "made.csv").read_text()
+    numbers = ["84.00" if metric in metrics.split(",") else "-" for metric in ("dice", "iou", "recall")]
+    (tmp_path / "made.csv").write_text(f"{text}\nalone,average,{','.join(numbers)}\n")
+    table = read_tables([tmp_path / "made.csv"])
+    assert bases(table).basis["alone"] == "no class printed"
+    assert flagged(table) == before == {}
+    findings, _ = forensics.examine(table)
+    told = {finding.question: finding.verdict for finding in findings}
+    assert not any("nan" in verdict for verdict in told.values())
+    assert ("Are the printed averages of one definition?" in told) == bool(average)
+    if average:
+        assert told["Are the printed averages of one definition?"].endswith("for no class is printed: alone.")
+        assert "alone" not in set(findings[0].evidence.row)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "A,rib,80.00,66.67,81.00\nalone,average,80,70,80\n",
+        "A,rib,80.00,60.67,81.00\nalone,average,80,70,80\n",  # no pooled row is left but the one without a class
+        "A,rib,80.00,60.67,81.00\nnothing,rib,-,-,-\n",
+        "A,rib,80.00,-,-\nA,average,80.00,70.00,-\nalone,average,80,70,80\n",
+        "A,rib,-,66.67,-\nA,lump,-,81.82,-\nA,average,-,80.00,-\nalone,average,80,-,-\n",
+        "alone,rib,-,-,-\nalone,average,80,70,80\nother,average,81,71,81\n",
+    ],
+)
+def test_rows_without_classes_leave_no_warning_and_no_nan(tmp_path, lines):
+    (tmp_path / "t.csv").write_text("method,class,dice,iou,recall\n" + lines)
+    findings, not_asked = forensics.examine(read_tables([tmp_path / "t.csv"]))
+    assert len(findings) + len(not_asked) == len(forensics.CHECKS)
+    assert not any("nan" in finding.verdict for finding in findings)
+    assert not any("alone" in finding.flagged for finding in findings)
+
+
+def test_a_class_without_a_number_is_none_of_those_an_average_is_of(tmp_path):
+    """77 is the mean of 60, 70, 80 and of 98, which is not printed; a line of dashes makes no fifth."""
+    lines = "A,rib,60.00\nA,process,70.00\nA,lump,80.00\nA,sacrum,-\nA,average,77.00\n"
+    (tmp_path / "t.csv").write_text("method,class,dice\n" + lines)
+    assert with_unprinted(read_tables([tmp_path / "t.csv"])).value.dice["A", UNPRINTED] == pytest.approx(98)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_failed_has_no_precision(tmp_path):
+    (tmp_path / "t.csv").write_text("method,class,dice,iou,recall\nA,rib,0.00,0.00,0.00\nB,rib,80.00,66.67,-\n")
+    assert forensics.recalls(read_tables([tmp_path / "t.csv"])) is None
+    (tmp_path / "t.csv").write_text("method,class,dice,iou,recall\nA,rib,0,0,0\nA,lump,80.00,66.67,81.00\n")
+    found = forensics.recalls(read_tables([tmp_path / "t.csv"]))
+    assert found.verdict == "Yes: precision would be 79.0 to 79.0 %."  # 1 / (2 / 0.80 - 1 / 0.81)
+    (tmp_path / "t.csv").write_text("method,class,dice,iou,recall\nA,rib,0,50,0\n")
+    assert forensics.recalls(read_tables([tmp_path / "t.csv"])).flagged == ("A",)
+
+
 # --- the paper's tables, by hand ---
 
 
