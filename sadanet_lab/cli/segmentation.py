@@ -6,6 +6,7 @@ import click
 
 from sadanet_lab.cli.options import FOLDER, JOBS, RESULTS, Shard, check_onnx_name, main, naming, results_folder
 from sadanet_lab.errors import BadInput, one_line
+from sadanet_lab.images.picture import SMALLEST_VPI
 from sadanet_lab.spine.names import Convention
 
 
@@ -102,10 +103,11 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
     check_onnx_name(out)
     if out.is_dir():
         raise BadInput(f"--out {out}: a folder; expected a file, or a name that is free")
-    writable_folder(out.parent)
     run = find_run(start, results_folder(results), start=Path())
     pictures = [read_picture(entry.path).square_image for entry in find_pictures(images, out)]
-    network = adapted(run.network(), pictures, run.recipe)
+    network = run.network()
+    writable_folder(out.parent)  # after what may be wrong, which leaves no folder; before what takes long
+    network = adapted(network, pictures, run.recipe)
     write_atomically(out, export_onnx(network, run.recipe, str(out)))
     click.echo(f"{out}: {run.recipe.method} adapted to {len(pictures)} images")
 
@@ -128,6 +130,11 @@ def angles(labels: tuple[Path, ...], form: str, convention: Convention) -> None:
     from sadanet_lab.spine.curve_angles import measure_curves
 
     masks = [read_labels(path) for path in labels]  # all are read before anything is written
+    for path, mask in zip(labels, masks, strict=True):
+        height, width = mask.shape
+        if min(height, width) < SMALLEST_VPI:  # `predict` makes none so small: see ``picture.check_size``
+            found = f"{width} x {height} pixels"
+            raise BadInput(f"{path}: {found}; expected {SMALLEST_VPI} or more either way for a spine")
     entries = [
         description.describe(str(path), measure_curves(mask), convention)
         for path, mask in zip(labels, masks, strict=True)

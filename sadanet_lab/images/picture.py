@@ -28,6 +28,8 @@ DARK, LINE = 24, 0.02
 """Greys that still count as the frame's black; share of brighter ones from which a row or column shows something."""
 MOST_UNEVEN = 16
 """Times that pixels are taller than wide, or wider than tall, at most; those of ultrasound are up to about 6 times."""
+NEARLY_SQUARE = 0.01
+"""Share by which pixels of a mask's file may be taller than wide, or wider, and count as square: print is rounded."""
 ASPECT = "PixelAspectRatio"
 """The DICOM attribute that gives a pixel's form and no length."""
 NEARLY_GREY = 8

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.content import picture_kind, read_content
-from sadanet_lab.images.picture import LARGEST, check_content, check_pixels, check_size
+from sadanet_lab.images.picture import LARGEST, NEARLY_SQUARE, check_content, check_pixels, check_size
 from sadanet_lab.spine.classes import CLASSES, COLOUR_BLIND_SAFE, rgb_to_labels
 
 EXPECTED = "a PNG image"
@@ -135,10 +135,14 @@ def _with_resolution(png: bytes, pixel: tuple[float, float], in_mm: bool) -> byt
 
 
 def pixel_of(content: bytes) -> tuple[float, float] | None:
-    """A pixel's height and width, in any unit, by the resolution (pHYs) in a PNG file; None where it has none."""
+    """A pixel's height and width, in any unit, by the resolution (pHYs) in a PNG file; None where it has none.
+
+    None also where they differ by no more than ``NEARLY_SQUARE``: 96 by 95.9 dots an inch mean square pixels.
+    """
     with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
         across, down = picture.info.get("dpi") or picture.info.get("aspect") or (0, 0)
-    return (1 / down, 1 / across) if across > 0 and down > 0 else None
+    told = across > 0 and down > 0 and abs(across / down - 1) > NEARLY_SQUARE
+    return (1 / down, 1 / across) if told else None
 
 
 def _grey(picture: Image.Image, name: str) -> np.ndarray:
@@ -158,7 +162,8 @@ def _open_png(path: Path) -> Image.Image:
 def _decoded(content: bytes, name: str, check: Callable[[int, int, str], None]) -> Image.Image:
     """The picture as a person sees it. check: of width, height and name, before the pixels are decoded."""
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+        # Pillow warns of many pixels, in two lines; ``check`` refuses them in one.
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             check(*size_as_seen(picture), name)
             check_depth(picture, name)
             stored = _stored_as(picture)

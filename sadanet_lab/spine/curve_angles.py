@@ -48,6 +48,8 @@ class Measurement:
     """Smoothed, without those that stand off their neighbours."""
     left_out: tuple[Level, ...]
     """Those, as they were found."""
+    lumps_above: bool = False
+    """Whether most lumps lie above the middle of the thoracic levels: no level is made of them."""
 
 
 def differs(raw: float, smoothed: float) -> bool:
@@ -79,7 +81,8 @@ def measure_curves(labels: np.ndarray) -> Measurement:
     curves, confidence = curves_of(levels), round(min(confidence, 1.0), 3)
     curves = tuple(_with_raw_angle(curve, found, kept) for curve in curves)
     told = angle, raw, differs(raw, angle), confidence
-    return Measurement(True, None, *told, curves, tuple(levels), tuple(left_out))
+    above = sum(lump.centre[1] < _middle(thoracic) for lump in lumps)
+    return Measurement(True, None, *told, curves, tuple(levels), tuple(left_out), 2 * above > len(lumps))
 
 
 def trusted(found: Measurement) -> Measurement:
@@ -188,16 +191,19 @@ def _pitch(left: list[Bone], right: list[Bone], axis: _Axis) -> float:
 
 def _lumps_on(axis: _Axis, lumps: list[Bone], thoracic: list[Level]) -> list[Bone]:
     """Lumps that lie on the axis and below the middle of the thoracic part, lying across the spine."""
-    middle = np.median([level.centre[1] for level in thoracic])
     usual = np.median([lump.length for lump in lumps]) if lumps else 0
     return [
         lump
         for lump in lumps
-        if lump.centre[1] > middle
+        if lump.centre[1] > _middle(thoracic)
         and abs(lump.centre[0] - axis.x(lump.centre[1])) < 0.6 * axis.apart
         and lump.length > 0.6 * usual
         and abs(lump.direction[0]) > 0.6
     ]
+
+
+def _middle(levels: list[Level]) -> float:
+    return float(np.median([level.centre[1] for level in levels]))
 
 
 def _lump_level(lump: Bone) -> Level:

@@ -30,7 +30,8 @@ def describe(
     the convention. names_reason: why names_doubtful, or None; see ``names``.
     """
     found = trusted(found)
-    names, angle = name_spine(found.levels, found.curves, convention, found.left_out), found.largest_angle_degrees
+    names = name_spine(found.levels, found.curves, convention, found.left_out, found.lumps_above)
+    angle = found.largest_angle_degrees
     measured = judgement if found.measurable else None
     intervals = measured.curves if measured else [None] * len(found.curves)
     return {

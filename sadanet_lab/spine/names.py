@@ -7,8 +7,9 @@ Assumption: the lowest lump is L5 unless the user says otherwise (``--lowest``),
 vertebra. Nothing in an image tells one vertebra from the next, so a lump missed at the lower end shifts all names. They
 are called doubtful, with the reason, where what was found does not fit: lumps that are not five (those from L1 to the
 lowest), fewer than five pairs, a gap, two levels too close together, a lump above a pair, more levels than up to T1, a
-level that was left out of the curves because its tilt stands off its neighbours'. Names without such a reason are not
-sure: of six lumps one may be missed at an end, and five look as they should.
+level that was left out of the curves because its tilt stands off its neighbours', most lumps above the thoracic part's
+middle. Names without such a reason are not sure: of six lumps one may be missed at an end, and five look as they
+should.
 
 **Regions** go by the apex, by the Scoliosis Research Society's terms as in Lenke et al., J Bone Joint Surg Am 2001, 83:
 thoracic from T2 to the disc T11-12, thoracolumbar from T12 to L1, lumbar from the disc L1-2 to L4; above it is
@@ -114,10 +115,12 @@ def name_spine(
     curves: Sequence[Curve],
     convention: Convention = USUAL,
     left_out: Sequence[Level] = (),
+    lumps_above: bool = False,
 ) -> SpineNames:
     """Names of levels and of their curves; of no levels, none and no doubt.
 
     left_out: levels that were found and are counted, but no curve runs through them: see ``curve_angles.Measurement``.
+    lumps_above: whether most lumps lie above the middle of the thoracic levels: no level is made of those.
     """
     if not levels:
         return SpineNames((), (), None)
@@ -143,6 +146,8 @@ def name_spine(
     if left_out:
         tilted = ", ".join(name_of[level] for level in left_out)
         reasons.append(f"left out of the curves, since the tilt stands off the neighbours': {tilted}")
+    if lumps_above:
+        reasons.append("lumps lie above the thoracic processes: is the picture upside down?")
     return SpineNames(names, tuple(named), "; ".join(reasons) or None)
 
 

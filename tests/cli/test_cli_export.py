@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from test_cli import assert_refused
 
 from sadanet_lab.cli import main
 from sadanet_lab.images.folder_check import open_folder
@@ -50,6 +51,40 @@ def test_export_refuses_another_ending_before_anything_is_read(tmp_path):
     told = sadanet("export", tmp_path / "none", tmp_path / "model.pt")
     assert told.exit_code == 2
     assert told.stderr == f"error: {tmp_path / 'model.pt'}: expected a name that ends in .onnx\n"
+
+
+@pytest.fixture
+def unused(monkeypatch):
+    """The work itself must not be begun."""
+
+    def begun(*_):
+        raise AssertionError("the export was begun")
+
+    monkeypatch.setattr("sadanet_lab.inference.onnx_export.export_onnx", begun)
+    monkeypatch.setattr("sadanet_lab.training.adaptation.adapt", begun)
+
+
+@pytest.mark.parametrize("command", [("export", "shipped"), ("adapt", "{image}", "--out")])
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(command, image, tmp_path, unused):
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "file").touch()
+    words = [word.format(image=image) for word in command]
+    assert_refused(sadanet(*words, tmp_path / "folder.onnx"), tmp_path / "folder.onnx", "a folder; expected a file")
+    refused = sadanet(*words, tmp_path / "file" / "new" / "x.onnx")
+    assert_refused(refused, tmp_path / "file" / "new", "expected a writable folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.onnx", "image.png"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("export", "nope"), ("adapt", "nope", "--out"), ("adapt", "{broken}", "--out"),
+     ("adapt", "{image}", "--start", "nope", "--out")],
+)  # fmt: skip
+def test_what_is_not_there_leaves_no_folder(command, image, tmp_path, unused):
+    (tmp_path / "broken.png").write_bytes(image.read_bytes()[:99])
+    words = [word.format(image=image, broken=tmp_path / "broken.png") for word in command]
+    assert sadanet(*words, tmp_path / "new" / "folder" / "x.onnx").exit_code == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_predict_names_a_file_that_is_none(image, tmp_path):

@@ -68,6 +68,41 @@ def test_angles_are_the_same_of_a_png_of_slicers_file_and_of_that_written_by_ano
         assert {**other, "file": png["file"]} == png
 
 
+def test_angles_refuse_a_mask_that_is_smaller_than_a_picture_may_be_in_the_same_words(tmp_path):
+    """A good one before it is not measured either; the smallest is."""
+    said = []
+    for command, rest in (("angles", ()), ("predict", ("--out", tmp_path / "out"))):
+        for shape in ((64, 16), (63, 64)):
+            path = tmp_path / f"{command}_{shape[0]}.png"
+            Image.fromarray(np.random.default_rng(0).integers(0, 4, shape, np.uint8)).save(path)
+            refused = sadanet(command, path, *rest)
+            assert_refused(refused, path)
+            assert not refused.stdout
+            said.append(refused.stderr.replace(str(path), ""))
+    assert said[:2] == said[2:]
+    assert "16 x 64 pixels; expected 64 or more either way" in said[0]
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "smallest.png")
+    assert sadanet("angles", tmp_path / "smallest.png").exit_code == 0
+    assert_refused(sadanet("angles", tmp_path / "smallest.png", tmp_path / "angles_64.png"), "angles_64.png")
+
+
+def test_angles_of_a_mask_upside_down_say_that_the_lumps_lie_above(tmp_path):
+    labels = draw_spine(np.random.default_rng([9, 149]), 256, 1024, "wide").labels()
+    for name, turned in (
+        ("x", labels),
+        ("mirrored", labels[:, ::-1]),
+        ("down", labels[::-1]),
+        ("turned", labels[::-1, ::-1]),
+    ):
+        Image.fromarray(turned).save(tmp_path / f"{name}.png")
+    told = sadanet("angles", *(tmp_path / f"{name}.png" for name in ("x", "mirrored", "down", "turned")))
+    asked = ["is the picture upside down?" in line for line in told.stdout.splitlines()]
+    assert asked == [False, False, True, True]
+    (entry,) = json.loads(sadanet("angles", tmp_path / "down.png", "--format", "json").stdout)
+    assert entry["names_doubtful"]
+    assert entry["names_reason"].endswith("lumps lie above the thoracic processes: is the picture upside down?")
+
+
 def test_angles_of_a_damaged_file_are_one_line(tmp_path):
     (tmp_path / "x.seg.nrrd").write_bytes(b"NRRD0004\ntype: uchar\n\n")
     assert_refused(sadanet("angles", tmp_path / "x.seg.nrrd"), tmp_path / "x.seg.nrrd", "damaged or truncated NRRD")

@@ -271,7 +271,7 @@ def layer_before_the_first(labels, path):
 
 
 def far_offset(labels, path):
-    slicer_file(path, volume(labels), [segment("rib", 1)], offset=(10**6, 10**6, 0))
+    slicer_file(path, volume(labels == 1) * 1, [segment("rib", 1)], offset=(10**6, 10**6, 0))
 
 
 def no_number(labels, path):

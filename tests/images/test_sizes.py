@@ -160,6 +160,17 @@ def test_what_is_no_label_map_is_named_and_so_is_what_would_be_one(tmp_path):
         assert line == f"{tmp_path / 'x.seg.nrrd'}: {said}; expected a mask PNG or a .seg.nrrd"
 
 
+@pytest.mark.parametrize(("width", "height"), [(9500, 9500), (13_000, 13_000)])
+def test_where_pillow_would_warn_of_a_mask_s_size_nothing_else_is_said(width, height, tmp_path, recwarn):
+    """From 89 to 178 million pixels; beyond, Pillow refuses."""
+    assert Image.MAX_IMAGE_PIXELS is not None
+    assert 1 < width * height / Image.MAX_IMAGE_PIXELS < 2
+    (tmp_path / "x.png").write_bytes(png_header(width, height))
+    for read in (read_mask, read_image, read_labels, read_vpi):
+        assert TOO_LARGE in refusal(read, tmp_path / "x.png")
+    assert not recwarn.list
+
+
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path):
     for name, read in (("x.png", read_picture), ("m.png", read_mask), ("x.seg.nrrd", read_labels)):
         with (tmp_path / name).open("wb") as file:

@@ -10,6 +10,7 @@ import SimpleITK
 from dicom_files import dicom
 from PIL import Image
 
+from sadanet_lab.images.folder_making import Pair
 from sadanet_lab.images.formats import decode_picture
 from sadanet_lab.images.label_files import label_files, read_labels
 from sadanet_lab.images.picture import ASPECT, Picture, square_size
@@ -112,6 +113,32 @@ def test_resolution_that_is_alike_both_ways_or_of_no_use_changes_nothing(spine):
     for spacing in ((0.1, 0.1), (1e-9, 1e-9), None):
         assert decode_mask(labels_png(labels, pixel=spacing), "x").shape == labels.shape
         np.testing.assert_allclose(*(pixel_of(labels_png(labels, pixel=spacing)) or (1, 1)))
+
+
+@pytest.mark.parametrize(("dpi", "is_uneven"), [((96, 95.9), False), ((95.9, 96), False), ((96, 94), True)])
+def test_a_resolution_of_print_that_is_rounded_is_no_form_of_a_pixel(spine, dpi, is_uneven, tmp_path):
+    labels = spine.labels()
+    Image.fromarray(labels).save(tmp_path / "x.png", dpi=dpi)
+    (tmp_path / "x.seg.nrrd").write_bytes(seg_nrrd(labels, (1 / dpi[1], 1 / dpi[0])))
+    for name in ("x.png", "x.seg.nrrd"):
+        read = read_labels(tmp_path / name)
+        if is_uneven:
+            assert read.shape == (round(1024 * 96 / 94), 256)
+        else:
+            np.testing.assert_array_equal(read, labels)
+
+
+def test_a_picture_whose_pixels_are_nearly_square_and_its_label_maps_still_go_together(spine, tmp_path):
+    """Of a DICOM picture, the spacing in millimetres is no print: 1024 rows become 1032."""
+    content = dicom(draw_picture(np.random.default_rng(1), spine), PixelSpacing=[0.252, 0.25])
+    (tmp_path / "x.dcm").write_bytes(content)
+    picture, labels = decode_picture(content, "x"), spine.labels()
+    assert picture.square_image.shape == (1032, 256)
+    files, _ = label_files(labels, picture, "x", "net")
+    for end in ("_labels.png", ".seg.nrrd"):
+        (tmp_path / f"x{end}").write_bytes(files[end])
+        image, mask = Pair("x", tmp_path / "x.dcm", tmp_path / f"x{end}").read()
+        assert image.shape == mask.shape == (1032, 256)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)

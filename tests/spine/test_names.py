@@ -93,6 +93,17 @@ def test_levels_too_close_and_a_lump_above_a_pair_are_doubtful():
     assert name_spine(mixed, ()).doubt == "a lump lies above a pair of thoracic processes"
 
 
+UPSIDE_DOWN = "lumps lie above the thoracic processes: is the picture upside down?"
+
+
+def test_lumps_above_the_pairs_are_a_doubt_beside_the_others():
+    pairs = upright("thoracic", 9, 10)
+    alone = "no lump, so the lowest pair was taken for T12"
+    assert name_spine(pairs, ()).doubt == alone
+    assert name_spine(pairs, (), lumps_above=True).doubt == f"{alone}; {UPSIDE_DOWN}"
+    assert name_spine((), (), lumps_above=True).doubt is None
+
+
 @pytest.mark.parametrize("off", [11, 15])
 def test_a_lump_that_is_left_out_of_the_curves_is_counted_and_doubtful(off):
     names, tilts = [*THORACIC[1:], *LUMBAR], [0.0] * 16
