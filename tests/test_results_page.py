@@ -138,19 +138,51 @@ def test_what_tells_the_methods_apart_is_computed_again(runs):
     assert recall.min() > 50
 
 
-def test_what_one_setting_changes_is_of_kept_runs():
-    """Where gamma begins, five seeds, and the last doubling of the steps, one seed."""
+def test_what_single_settings_change():
+    table = pd.read_csv(STANDARD / "choices.csv")
+    table = table.assign(name=table.change.str.partition(" (")[0]).set_index(["method", "name"])
+
+    def told(method, name, sign=1):
+        """ "0.92 points {...} (-2.50 to 4.34)": parts of what is said of a difference; sign -1: of what is lost."""
+        row = table.loc[method, name]
+        low, high = sorted(sign * limit for limit in (row.low, row.high))
+        return f"{sign * row.dice_difference:.2f}", f"({low:.2f} to {high:.2f})"
+
+    lost = [told("SADANet", name, -1)
+            for name in ("augmentation paper", "first_weights pytorch", "normalisation max-minus")]  # fmt: skip
+    (flips, of_flips), (weights, of_weights), (form, of_form) = lost
+    assert (
+        f"SADANet loses {flips} points by the upside-down flips of Sec. IV-B {of_flips}, {weights} by PyTorch's first "
+        f"weights {of_weights} and {form} by DANet's form of Eq. (3) {of_form}"
+    ) in ONE_LINE
+    margin, (more, limits) = table.loc["UNet", "margin 0"], told("UNet", "margin 0")
+    assert (
+        f"UNet without the black margin has {more} points more {limits}, and {margin.frame_changed:.1f} % of its false "
+        f"bone pixels in the frame in place of {margin.frame:.1f} %"
+    ) in ONE_LINE
+    tenth, one = (table.loc["RSNU", f"loss total-variation-{weight}"] for weight in ("0.1", "1"))
+    assert tenth.validation > max(tenth.validation_changed, one.validation_changed), "its own weight is the best"
+    assert (
+        f"{tenth.validation:.1f} %, {tenth.validation_changed:.1f} with 0.1, {one.validation_changed:.1f} with 1"
+        in ONE_LINE
+    )
+    danet, limits = told("DANet", "gamma 1.0", -1)
+    assert f"DANet loses {danet} {limits[:-1]}, two seeds)" in ONE_LINE
+    assert set(table.drop(index=("SADANet", "gamma 0.0")).seeds) == {2}
+    page, flipped = (ROOT / "docs" / "choices.md").read_text(), table.loc["SADANet", "augmentation paper"]
+    shares = f"from {flipped.frame:.1f} to {flipped.frame_changed:.1f} %"
+    assert f"cost SADANet {flips} points of Dice and raise the share in the frame {shares}" in " ".join(page.split())
+
+
+def test_what_longer_training_brings_is_of_kept_runs():
+    """The last doubling of the steps, and what methods have after a quarter of them; one seed."""
     runs = [open_run(folder) for folder in list_runs(STANDARD)]
 
-    def recipe_of(method, **changes):
-        return make_recipe(method, "standard", runs[0].recipe.data, seed=0, **changes)
-
     def dice(method, **changes):
-        (run,) = [run for run in runs if run.recipe == recipe_of(method, **changes)]
+        recipe = make_recipe(method, "standard", runs[0].recipe.data, seed=0, **changes)
+        (run,) = [run for run in runs if run.recipe == recipe]
         return 100 * scores_of(run.counts).dice[BONE_AVERAGE]
 
-    from_1 = f"With gamma from 1 DANet has {dice('danet', gamma=1):.2f} (seed 0; from 0: {dice('danet'):.2f})"
-    assert from_1 in ONE_LINE
     committed = pd.read_csv(STANDARD / "convergence.csv").method.unique()
     gains = {find_method(name).title: dice(name) - dice(name, length=0.5)
              for name in expand_names(["all"]) if find_method(name).title in committed}  # fmt: skip
@@ -159,6 +191,10 @@ def test_what_one_setting_changes_is_of_kept_runs():
     assert min(gains.values()) > 4 * CONVERGED
     others = [gain for one, gain in gains.items() if one not in ("SEAM", "SA2Net")]
     assert f"But for SEAM and SA2Net they gained alike, within {max(others) - min(others):.1f} points" in ONE_LINE
+    quarters = pd.read_csv(STANDARD / "convergence.csv").query("iterations == 400").set_index("method").dice
+    slow, rest = quarters[["UNet", "RSNU"]], quarters.drop(["UNet", "RSNU"])
+    assert {f"{each:.0f}" for each in slow} == {"48"}
+    assert f"hardly begun (48 %; the others {rest.min():.0f} to {rest.max():.0f})" in ONE_LINE
 
 
 def test_where_gamma_begins_changes_the_order():
