@@ -87,6 +87,8 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
 
     Compare its angles before you rely on them: on phantoms of another scanner Dice rose and the angles' error too.
 
+    Of a dataset's folder its test images are taken, as `predict` does; DATASET/dataset/train gives those of training.
+
     Its batch norms take the statistics of these images; its weights stay. Written is a file that `sadanet predict
     --run` takes. How far its angles can be trusted is not known: they come without intervals, until `sadanet
     calibrate`.
