@@ -171,9 +171,11 @@ def naming(command: Callable) -> Callable:
 
 
 def check_onnx_name(out: Path) -> None:
-    """Raises ``BadInput`` for a file that would not be known as ONNX again."""
+    """Raises ``BadInput`` for a file that would not be known as ONNX again, and for a folder."""
     if out.suffix != ".onnx":
         raise BadInput(f"{out}: expected a name that ends in .onnx")
+    if out.is_dir():
+        raise BadInput(f"{out}: a folder; expected a file, or a name that is free")
 
 
 def results_folder(results: Path | None) -> Path:

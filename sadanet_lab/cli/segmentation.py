@@ -6,7 +6,6 @@ import click
 
 from sadanet_lab.cli.options import FOLDER, JOBS, RESULTS, Shard, check_onnx_name, main, naming, results_folder
 from sadanet_lab.errors import BadInput, one_line
-from sadanet_lab.images.picture import SMALLEST_VPI
 from sadanet_lab.spine.names import Convention
 
 
@@ -103,8 +102,6 @@ def adapt(images: tuple[Path, ...], start: str, out: Path, results: Path | None)
     from sadanet_lab.training.runs import find_run
 
     check_onnx_name(out)
-    if out.is_dir():
-        raise BadInput(f"--out {out}: a folder; expected a file, or a name that is free")
     run = find_run(start, results_folder(results), start=Path())
     pictures = [read_picture(entry.path).square_image for entry in find_pictures(images, out)]
     network = run.network()
@@ -128,15 +125,13 @@ def angles(labels: tuple[Path, ...], form: str, convention: Convention) -> None:
     Example: sadanet angles predictions/image_labels.png --format json
     """
     from sadanet_lab.images.label_files import read_labels
+    from sadanet_lab.images.picture import check_large_enough
     from sadanet_lab.spine import description
     from sadanet_lab.spine.curve_angles import measure_curves
 
     masks = [read_labels(path) for path in labels]  # all are read before anything is written
     for path, mask in zip(labels, masks, strict=True):
-        height, width = mask.shape
-        if min(height, width) < SMALLEST_VPI:  # `predict` makes none so small: see ``picture.check_size``
-            found = f"{width} x {height} pixels"
-            raise BadInput(f"{path}: {found}; expected {SMALLEST_VPI} or more either way for a spine")
+        check_large_enough(mask.shape[1], mask.shape[0], str(path))
     entries = [
         description.describe(str(path), measure_curves(mask), convention)
         for path, mask in zip(labels, masks, strict=True)

@@ -16,7 +16,7 @@ from sadanet_lab.cli.options import (
     named_run,
     results_folder,
 )
-from sadanet_lab.errors import BadInput, one_line
+from sadanet_lab.errors import one_line
 
 
 @main.command()
@@ -56,8 +56,6 @@ def export(run: Path, out: Path, results: Path | None) -> None:
     from sadanet_lab.inference.onnx_export import export_onnx
 
     check_onnx_name(out)
-    if out.is_dir():
-        raise BadInput(f"{out}: a folder; expected a file, or a name that is free")
     trained = named_run(run, results)
     network = trained.network()
     writable_folder(out.parent)  # before the export, which takes a minute

@@ -117,8 +117,7 @@ def check_size(width: int, height: int, name: str, pixel: tuple[float, float] | 
     this comes before anything is decoded.
     """
     found = f"{width} x {height} pixels"
-    if width < SMALLEST_VPI or height < SMALLEST_VPI:
-        raise BadInput(f"{name}: {found}; expected {SMALLEST_VPI} or more either way for a spine")
+    check_large_enough(width, height, name)
     check_pixels(width, height, name)
     width, height = check_square_size(width, height, name, pixel)
     if pixel is not None:
@@ -130,6 +129,13 @@ def check_size(width: int, height: int, name: str, pixel: tuple[float, float] | 
             f"{name}: {found}: it lies on its side, or shows no whole spine; expected one upright, at most {WIDEST} "
             "times as wide as tall"
         )
+
+
+def check_large_enough(width: int, height: int, name: str) -> None:
+    """Raises ``BadInput`` for a picture, or a mask, that is too small for a spine."""
+    if width < SMALLEST_VPI or height < SMALLEST_VPI:
+        found = f"{width} x {height} pixels"
+        raise BadInput(f"{name}: {found}; expected {SMALLEST_VPI} or more either way for a spine")
 
 
 def check_square_size(width: int, height: int, name: str, pixel: tuple[float, float] | None) -> tuple[int, int]:

@@ -68,8 +68,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        told = error.strerror
-    raise BadInput(f"{path}: cannot be read ({told}); expected what the notebook wrote: run it again")
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected what the notebook wrote") from None
 
 
 class Kept(NamedTuple):

@@ -69,7 +69,8 @@ def measure_curves(labels: np.ndarray) -> Measurement:
     if not pairs:
         return _not_measurable(f"no pair among the {len(processes)} thoracic processes: none lies across from another")
     thoracic = [Level("thoracic", tuple(a.centre.tolist()), tuple(b.centre.tolist())) for a, b in pairs]
-    lumbar = [_lump_level(lump) for lump in _lumps_on(axis, lumps, thoracic)]
+    middle = float(np.median([level.centre[1] for level in thoracic]))
+    lumbar = [_lump_level(lump) for lump in _lumps_on(axis, lumps, middle)]
     found = sorted(thoracic + lumbar, key=lambda level: level.centre[1])
     kept = without_outliers(found)
     if len(kept) < FEWEST_LEVELS:
@@ -81,7 +82,7 @@ def measure_curves(labels: np.ndarray) -> Measurement:
     curves, confidence = curves_of(levels), round(min(confidence, 1.0), 3)
     curves = tuple(_with_raw_angle(curve, found, kept) for curve in curves)
     told = angle, raw, differs(raw, angle), confidence
-    above = sum(lump.centre[1] < _middle(thoracic) for lump in lumps)
+    above = sum(lump.centre[1] < middle for lump in lumps)
     return Measurement(True, None, *told, curves, tuple(levels), tuple(left_out), 2 * above > len(lumps))
 
 
@@ -189,21 +190,17 @@ def _pitch(left: list[Bone], right: list[Bone], axis: _Axis) -> float:
     return float(np.median(gaps)) if len(gaps) else 1.3 * axis.apart
 
 
-def _lumps_on(axis: _Axis, lumps: list[Bone], thoracic: list[Level]) -> list[Bone]:
-    """Lumps that lie on the axis and below the middle of the thoracic part, lying across the spine."""
+def _lumps_on(axis: _Axis, lumps: list[Bone], middle: float) -> list[Bone]:
+    """Lumps that lie on the axis and below the middle (y) of the thoracic part, lying across the spine."""
     usual = np.median([lump.length for lump in lumps]) if lumps else 0
     return [
         lump
         for lump in lumps
-        if lump.centre[1] > _middle(thoracic)
+        if lump.centre[1] > middle
         and abs(lump.centre[0] - axis.x(lump.centre[1])) < 0.6 * axis.apart
         and lump.length > 0.6 * usual
         and abs(lump.direction[0]) > 0.6
     ]
-
-
-def _middle(levels: list[Level]) -> float:
-    return float(np.median([level.centre[1] for level in levels]))
 
 
 def _lump_level(lump: Bone) -> Level:
