@@ -73,7 +73,8 @@ def seg_nrrd(labels: np.ndarray, pixel: tuple[float, float] | None, from_: str |
             of + "Tags": _terminology(*segment.code),
         }
     buffer = io.BytesIO()
-    nrrd.write(buffer, labels.T[:, :, None], header, index_order="F")
+    # At 9, the default, a file is a third smaller, and takes six times as long to write.
+    nrrd.write(buffer, labels.T[:, :, None], header, index_order="F", compression_level=6)
     return _DATED.sub(b"", buffer.getvalue(), count=1)
 
 

@@ -35,7 +35,7 @@ from sadanet_lab.spine.names import USUAL, Convention
 from sadanet_lab.training.models import find_model
 from sadanet_lab.views.segmented_image import SegmentedImage
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the same picture, model and settings would give other files: pictures are then done again."""
 EDITED = ("_labels.png", ".seg.nrrd")
 """What a person may correct, or have made: not written over."""

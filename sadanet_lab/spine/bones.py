@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects, label
+from scipy.ndimage import distance_transform_edt, find_objects, generate_binary_structure, label
 
 SPECK = 1e-4
 """Share of the image's pixels below which a piece is no bone: a bone has some 0.3 to 1 % of them."""
@@ -13,6 +13,8 @@ MERGED = 1.6
 """Pieces that are so many times longer and larger than the median of their class are several bones."""
 NECK = 0.7
 """Of the half-width of the thinner of two parts, below which what joins them is a neck: the parts are two bones."""
+OVER_SIDES, OVER_CORNERS = generate_binary_structure(2, 1), generate_binary_structure(2, 2)
+"""Which pixels hang together."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def label_pieces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     What hangs together, over corners too, is one piece.
     """
     # scipy, unannotated, seems to return an int: it does so only where it is given an array to fill.
-    pieces, count = label(mask, np.ones((3, 3)))  # pyright: ignore[reportGeneralTypeIssues]
+    pieces, count = label(mask, OVER_CORNERS)  # pyright: ignore[reportGeneralTypeIssues]
     return pieces, np.bincount(pieces[mask], minlength=count + 1)[1:]
 
 
@@ -96,9 +98,14 @@ def _halves(piece: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]
     if piece.sum() < 2 * smallest:
         return None
     inside = np.asarray(distance_transform_edt(np.pad(piece, 1)))[1:-1, 1:-1]
+    in_one = 0
     for depth in np.linspace(0, NECK * inside.max(), 12)[1:-1]:
-        cores, count = label(inside > depth)  # pyright: ignore[reportGeneralTypeIssues]
+        core = inside > depth
+        if (pixels := np.count_nonzero(core)) == in_one:  # the same core as a step before
+            continue
+        cores, count = label(core, OVER_SIDES)  # pyright: ignore[reportGeneralTypeIssues]
         if count < 2:
+            in_one = pixels
             continue
         boxes = dict(enumerate(find_objects(cores), start=1))
         wide = [i for i, box in boxes.items() if NECK * inside[box][cores[box] == i].max() > depth]

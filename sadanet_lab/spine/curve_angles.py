@@ -6,6 +6,7 @@ levels scatter, so angles are those of smoothed levels; the raw ones stand besid
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -116,7 +117,11 @@ class _Axis:
 
     def tilt(self, y) -> float:
         """Radians of a line across the axis, positive where its right end is lower."""
-        return -np.arctan(self.polynomial.deriv()(y))
+        return -np.arctan(self._slope(y))
+
+    @cached_property
+    def _slope(self) -> np.polynomial.Polynomial:
+        return self.polynomial.deriv()
 
     @classmethod
     def fit(cls, processes: list[Bone], lumps: list[Bone]) -> "_Axis":

@@ -15,14 +15,15 @@ def overlay(
 
     The outline is about 1/300 of the picture's height thick, so that it stays visible when the picture is reduced.
     """
-    rgb = np.repeat(image[..., None], 3, axis=2).astype(np.float32)
+    grey = np.arange(256)[:, None]
+    tinted = (1 - opacity) * grey + opacity * colours[:, None, :]  # (classes, greys, RGB)
+    tinted[0] = grey  # the background
+    rgb = tinted.round().astype(np.uint8)[labels, image]
     thickness = max(1, round(image.shape[0] / 600))
     for class_id in range(1, len(CLASSES)):
         inside = labels == class_id
-        rgb[inside] = (1 - opacity) * rgb[inside] + opacity * colours[class_id]
-        outline = inside & np.logical_not(ndimage.binary_erosion(inside, iterations=thickness))
-        rgb[outline] = colours[class_id]
-    return rgb.round().astype(np.uint8)
+        rgb[inside & np.logical_not(ndimage.binary_erosion(inside, iterations=thickness))] = colours[class_id]
+    return rgb
 
 
 def with_levels(rgb: np.ndarray, found: Measurement) -> np.ndarray:
