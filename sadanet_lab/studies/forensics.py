@@ -90,9 +90,11 @@ def deviations(table: PrintedTable) -> Finding | None:
     told = []
     for row in rows:
         found = 100 * cells.loc[row].deviation
-        low, high = f"{found.min():.1f}", f"{found.max():.1f}"
-        impossible = "more than any images can have in some class" if np.isinf(found).any() else "points"
-        told.append(f"{row} {low} {impossible}" if low == high else f"{row} {low} to {high} {impossible}")
+        possible, beyond = found[np.isfinite(found)], found.index[np.isinf(found)]
+        low, high = f"{possible.min():.1f}", f"{possible.max():.1f}"
+        parts = [f"{low} points" if low == high else f"{low} to {high} points"] * (not possible.empty)
+        parts += [f"more than any images can have for {join(map(title_of, beyond))}"] * (not beyond.empty)
+        told.append(f"{row} {', and '.join(parts)}")
     evidence = pd.DataFrame(
         {
             "Dice": 100 * cells.dice,

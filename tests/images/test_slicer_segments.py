@@ -81,6 +81,11 @@ def test_voxels_of_a_segment_that_is_not_listed_are_no_background(labels, number
     assert line == f"value {number + 1} of no segment; expected 0, {kept[0]}, {kept[1]}"
 
 
+def test_layers_that_no_segment_explains_are_refused(labels, tmp_path):
+    path = slicer_file(tmp_path / "x.seg.nrrd", layers(labels), [])
+    assert refusal(path) == "3 layers and no segment; expected segments that say what is in a layer"
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_segments_behind_a_gap_in_the_numbers_are_read(labels, number, tmp_path):
     """A gap alone is no fault: nothing is drawn that would belong there."""

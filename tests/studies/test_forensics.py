@@ -116,6 +116,17 @@ def test_an_iou_below_the_pooled_one_is_no_mean_over_images_either(tmp_path):
     assert set(found.evidence.row) == {"M3"}
 
 
+def test_what_no_images_can_have_is_told_with_its_class_and_not_as_a_number(tmp_path):
+    made = Made(np.random.default_rng(8))
+    plant(made, "M1", "rib", "iou", 0.5)
+    plant(made, "M1", "lump", "iou", 0.99 * (made.scores["M1"]["lump"][0] - made.scores["M1"]["lump"][1]))
+    plant(made, "M2", "lump", "iou", 2 + made.scores["M2"]["lump"][0] - made.scores["M2"]["lump"][1])
+    told = forensics.deviations(made.table(tmp_path))
+    assert "inf" not in told.verdict
+    assert "; M2 more than any images can have for lump" in told.verdict
+    assert told.flagged == ("M2",)
+
+
 def test_a_table_of_means_over_images_needs_no_more_deviation_than_its_images_have(tmp_path):
     """Every row is averaged over 30 images: the bound lies below the deviation that they have."""
     random = np.random.default_rng(9)
