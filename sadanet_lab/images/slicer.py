@@ -183,7 +183,7 @@ def _labels(layers: np.ndarray, segments: list[_Stored], name: str) -> np.ndarra
     """(layer, row, column) -> label map (row, column)."""
     if not segments:
         if len(layers) > 1:
-            raise BadInput(f"{name}: {len(layers)} layers and no segment; expected segments that say what is in a layer")
+            raise BadInput(f"{name}: {len(layers)} layers and no segment; expected segments that say what is in each")
         if unknown := set(np.unique(layers).tolist()) - set(range(len(CLASSES))):
             raise BadInput(f"{name}: class id {min(unknown)}; expected 0..3 ({', '.join(CLASSES)})")
         return layers[0].astype(np.uint8, order="C")

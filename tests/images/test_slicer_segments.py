@@ -83,7 +83,7 @@ def test_voxels_of_a_segment_that_is_not_listed_are_no_background(labels, number
 
 def test_layers_that_no_segment_explains_are_refused(labels, tmp_path):
     path = slicer_file(tmp_path / "x.seg.nrrd", layers(labels), [])
-    assert refusal(path) == "3 layers and no segment; expected segments that say what is in a layer"
+    assert refusal(path) == "3 layers and no segment; expected segments that say what is in each"
 
 
 @pytest.mark.parametrize("number", [0, 1])

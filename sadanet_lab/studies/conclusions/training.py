@@ -5,7 +5,7 @@ import pandas as pd
 from sadanet_lab.images.degradations import DEGRADATIONS
 from sadanet_lab.studies.conclusions.wording import extremes, no_runs, not_measured, sentence
 from sadanet_lab.studies.convergence import CONVERGED
-from sadanet_lab.studies.few_images import SHIPPED
+from sadanet_lab.studies.few_images import NEW, SHIPPED
 from sadanet_lab.studies.robustness import UNDEGRADED, FaintDifference, recall_of_faint, worst_dice
 from sadanet_lab.words import counted, join
 
@@ -55,20 +55,31 @@ def choices(table: pd.DataFrame) -> str:
 
 
 def few_images(table: pd.DataFrame) -> str:
-    """Of rows ``few_images.COLUMNS``: each start with the fewest and with the most annotated images."""
-    means = table.groupby(["start", "images"], sort=False).dice.mean()
+    """Of rows ``few_images.COLUMNS``: mean Dice of each start and number of images, and what the start saves."""
     if table.empty:
         return not_measured("a few annotated images")
+    means = table.groupby(["start", "images"]).dice.mean()
     told = []
-    for start, part in means.groupby(level=0, sort=False):
-        known = part.droplevel(0).sort_index()
-        ends = [known.index[0], known.index[-1]] if len(known) > 1 else [known.index[0]]
-        told.append(f"{start} {join(f'{known[n]:.1f} % with {n} annotated' for n in ends)}")
+    for start in table.start.unique():
+        known = means[start]
+        told.append(f"{start} {join(f'{dice:.1f}' for dice in known)} with {join(map(str, known.index))}")
     trained = table[table.images > 0]
     seeds = trained.groupby(["start", "images"]).seed.nunique().min() if len(trained) else 0
-    without = "" if len(trained) else f"nothing is trained here: what masks add to the {SHIPPED} is not known yet"
-    return sentence(f"mean bone Dice on the other scanner: {', '.join(told)}", without,
-                    "one seed each gives no verdict" if seeds == 1 else "")  # fmt: skip
+    return sentence(
+        f"mean bone Dice (%) on the other scanner by annotated images: {', '.join(told)}",
+        _images_saved(means) if {SHIPPED, NEW} <= set(trained.start) else "",
+        "" if len(trained) else f"nothing is trained here: what masks add to the {SHIPPED} is not known yet",
+        {0: "", 1: "one seed each gives no verdict"}.get(seeds, f"{seeds} seeds, the same images in each"),
+    )
+
+
+def _images_saved(means: pd.Series) -> str:
+    """Of mean Dice by start and images: how many the shipped model needs for what random weights reach at the most."""
+    best, at = means[NEW].max(), means[NEW].idxmax()
+    enough = means[SHIPPED].index[means[SHIPPED] >= best]
+    if enough.empty:
+        return f"the {SHIPPED} does not reach what {NEW} do with {at}"
+    return f"the {SHIPPED} needs {enough.min()} for what {NEW} reach with {at}"
 
 
 def degradations(table: pd.DataFrame) -> str:
