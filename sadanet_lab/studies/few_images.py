@@ -20,26 +20,32 @@ from sadanet_lab.training.start import settings_of
 
 PROFILE = "finetune"
 SHIPPED, ADAPTED, NEW = "shipped model", "shipped model, adapted", "random weights"
+LONGER = 4
+NEW_LONGER = f"{NEW}, {LONGER} times the steps"
+"""Whether images or steps are what random weights lack."""
 ADAPTED_TO = 20
 """Training images whose pictures, without their masks, the shipped model is adapted to."""
 COLUMNS = ("start", "images", "seed", "dice", "mae", "share_close", "measurable")
 
 
-def train_on_few(counts: Sequence[int], seeds: Sequence[int], data: VpiFolder, results: str | Path) -> list[Run]:
+def train_on_few(
+    counts: Sequence[int], longer: Sequence[int], seeds: Sequence[int], data: VpiFolder, results: str | Path
+) -> list[Run]:
     """Runs of profile ``PROFILE`` on the first so many training images, from the shipped weights and from random ones.
 
-    counts: each 1 or more. results: relative paths start at the project's folder. The network, what it is shown and the
-    steps are the same from both starts. Raises ``BadInput`` if the training list is shorter than the largest count.
+    counts: each 1 or more; longer: those at which random weights are trained ``LONGER`` times as long as well, with the
+    first seed. results: relative paths start at the project's folder. The network, what it is shown and else the steps
+    are the same from both starts. Raises ``BadInput`` if the training list is shorter than the largest count.
     """
-    require_training_images(data, max(counts))
+    require_training_images(data, max([*counts, *longer]))
     shipped = settings_of("shipped", resolve(results), ROOT)
     method = shipped.pop("method")
     new = {name: value for name, value in shipped.items() if not name.startswith("start")}
+    told = [(count, seed, settings) for settings in (shipped, new) for count in counts for seed in seeds]
+    told += [(count, seeds[0], new | {"length": LONGER}) for count in longer]
     recipes = [
         make_recipe(method, PROFILE, data.fingerprint, seed=seed, training_images=count, **settings)
-        for settings in (shipped, new)
-        for count in counts
-        for seed in seeds
+        for count, seed, settings in told
     ]
     return [get_or_train(recipe, data, resolve(results)) for recipe in recipes]
 
@@ -50,9 +56,11 @@ def few_image_scores(runs: Iterable[Run], data: VpiFolder) -> pd.DataFrame:
     Of its test images: dice, mean of the bones in percent, pooled; of the largest curve angle mae in degrees,
     share_close (see ``angle_agreement.agreement``) and measurable, both shares of all images.
     """
-    rows = []
+    rows, runs = [], list(runs)
+    fewest = min((run.recipe.iterations for run in runs), default=0)
     for run in runs:
-        start = NEW if run.recipe.start is None else SHIPPED
+        new = NEW if run.recipe.iterations == fewest else NEW_LONGER
+        start = new if run.recipe.start is None else SHIPPED
         row = start, run.recipe.training_images, run.recipe.seed
         rows.append((*row, *_measured(run.counts, run.table("angles"), data)))
     return pd.DataFrame(rows, columns=list(COLUMNS))

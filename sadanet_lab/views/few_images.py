@@ -3,12 +3,13 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sadanet_lab.studies.few_images import ADAPTED, NEW, SHIPPED
+from sadanet_lab.studies.few_images import ADAPTED, NEW, NEW_LONGER, SHIPPED
 from sadanet_lab.views import style
 from sadanet_lab.words import counted
 
 MEASURES = {"dice": "mean bone Dice (%)", "mae": "error of the largest angle (°)"}
-STARTS = {SHIPPED: style.look(SHIPPED), NEW: style.look("SADANet"), ADAPTED: style.look("UNet")}
+LOOKS = {SHIPPED: SHIPPED, NEW: "SADANet", NEW_LONGER: "PSANet", ADAPTED: "UNet"}
+STARTS = {start: style.look(name) for start, name in LOOKS.items()}
 """How a start is drawn."""
 FEWEST_SEEDS = 2
 """Of which there is a spread."""

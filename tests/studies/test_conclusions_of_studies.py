@@ -169,7 +169,7 @@ def test_few_images():
     assert training.few_images(table) == (
         "Mean bone Dice (%) on the other scanner by annotated images: shipped model 50.0, 60.0 and 70.0 with 0, 2 and "
         "5, random weights 40.0 and 55.0 with 2 and 5; the shipped model needs 2 for what random weights reach with "
-        "5; one seed each gives no verdict."
+        "5 in as many steps; one seed each gives no verdict."
     )
     assert "nothing is trained here" in training.few_images(table[:1])
     assert training.few_images(table[:0]).endswith(NOTHING_MEASURED)
@@ -180,7 +180,7 @@ def test_few_images_of_several_seeds_are_means_and_random_weights_may_win():
     table = table.assign(seed=[0, 1] * 3, dice=[60.0, 62.0, 50.0, 52.0, 70.0, 71.0])
     told = training.few_images(table)
     assert "shipped model 61.0 with 5, random weights 51.0 and 70.5 with 5 and 20" in told
-    assert "the shipped model does not reach what random weights do with 20; 2 seeds, the same images" in told
+    assert "the shipped model does not reach what random weights do with 20 in as many steps; 2 seeds, the same images" in told
 
 
 def degraded(dice_at_worst, angle_at_worst):

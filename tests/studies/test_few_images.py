@@ -11,7 +11,7 @@ from sadanet_lab.paths import FEW_IMAGES
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.reporting.reference import reference_runs
 from sadanet_lab.studies import few_images
-from sadanet_lab.studies.few_images import ADAPTED, NEW, SHIPPED
+from sadanet_lab.studies.few_images import ADAPTED, LONGER, NEW, NEW_LONGER, SHIPPED
 from sadanet_lab.training import recipe
 from sadanet_lab.training.recipe import sha256_of
 from sadanet_lab.training.shipped import shipped_run
@@ -32,7 +32,7 @@ def runs(data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "find_profile", lambda name: small)
         patch.setattr(few_images, "settings_of", _at_small_size)
-        return few_images.train_on_few([1, 2], [0, 3], data, tmp_path_factory.mktemp("results"))
+        return few_images.train_on_few([1, 2], [2], [0, 3], data, tmp_path_factory.mktemp("results"))
 
 
 def _at_small_size(*where):
@@ -44,7 +44,9 @@ def _at_small_size(*where):
 
 def test_each_start_count_and_seed_is_one_run_of_the_same_network(runs):
     told = [(r.recipe.start, r.recipe.training_images, r.recipe.seed) for r in runs]
-    assert told == [(start, count, seed) for start in ("shipped", None) for count in (1, 2) for seed in (0, 3)]
+    same = [(start, count, seed) for start in ("shipped", None) for count in (1, 2) for seed in (0, 3)]
+    assert told == [*same, (None, 2, 0)]
+    assert [run.recipe.iterations for run in runs] == [1] * len(same) + [LONGER]
     shipped = shipped_run().recipe
     for run in runs:
         for name in ("method", "head", "backbone", "width", "input_channels", "framing"):
@@ -54,13 +56,13 @@ def test_each_start_count_and_seed_is_one_run_of_the_same_network(runs):
 
 def test_a_training_list_that_is_too_short_is_told_before_anything_is_trained(data, tmp_path):
     with pytest.raises(BadInput, match=r"train\.txt: found 2 images; expected 5 to train on"):
-        few_images.train_on_few([1, 5], [0], data, tmp_path)
+        few_images.train_on_few([1], [5], [0], data, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
 def test_scores_are_those_of_the_runs(runs, data):
     table = few_images.few_image_scores(runs, data)
-    assert table.start.tolist() == [SHIPPED] * 4 + [NEW] * 4
+    assert table.start.tolist() == [SHIPPED] * 4 + [NEW] * 4 + [NEW_LONGER]
     for row, run in zip(table.itertuples(), runs, strict=True):
         assert row.dice == pytest.approx(100 * scores_of(run.counts).dice["average_3_bones"])
         assert row.measurable == run.table("angles").measured.notna().mean()

@@ -78,8 +78,8 @@ def _images_saved(means: pd.Series) -> str:
     best, at = means[NEW].max(), means[NEW].idxmax()
     enough = means[SHIPPED].index[means[SHIPPED] >= best]
     if enough.empty:
-        return f"the {SHIPPED} does not reach what {NEW} do with {at}"
-    return f"the {SHIPPED} needs {enough.min()} for what {NEW} reach with {at}"
+        return f"the {SHIPPED} does not reach what {NEW} do with {at} in as many steps"
+    return f"the {SHIPPED} needs {enough.min()} for what {NEW} reach with {at} in as many steps"
 
 
 def degradations(table: pd.DataFrame) -> str:
