@@ -17,7 +17,11 @@ LARGE_PICTURES = --ZMQChannelsWebsocketConnection.limit_rate=False \
 
 PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: reproduce site test test-fast test-browser benchmark parity assumptions install app lab lint lock
+.DEFAULT_GOAL := help
+.PHONY: help reproduce site test test-fast test-browser benchmark parity assumptions install app lab lint lock
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## /\1: /p' $(firstword $(MAKEFILE_LIST))
+
 reproduce: install ## train what is not trained yet, then every notebook through papermill: see Snakefile
 	@.venv/bin/sadanet reproduce $(if $(PROFILE),--profile "$$PROFILE") $(if $(DATA),--data "$$DATA") \
 	    $(if $(RESULTS),--results "$$RESULTS") $(if $(SEEDS),--seeds "$$SEEDS") $(if $(CORES),--cores "$$CORES") \

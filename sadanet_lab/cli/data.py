@@ -58,7 +58,10 @@ def phantom(
 @click.argument("masks", type=FOLDER)
 @click.argument("out", type=FOLDER)
 @click.option(
-    "--test", type=Number(0, 1, min_open=True, max_open=True), default=0.25, help="Share of patients to test."
+    "--test",
+    type=Number(0, 1, min_open=True, max_open=True),
+    default=0.25,
+    help="Share of patients in the test set.",
 )
 @click.option("--val", type=Number(0, 1, max_open=True), default=0.0, help="Share of patients to choose settings on.")
 @click.option("--patient", help="Regular expression: what in an image's name tells whose it is.  [default: all of it]")
@@ -102,7 +105,7 @@ def prepare(images: Path, masks: Path, out: Path, test: float, val: float, patie
     some = ", ".join(f"{name} ({len(stems)})" for name, stems in list(of_patient.items())[:3])
     click.echo(f"patients (images of each): {len(of_patient)}, such as {some}; {len(drawn['train'])} to train on")
     if patient is None:
-        click.echo("each image was taken for another patient's; where one has several: --patient", err=True)
+        click.echo("each image was taken as another patient's; if patients have several, give --patient", err=True)
 
 
 def _tell(kind: str, lines: Iterable[str]) -> None:

@@ -26,7 +26,7 @@ NOISE = re.compile(
 @PROFILE
 @click.option("--data", default=PHANTOM, help='Dataset folder, or "phantom" for the profile\'s own.')
 @RESULTS
-@click.option("--seeds", type=click.IntRange(min=1), default=1, help="How many: 0, 1, ...")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, help="Number of seeds: N takes 0 to N-1.")
 @click.option("--backbone", default="", help="Any timm backbone, in place of the profile's.")
 @click.option("--backbone-weights", default="", help="File with timm's state dict, in place of the profile's weights.")
 @click.option("--cores", default="all", help='Number of cores to use, or "all".')

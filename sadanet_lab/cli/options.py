@@ -131,7 +131,10 @@ JOBS = click.option(
     "--jobs", type=click.IntRange(1, 1024), default=usable_cores, help="Processes.", show_default="cores"
 )
 RESULTS = click.option(
-    "--results", type=FOLDER, default=None, help="Results folder.  [default: the project's results/]"
+    "--results",
+    type=FOLDER,
+    default=None,
+    help="Where trained runs are kept.  [default: the project's results/]",
 )
 METHODS = f"{', '.join(method_names()[:-1])} or {method_names()[-1]}."
 HEAD = click.option("--head", help="Head of the network.  [default: the method's first]")

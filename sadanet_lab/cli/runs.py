@@ -66,11 +66,13 @@ if TYPE_CHECKING:
     help="Only the first so many of the training list.  [default: all]",
 )
 @click.option(
-    "--image", type=Size(), help="Size that images are made to; a patch as large follows.  [default: the profile's]"
+    "--image",
+    type=Size(),
+    help="Resize images to this; patches as large follow.  [default: the profile's]",
 )
 @click.option("--patch", type=Size(), help="Size of the patches to train on.  [default: the profile's]")
 @click.option(
-    "--width", type=click.IntRange(16, 4096), help="Of the heads, a multiple of 16 channels.  [default: the profile's]"
+    "--width", type=click.IntRange(16, 4096), help="Channels of the heads, a multiple of 16.  [default: the profile's]"
 )
 @click.option("--batch", type=click.IntRange(2, 4096), help="Patches in a step.  [default: the profile's]")
 @click.option("--checkpoint-seconds", type=Number(0, 86400), default=30.0, help="Seconds between checkpoints.")
@@ -119,9 +121,10 @@ def train(
     was_there = is_complete(run_folder(recipe, results))
     run = get_or_train(recipe, folder, results, device, checkpoint_seconds, snapshots)
     if was_there:
-        made = f"{run.environment['finished'][:10]}, commit {str(run.environment.get('commit'))[:7]}"
+        at, _, edited = str(run.environment.get("commit")).partition("+")
+        made = f"{run.environment['finished'][:10]}, commit {at[:7]}{' with changes' if edited else ''}"
         no_snapshots = ", without snapshots: take another --seed for some" if snapshots and not run.snapshots else ""
-        click.echo(f"{run.folder}: was trained already ({made}){no_snapshots}", err=True)
+        click.echo(f"{run.folder}: was trained already ({made}){no_snapshots}; to train it anew, delete it", err=True)
     click.echo(str(run.folder))
     _print_scores(run.counts, "pooled", "table")
 

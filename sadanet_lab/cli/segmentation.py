@@ -16,13 +16,13 @@ from sadanet_lab.spine.names import Convention
 @click.option("--tta", is_flag=True, help="Average over mirror images and three scales: six views of each picture.")
 @JOBS
 @click.option(
-    "--shard", type=Shard(), default="1/1", help="Of a cohort that machines share, this one's: the third of 16."
+    "--shard", type=Shard(), default="1/1", help="Do only this part, such as 3/16: the others are other machines'."
 )
 @click.option(
     "--colours",
     type=click.Choice(["safe", "field"]),
     default="safe",
-    help="Of bones: for all eyes, or red, green, blue.",
+    help="Of overlays: colour-blind safe, or red, green, blue.",
 )
 @RESULTS
 @naming
@@ -39,10 +39,12 @@ def predict(
 ) -> None:
     """Segment IMAGES and measure their curve angles: files, or folders of them; cut at any moment, it goes on.
 
-    An image shows a whole spine in grey, any size: PNG, TIFF, BMP, JPEG or DICOM. Written of each, to the folder
+    An image shows a whole spine in grey: PNG, TIFF, BMP, JPEG or DICOM. Files of other kinds in a folder are left
+    aside; of a dataset's folder its test images are taken. Written of each, to the folder
     OUT: label map (PNG, and .seg.nrrd for 3D Slicer; of DICOM also a DICOM segmentation), overlay, thumbnail and
     angles (JSON); of all, cohort.csv and report.html. A label map that was corrected there is not written over.
-    What cannot be read is a line, and the exit code 1; if nothing can, nothing is written, and the exit code is 2.
+    Files that cannot be read are listed, a line each, and the exit code is 1; if none can, nothing is written, and the
+    exit code is 2.
     The model in the package was trained on phantoms alone; it is no medical device.
 
     Machines that share a cohort and the folder OUT take a --shard each, in any order; the same command without --shard
@@ -67,7 +69,7 @@ def predict(
     settings = Settings(str(run), str(results_folder(results)), str(Path().absolute()), tta, convention, colours)
     failed = segment_all(entries, settings, out, jobs)
     if len(failed) < len(entries):  # or nothing is written at all
-        write_summary(entries, failed, out, str(run), ending)
+        write_summary(entries, failed, out, str(run), ending, colours)
         for line in summary_lines(entries, failed, out, ending):
             click.echo(line)
     for reason in failed.values():

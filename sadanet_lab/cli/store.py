@@ -67,7 +67,10 @@ def export(run: Path, out: Path, results: Path | None) -> None:
 @main.command()
 @click.argument("run", type=FOLDER)
 @click.option(
-    "--phantoms", type=click.IntRange(1, 100_000), default=300, help="Of each kind to learn from, and to test on."
+    "--phantoms",
+    type=click.IntRange(1, 100_000),
+    default=300,
+    help="Of each kind; as many more test it.",
 )
 @JOBS
 @RESULTS
@@ -75,8 +78,8 @@ def calibrate(run: Path, phantoms: int, jobs: int, results: Path | None) -> None
     """Learn from phantoms how far RUN's angles can be trusted: a run, "shipped", or a file of `sadanet export`.
 
     Written beside it: what `sadanet predict` then needs to give each angle an interval that is to hold the true one
-    in 9 of 10 phantoms, and to say of a picture that it is unlike those the model knows. Printed: how often that is so
-    on other phantoms, by kind. Of degraded ones a quarter as many are drawn.
+    in 9 of 10 phantoms, and to say of a picture that it is unlike those the model knows. Printed: how often each
+    happens on other phantoms, by kind. Of degraded ones a quarter as many are drawn.
 
     Example: sadanet calibrate sadanet-0123456789ab
     """

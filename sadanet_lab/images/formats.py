@@ -103,5 +103,5 @@ def _grey(picture: Image.Image, name: str, kind: str) -> np.ndarray:
 
 def _without_alpha(picture: Image.Image, name: str) -> Image.Image:
     if picture.getextrema()[-1] != (255, 255):
-        raise BadInput(f"{name}: {kind_of(picture)}; expected an opaque grey picture")
+        raise BadInput(f"{name}: {kind_of(picture)}; expected an opaque grey picture: flatten it onto black")
     return picture.convert(picture.mode[:-1])

@@ -200,7 +200,10 @@ def one_channel(colours: np.ndarray, name: str, lossy: bool) -> np.ndarray:
     """
     apart = np.ptp(colours, axis=2)
     limit = NEARLY_GREY if lossy else 0
-    if strays := np.count_nonzero(apart > limit):
+    if (strays := apart > limit).any():
         expected = f"a grey picture, channels within {limit} greys" if lossy else "a grey picture, channels equal"
-        raise BadInput(f"{name}: colour in {strays:,} of {apart.size:,} pixels; expected {expected}")
+        rows, columns = (np.flatnonzero(strays.any(axis))[[0, -1]] for axis in (1, 0))
+        where = f"rows {rows[0]} to {rows[1]}, columns {columns[0]} to {columns[1]}"
+        found = f"colour in {strays.sum():,} of {apart.size:,} pixels ({where})"
+        raise BadInput(f"{name}: {found}; expected {expected}: crop it, or convert it to grey")
     return colours.mean(axis=2).round().astype(colours.dtype)

@@ -21,6 +21,8 @@ _STORED = "stored"
 MM_PER_METRE = 1000
 PER_UNKNOWN_UNIT = 10_000
 """Pixels' shorter sides that make a unit where none is known: their form to four digits."""
+MOST_STRAYS = 8
+"""Unknown class ids from which on they seem to be edges that an editor smoothed."""
 AFTER_HEADER = 33
 """Bytes of a PNG file's signature and first chunk."""
 FINEST_MM = 1e-6
@@ -94,7 +96,8 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
     if labels.max(initial=0) >= len(CLASSES):
         unknown = np.setdiff1d(labels, range(len(CLASSES)))
         found = ", ".join(map(str, unknown[:5])) + (", ..." if unknown.size > 5 else "")
-        raise BadInput(f"{name}: class id {found}; expected 0..3 ({', '.join(CLASSES)})")
+        smoothed = ", and no smoothed edges" if unknown.size > MOST_STRAYS else ""
+        raise BadInput(f"{name}: class id {found}; expected 0..3 ({', '.join(CLASSES)}){smoothed}")
     return labels
 
 

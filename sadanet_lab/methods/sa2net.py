@@ -93,8 +93,8 @@ class SA2Net(SegmentationNetwork):
 
     def __init__(self, backbone: Backbone, width: int, classes: int, auxiliary_weight: float, gamma: float = 0.0):
         super().__init__()
-        if width // 4 < HEADS:
-            raise BadInput(f"sa2net: found width {width}; expected {4 * HEADS} or more, for its {HEADS} heads")
+        if width % (4 * HEADS):
+            raise BadInput(f"sa2net: found width {width}; expected a multiple of {4 * HEADS}, for its {HEADS} heads")
         self.backbone = backbone
         self.trunk = UPerNet(backbone.channels, width)
         self.channel_attention = ReducedChannelAttention(width, gamma)

@@ -123,10 +123,19 @@ def score_of(region: str, metric: str, basis: str = "pooled") -> Score:
             there = ~np.isnan(of_images)
             number = _sum_images(there.astype(float), weights)[..., 0]
             of_classes = _divide(_sum_images(np.where(there, of_images, 0), weights)[..., 0], number)
-        in_some_mask = total[..., 0] + total[..., 2] > 0
-        return nanmean(np.where(in_some_mask, of_classes, np.nan), -1)
+        mean = nanmean(np.where(_in_some_mask(total), of_classes, np.nan), -1)
+        if weights is None:
+            return mean
+        # A resample that has lost a class has another average: of fewer classes.
+        lost = _in_some_mask(_sum_images(counts, None))[:, None] & ~_in_some_mask(total)
+        return np.where(lost.any(-1), np.nan, mean)
 
     return score
+
+
+def _in_some_mask(total: np.ndarray) -> np.ndarray:
+    """Of counts summed over images, (..., classes, 4): which classes any of the masks has."""
+    return total[..., 0] + total[..., 2] > 0
 
 
 def _ratio(counts: np.ndarray, metric: str) -> np.ndarray:

@@ -53,6 +53,8 @@ from sadanet_lab.spine.classes import BONES
 
 ALPHA = 0.05
 POWER = 0.8
+MOST_UNDEFINED = 0.05
+"""Share of resamples without a score from which on a class is in too few images for an interval."""
 MARGIN = 0.5
 """Points of Dice; less than that between two methods is called equivalent."""
 RESAMPLES = 2000
@@ -138,7 +140,7 @@ def estimate(one: np.ndarray, other: np.ndarray, score: Score, seed: int = 0) ->
     if images > 1:
         weights = _resampled(images, seed)
         again = 100 * (score(one, weights) - score(other, weights)).mean(0)
-        if np.isnan(again).mean() <= ALPHA:
+        if np.isnan(again).mean() <= MOST_UNDEFINED:
             of_images = float(np.nanvar(again)) * images / (images - 1)  # exact for a mean: a bootstrap's is too small
     over_seeds = estimate_of_seeds(by_seed)
     return Estimate(over_seeds.difference, (*(over_seeds.parts if seeds > 1 else ()), (of_images, images - 1)))

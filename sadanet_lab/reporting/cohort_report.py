@@ -15,10 +15,10 @@ from typing import Any
 from sadanet_lab.errors import one_line
 from sadanet_lab.files import open_atomically, sum_of, write_atomically
 from sadanet_lab.reporting.cohort_pictures import ANGLES, Entry
-from sadanet_lab.spine.classes import BONES, COLOUR_BLIND_SAFE
+from sadanet_lab.spine.classes import BONES, PALETTES
 from sadanet_lab.spine.description import angle_in_words, as_table, curves_in_words
 from sadanet_lab.spine.judgement import SHARE
-from sadanet_lab.words import counted
+from sadanet_lab.words import counted, join
 
 COLUMNS: tuple[str, ...] = (
     "name", "file", "status", "reason", "largest_angle_degrees", "interval_low_degrees", "interval_high_degrees",
@@ -58,10 +58,18 @@ vertical-align:top;overflow-wrap:anywhere}
 )
 
 
-def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str, shard: str = "") -> None:
+def write_summary(
+    entries: Sequence[Entry],
+    failed: Mapping[str, str],
+    out: Path,
+    model: str,
+    shard: str = "",
+    colours: str = "safe",
+) -> None:
     """``cohort.csv`` in the order of ``entries``, and ``report.html``. failed: name -> why it was not segmented.
 
-    shard: what their names end in, where others of the same folder are made elsewhere.
+    shard: what their names end in, where others of the same folder are made elsewhere. colours: of the overlays, one
+    of ``spine.classes.PALETTES``.
     """
     rows, doubts, rule = [], [], ""
     for entry in entries:
@@ -75,7 +83,7 @@ def write_summary(entries: Sequence[Entry], failed: Mapping[str, str], out: Path
     write_atomically(out / f"cohort{shard}.csv", _encoded(cohort_csv(rows)))
     doubts.sort(key=lambda pair: pair[0])
     with open_atomically(out / f"report{shard}.html") as file:
-        for part in _report([entry for _, entry in doubts], failed, out, model, rule):
+        for part in _report([entry for _, entry in doubts], failed, out, model, _key(rule, colours)):
             file.write(_encoded(part))
 
 
@@ -188,27 +196,33 @@ def picture_report(name: str, found: Mapping[str, Any], picture: bytes, model: s
 
 def key(found: Mapping[str, Any]) -> str:
     """How a picture and its text in ``article`` are read, as an HTML paragraph; colours: the safe palette."""
+    return _key(_naming_rule(found))
+
+
+def _key(rule: str, colours: str = "safe") -> str:
     bones = (
         f'<span style="color:rgb{tuple(map(int, colour))}">&#9632;</span> {name.replace("_", " ")}'
-        for name, colour in zip(BONES, COLOUR_BLIND_SAFE[1:], strict=True)
+        for name, colour in zip(BONES, PALETTES[colours][1:], strict=True)
     )
     lines = "White lines end a curve, yellow ones are the other levels."
-    return f'<p class="note">{" &nbsp; ".join(bones)}. {lines} {html.escape(_naming_rule(found), quote=False)}</p>\n'
+    return f'<p class="note">{" &nbsp; ".join(bones)}. {lines} {html.escape(rule, quote=False)}</p>\n'
 
 
 def _naming_rule(found: Mapping[str, Any]) -> str:
     """How a picture's sides and levels are named, and what its intervals are, of ``SegmentedImage.angles``."""
     rule = f"Sides are the patient's, seen from the {found['viewed_from']}; levels counted up from {found['lowest']}."
+    rule += f" Severity begins at {join(f'{limit:g}' for limit in found['severity_limits_degrees'])} degrees; raw is an"
+    rule += " angle before levels are smoothed."
     known = found["interval_degrees"] is not None
     interval = f"the interval that is to hold {10 * SHARE:g} of 10 true angles of phantoms."
     return rule + f" In brackets after an angle: {interval}" * known
 
 
-def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str, rule: str) -> Iterator[str]:
+def _report(entries: Sequence[Entry], failed: Mapping[str, str], out: Path, model: str, legend: str) -> Iterator[str]:
     title = f"{counted(len(entries), 'picture')} segmented"
-    more = f", {len(failed)} could not be" if failed else ""
-    more += f"; of so many the {MOST_SHOWN:,} most doubtful are shown here" if len(entries) > MOST_SHOWN else ""
-    yield _head(title, f"Model: {model}{more}. The doubtful come first. {NO_DEVICE}", rule)
+    more = f" {counted(len(failed), 'picture')} could not be segmented." if failed else ""
+    more += f" Of so many the {MOST_SHOWN:,} most doubtful are shown here." if len(entries) > MOST_SHOWN else ""
+    yield _head(title, f"Model: {model}.{more} The doubtful come first. {NO_DEVICE}") + legend
     if failed:
         yield "<table><tr><th>Not segmented</th><th>Why</th></tr>\n"
         for name, reason in list(failed.items())[:MOST_SHOWN]:

@@ -39,7 +39,7 @@ def run_notebook(notebook: Path, given: dict[str, str]) -> Path:
     logging.getLogger("papermill.translators").setLevel(logging.ERROR)
     notebook = Path(notebook)
     if not notebook.is_file():
-        raise BadInput(f"{notebook}: no such notebook")
+        raise BadInput(f"{notebook}: no such notebook; expected a .ipynb file. Of a trained run see `sadanet evaluate`")
     parameters, kernel = read_parameters(notebook, given), kernel_of(notebook)
     check_data(*(parameters[key] for key in EVERY))
     result = result_file(notebook.stem, *(parameters[key] for key in EVERY))

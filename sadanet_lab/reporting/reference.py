@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from sadanet_lab.errors import BadInput
 from sadanet_lab.files import writable_folder, write_atomically
-from sadanet_lab.paths import PHANTOM, ROOT, STANDARD
+from sadanet_lab.images.vpi_folder import read_lists
+from sadanet_lab.paths import PHANTOM, ROOT, STANDARD, resolve
 from sadanet_lab.reporting.report import NO_CLAIM
 from sadanet_lab.training.datasets import open_data
 from sadanet_lab.training.profiles import find_profile, gives_verdicts
@@ -147,19 +148,24 @@ class Judged(NamedTuple):
     about: str | None
     """Why no verdict is drawn from the notebook's own runs, and from which it is; None where they are judged by."""
     whose: str
-    """Of what the committed runs are: "profile `standard`, 5 seeds"; "" where they are the notebook's, or none."""
+    """What the committed ones are: "phantoms, profile `standard`, 5 seeds"; "" of the notebook's own, or of none."""
 
 
-def judged_runs(notebook: str, profile: str, runs: list[Run], reference: Path = STANDARD) -> Judged:
-    """Which runs verdicts are drawn from, and why; ``runs``: the notebook's own, of ``profile``."""
+def judged_runs(notebook: str, profile: str, runs: list[Run], data: str, reference: Path = STANDARD) -> Judged:
+    """Which runs verdicts are drawn from, and why; ``runs``: the notebook's own, of ``profile`` and ``data``.
+
+    Of images that are no phantoms never the committed ones.
+    """
     if gives_verdicts(profile):
         return Judged(runs, None, "")
     why = f"No verdict is drawn from runs of profile `{profile}`: {find_profile(profile)['no_verdicts']}."
+    if data != PHANTOM and not read_lists(resolve(data)).is_phantom:
+        return Judged([], f"{why} The committed results are of phantoms, and say nothing of these images.", "")
     kept, place = reference_runs(notebook, reference), f"`{reference.relative_to(ROOT)}`"
     if not kept:
         return Judged([], f"{why} No results of a longer training are kept in {place} yet.", "")
     seeds = len({run.recipe.seed for run in kept})
-    whose = f"profile `{kept[0].recipe.profile}`, {counted(seeds, 'seed')}"
+    whose = f"phantoms, profile `{kept[0].recipe.profile}`, {counted(seeds, 'seed')}"
     return Judged(kept, f"{why} What follows is of the committed results {place} ({whose}). {NO_CLAIM}", whose)
 
 

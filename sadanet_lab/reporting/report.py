@@ -77,11 +77,12 @@ class Report:
         """
         if footnote is None:
             footnote, conclusion = self._footnote(), self._with_assumed(conclusion)
+        caption = f"{caption} (committed results: {committed})" if committed else caption
         parts = [f"**{caption}**", fold(markdown), _led(conclusion, committed), footnote]
         text = "\n\n".join(part for part in parts if part) + "\n"
         self._write(f"{name}.csv", long.to_csv(index=False, float_format="%.6g"))
         self._write(f"{name}.md", text)
-        self._write(f"{name}.tex", latex(markdown, caption))
+        self._write(f"{name}.tex", latex(markdown, f"{caption}. {footnote}" if footnote else caption))
         self.conclude({name: conclusion}, committed)
         if shown:
             _show(text)
@@ -96,8 +97,9 @@ class Report:
         ``reference.Judged``.
         """
         conclusion = self._with_assumed(conclusion)
-        if self.assumed:
-            style.note(figure, self._with_assumed(style.note_of(figure)))
+        if self.assumed or committed:
+            told = [self.assumed, style.note_of(figure), f"Committed results: {committed}." if committed else ""]
+            style.note(figure, " ".join(filter(None, told)))
         for kind in ("png", "pdf"):
             self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
         self.conclude({name: conclusion}, committed)

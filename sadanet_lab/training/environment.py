@@ -1,5 +1,6 @@
 """What a result was made with: versions, device, threads, commit."""
 
+import hashlib
 import platform
 import subprocess
 import sys
@@ -35,6 +36,14 @@ def device_name(device: torch.device) -> str:
     if device.type == "cpu":
         return f"CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     return device.type
+
+
+def code_of(method: str) -> str:
+    """Sum over the source of the network, its loss and what methods share; comments count, too."""
+    lab = ROOT / "sadanet_lab" / "methods"
+    files = [*sorted((ROOT / "sadanet_core").glob("*.py")), *sorted((lab / "shared").glob("*.py"))]
+    files.append(lab / f"{method.replace('-', '_')}.py")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
 
 
 def _peak_memory_mb() -> int | None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from itertools import product
@@ -18,7 +19,7 @@ from sadanet_lab.images.vpi_folder import VpiFolder, require_training_images
 from sadanet_lab.paths import resolve
 from sadanet_lab.training import devices, trainer
 from sadanet_lab.training.checkpoints import remove_checkpoints
-from sadanet_lab.training.environment import environment
+from sadanet_lab.training.environment import code_of, environment
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.recipe import Recipe, make_recipe
 from sadanet_lab.training.run_files import WEIGHTS, add, complete
@@ -41,7 +42,9 @@ def get_or_train(
     """
     _check_data(recipe, data)
     folder = run_folder(recipe, results)
-    if not is_complete(folder):
+    if is_complete(folder):
+        _tell_of_changed_code(open_run(folder))
+    else:
         require_training_images(data, recipe.training_images)
         trainer.check_device(device)
         network = trainer.build_network(recipe)  # before the folder is made: weights may be missing
@@ -102,6 +105,13 @@ def kept_table(run: Run, name: str, make: Callable[[], pd.DataFrame]) -> pd.Data
 def _check_data(recipe: Recipe, data: VpiFolder) -> None:
     if recipe.data != data.fingerprint:
         raise BadInput(f"{data.root}: has fingerprint {data.fingerprint}; expected the run's data, {recipe.data}")
+
+
+def _tell_of_changed_code(run: Run) -> None:
+    """A run's name goes by its settings: of code that was edited since, a person must say what it changes."""
+    if run.environment.get("code", now := code_of(run.recipe.method)) != now:  # earlier runs have none
+        told = "trained by other code of its network or loss than there is now; to train it anew, delete it"
+        print(f"{run.folder}: {told}", file=sys.stderr)
 
 
 def _lock_run(folder: Path):
@@ -166,7 +176,8 @@ def _train_and_test(
     start = time.monotonic()
     _evaluate(network, recipe, data, folder)
     took = {"training_seconds": round(seconds, 1), "testing_seconds": round(time.monotonic() - start, 1)}
-    write_atomically(folder / "environment.json", json.dumps(environment(device_used) | took, indent=2) + "\n")
+    made_with = environment(device_used) | took | {"code": code_of(recipe.method)}
+    write_atomically(folder / "environment.json", json.dumps(made_with, indent=2) + "\n")
     _complete(recipe, folder)
 
 

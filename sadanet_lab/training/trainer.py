@@ -183,10 +183,14 @@ def _read(unread: list[Tensor], name: str, step: int) -> list[float]:
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """All parameters decay but gamma: L2 within Adam's scaled steps would draw that scalar to 0, its attention off."""
+    """All parameters decay but attention's gamma: L2 within Adam's scaled steps would draw it to 0, its attention off.
+
+    Backbones may call other things so.
+    """
     gammas, others = [], []
     for name, parameter in network.named_parameters():
-        (gammas if name.rpartition(".")[2] == "gamma" else others).append(parameter)
+        is_gamma = name.rpartition(".")[2] == "gamma" and not name.startswith("backbone.")
+        (gammas if is_gamma else others).append(parameter)
     groups = [{"params": others, "weight_decay": weight_decay}, {"params": gammas, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

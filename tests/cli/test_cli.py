@@ -43,7 +43,10 @@ def test_a_run_that_is_stored_is_said_to_be(run, phantoms):
     arguments = ("--method", "unet", "--profile", "smoke", "--data", phantoms, "--results", run.parents[1])
     again = sadanet("train", *arguments, "--seed", 3, "--lambda-dice", 2, "--patch", "32x48", *SMALL)
     made = json.loads((run / "environment.json").read_text())
-    assert again.stderr.endswith(f"was trained already ({made['finished'][:10]}, commit {made['commit'][:7]})\n")
+    commit = made["commit"][:7] + " with changes" * made["commit"].endswith("+changes")
+    assert again.stderr.endswith(
+        f"was trained already ({made['finished'][:10]}, commit {commit}); to train it anew, delete it\n"
+    )
     assert again.stdout.startswith(str(run))
 
 

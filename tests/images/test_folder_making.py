@@ -235,7 +235,7 @@ def test_pictures_and_masks_may_share_a_folder(pictures, tmp_path):
     told = prepare(images, images, tmp_path / "out")
     assert told.exit_code == 0, told.stderr
     assert sum(map(len, (open_folder(tmp_path / "out").train, open_folder(tmp_path / "out").test))) == len(content)
-    assert "each image was taken for another patient's" in told.stderr
+    assert "each image was taken as another patient's" in told.stderr
 
 
 def test_other_kinds_and_pixels_that_are_not_square(pictures, tmp_path):

@@ -298,7 +298,8 @@ def test_sadanet_takes_the_channels_softmax_of_equation_3_and_danet_its_own_form
     assert build("danet").channel_attention.normalisation == "max-minus"
 
 
-def test_sa2net_is_refused_in_one_line_where_its_heads_do_not_fit():
-    with pytest.raises(BadInput, match="width 16") as error:
-        build("sa2net", width=16)
+@pytest.mark.parametrize("width", [16, 48, 80])
+def test_sa2net_is_refused_in_one_line_where_its_heads_do_not_fit(width):
+    with pytest.raises(BadInput, match=f"width {width}; expected a multiple of 32") as error:
+        build("sa2net", width=width)
     assert "\n" not in str(error.value)

@@ -95,7 +95,7 @@ def test_a_new_method_is_one_file(tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "tiny-one" in " ".join(run("-m", "sadanet_lab", "train", "--help").split())
+    assert "tiny-one" in "".join(run("-m", "sadanet_lab", "train", "--help").split())  # it wraps at dashes too
     code = "from sadanet_lab.reporting.plan import plan_notebooks; "
     code += "print([n for n, b in plan_notebooks().items() if 'tiny-one' in [t.name for t, _ in b.jobs('quick', [0])]])"
     planned = run("-c", code)

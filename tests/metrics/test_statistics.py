@@ -37,6 +37,18 @@ def test_without_a_spread_over_images_it_is_the_paired_t_test_over_seeds(seeds):
     assert (of_seeds.difference, of_seeds.limits) == (pytest.approx(found.difference), pytest.approx((low, high)))
 
 
+def test_an_average_over_a_class_in_too_few_images_has_no_interval_over_images_like_the_class():
+    """Every third resample of 20 images holds none of the one that has lumps: its average is of other classes."""
+    one, other = simulated(np.random.default_rng(0), (0.5, 0), 1, 20, spreads=(0, 2, 0))
+    for counts in (one, other):
+        counts[:, 1:, CLASSES.index("lump"), :3] = 0
+    for region in ("lump", BONE_AVERAGE):
+        found = estimate(one, other, score_of(region, "dice"))
+        assert np.isfinite(found.difference), region
+        assert np.isnan(found.limits).all(), region
+    assert np.isfinite(estimate(one, other, score_of("rib", "dice")).limits).all()
+
+
 def test_one_seed_has_no_spread_and_none_has_no_mean():
     assert estimate_of_seeds(np.array([2.0])).difference == 2
     assert np.isnan(estimate_of_seeds(np.array([2.0])).limits).all()

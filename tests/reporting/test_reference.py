@@ -10,6 +10,7 @@ import pytest
 
 from sadanet_lab.metrics import claims, statistics
 from sadanet_lab.paths import ROOT, STANDARD
+from sadanet_lab.phantom import write_folder
 from sadanet_lab.reporting import reference
 from sadanet_lab.reporting.parameters import list_notebooks, parameters_of
 from sadanet_lab.reporting.reference import judged_runs
@@ -68,7 +69,8 @@ def runs_of(folder, notebook):
 
 def judged_of(folder, notebook):
     """The runs that the notebook's verdicts are of."""
-    runs, _, _ = judged_runs(notebook, content(folder, notebook)["parameters"]["profile"], runs_of(folder, notebook))
+    parameters = content(folder, notebook)["parameters"]
+    runs, _, _ = judged_runs(notebook, parameters["profile"], runs_of(folder, notebook), parameters["data"])
     assert [run.folder.name for run in runs] == content(folder, notebook)["findings"]["judged_by"]
     return runs
 
@@ -248,10 +250,22 @@ def test_in_the_frame_of_standard_lie_two_percent_of_the_false_pixels_at_most():
 def test_committed_runs_are_judged_by_and_named_where_a_profile_gives_no_verdicts_and_only_there(monkeypatch):
     kept = [SimpleNamespace(recipe=SimpleNamespace(profile="standard", seed=seed)) for seed in (0, 0, 3)]
     monkeypatch.setattr(reference, "reference_runs", lambda *_: kept)
-    of_quick = judged_runs("01_table1_comparison", "quick", ["a run"])
-    assert (of_quick.runs, of_quick.whose) == (kept, "profile `standard`, 2 seeds")
+    of_quick = judged_runs("01_table1_comparison", "quick", ["a run"], "phantom")
+    assert (of_quick.runs, of_quick.whose) == (kept, "phantoms, profile `standard`, 2 seeds")
     assert "No verdict" in of_quick.about
-    assert "(profile `standard`, 2 seeds)" in of_quick.about
-    assert judged_runs("01_table1_comparison", "standard", ["a run"]) == (["a run"], None, "")
+    assert "(phantoms, profile `standard`, 2 seeds)" in of_quick.about
+    assert judged_runs("01_table1_comparison", "standard", ["a run"], "phantom") == (["a run"], None, "")
     kept.clear()
-    assert judged_runs("01_table1_comparison", "quick", ["a run"])[::2] == ([], "")
+    assert judged_runs("01_table1_comparison", "quick", ["a run"], "phantom")[::2] == ([], "")
+
+
+def test_images_that_are_no_phantoms_are_never_judged_by_committed_phantoms(tmp_path):
+    for name in ("made", "own"):
+        write_folder(tmp_path / name, 1, 1, 0, 64, 256)
+    (tmp_path / "own" / "truth.csv").unlink()
+    kept = judged_runs("01_table1_comparison", "quick", ["a run"], str(tmp_path / "made"))
+    own = judged_runs("01_table1_comparison", "quick", ["a run"], str(tmp_path / "own"))
+    assert kept.runs
+    assert (own.runs, own.whose) == ([], "")
+    assert "of phantoms, and say nothing of these images" in own.about
+    assert judged_runs("01_table1_comparison", "standard", ["a run"], str(tmp_path / "own")).runs == ["a run"]

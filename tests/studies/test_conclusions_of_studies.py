@@ -6,6 +6,7 @@ import pandas as pd
 from sadanet_lab.studies import robustness, table3
 from sadanet_lab.studies.conclusions import angles, costs, training
 from sadanet_lab.studies.curve_agreement import COLUMNS
+from sadanet_lab.studies.few_images import NEW_LONGER
 
 NO_RUNS = " nothing can be said: there are no runs from which a verdict may be drawn."
 NOTHING_MEASURED = " nothing can be said: nothing could be measured."
@@ -165,11 +166,11 @@ def test_choices():
 
 def test_few_images():
     table = pd.DataFrame({"start": 3 * ["shipped model"] + 2 * ["random weights"], "images": [0, 2, 5, 2, 5]})
-    table = table.assign(seed=0, dice=[50.0, 60.0, 70.0, 40.0, 55.0])
+    table = table.assign(seed=0, dice=[50.0, 60.0, 70.0, 40.0, 55.0], mae=[3.0, 2.0, 1.0, 4.0, 5.0])
     assert training.few_images(table) == (
-        "Mean bone Dice (%) on the other scanner by annotated images: shipped model 50.0, 60.0 and 70.0 with 0, 2 and "
-        "5, random weights 40.0 and 55.0 with 2 and 5; the shipped model needs 2 for what random weights reach with "
-        "5 in as many steps; one seed each gives no verdict."
+        "Mean bone Dice (%) on the other scanner (annotated images): shipped model 50.0 (0), 60.0 (2), 70.0 (5); "
+        "random weights 40.0 (2), 55.0 (5); the shipped model needs 2 for what random weights reach with 5 in as many "
+        "steps; its largest angle is off by 3.00° with 0 and 1.00° with 5; one seed each gives no verdict."
     )
     assert "nothing is trained here" in training.few_images(table[:1])
     assert training.few_images(table[:0]).endswith(NOTHING_MEASURED)
@@ -177,10 +178,13 @@ def test_few_images():
 
 def test_few_images_of_several_seeds_are_means_and_random_weights_may_win():
     table = pd.DataFrame({"start": 2 * ["shipped model"] + 4 * ["random weights"], "images": [5, 5, 5, 5, 20, 20]})
-    table = table.assign(seed=[0, 1] * 3, dice=[60.0, 62.0, 50.0, 52.0, 70.0, 71.0])
+    table = table.assign(seed=[0, 1] * 3, dice=[60.0, 62.0, 50.0, 52.0, 70.0, 71.0], mae=2.0)
+    longer = pd.DataFrame({"start": [NEW_LONGER], "images": [5], "seed": 0, "dice": 66, "mae": 2})
+    table = pd.concat([table, longer])
     told = training.few_images(table)
-    assert "shipped model 61.0 with 5, random weights 51.0 and 70.5 with 5 and 20" in told
-    assert "the shipped model does not reach what random weights do with 20 in as many steps; 2 seeds, the same images" in told
+    assert f"shipped model 61.0 (5); random weights 51.0 (5), 70.5 (20); {NEW_LONGER} 66.0 (5)" in told
+    assert "the shipped model does not reach what random weights do with 20 in as many steps" in told
+    assert "2 seeds, the same images in each" in told
 
 
 def degraded(dice_at_worst, angle_at_worst):

@@ -96,6 +96,14 @@ def test_gamma_starts_as_printed_or_as_released_or_as_asked_and_does_not_decay(m
     assert len(decaying["params"]) + len(steady["params"]) == len(list(network.parameters()))
 
 
+def test_what_a_backbone_calls_gamma_decays():
+    network = trainer.build_network(make_recipe("sadanet", "smoke", "x", backbone="convnext_atto", weights="none"))
+    own = [name for name, _ in network.named_parameters() if name.endswith("gamma")]
+    assert any(name.startswith("backbone.") for name in own)
+    _, steady = trainer._parameter_groups(network, 0.1)
+    assert len(steady["params"]) == sum(not name.startswith("backbone.") for name in own) > 0
+
+
 def test_networks_without_gamma_take_none():
     for name, method in registry().items():
         has_gamma = any(

@@ -18,8 +18,9 @@ from sadanet_lab.images import preparation
 from sadanet_lab.images.folder_check import open_folder
 from sadanet_lab.inference.segmentation import labels_of
 from sadanet_lab.methods.sa2net import MixedLoss
-from sadanet_lab.training import trainer
+from sadanet_lab.training import run_store, trainer
 from sadanet_lab.training.checkpoints import NAME
+from sadanet_lab.training.environment import code_of
 from sadanet_lab.training.evaluation import evaluate
 from sadanet_lab.training.patches import TrainingSet, normalised
 from sadanet_lab.training.recipe import Recipe, make_recipe
@@ -253,6 +254,22 @@ def test_another_fault_of_torch_is_not_taken_for_want_of_memory(data, tmp_path, 
     with pytest.raises(RuntimeError, match="inconsistent tensor size") as raised:
         get_or_train(make_recipe("unet", "smoke", data.fingerprint), data, tmp_path, "cpu")
     assert not isinstance(raised.value, Failed)
+
+
+def test_a_stored_run_whose_code_was_edited_is_told_and_kept(data, uninterrupted, monkeypatch, capsys):
+    """Its name goes by its settings: else an edited loss would seem to change nothing."""
+    results = uninterrupted.folder.parents[1]
+    get_or_train(tiny(data), data, results)
+    assert "other code" not in capsys.readouterr().err
+    monkeypatch.setattr(run_store, "code_of", lambda method: f"edited {method}")
+    assert get_or_train(tiny(data), data, results).folder == uninterrupted.folder
+    assert f"{uninterrupted.folder}: trained by other code of its network or loss" in capsys.readouterr().err
+
+
+def test_the_code_of_a_run_is_that_of_its_method_and_the_core():
+    sums = {name: code_of(name) for name in ("sadanet", "sadanet-without-sca", "unet")}
+    assert len(set(sums.values())) == 3
+    assert sums["unet"] == code_of("unet")
 
 
 def test_a_device_that_is_not_there_is_refused(data, tmp_path, monkeypatch):

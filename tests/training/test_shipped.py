@@ -111,9 +111,21 @@ def test_other_runs_are_not_shipped(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_model_whose_start_is_not_known_or_another_is_not_shipped(run, tmp_path, monkeypatch):
+    """Or weights that were trained on patients, and a little more on phantoms, would pass."""
+    monkeypatch.setattr(shipped, "open_data", lambda data, profile: SimpleNamespace(fingerprint=run.recipe.data))
+    shutil.copytree(shipped.SHIPPED, tmp_path / "runs" / "last")
+    with pytest.raises(BadInput, match=rf"started from {run.recipe.start}, of data not known here"):
+        shipped.ship(Run(tmp_path / "runs" / "last"), tmp_path / "out")
+    shutil.copytree(shipped.SHIPPED, tmp_path / "runs" / run.recipe.start)
+    with pytest.raises(BadInput, match="other weights than were started from"):
+        shipped.ship(Run(tmp_path / "runs" / "last"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_model_of_other_data_than_the_profiles_phantoms_is_not_shipped(run, unseen, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "open_data", lambda data, profile: unseen)
-    with pytest.raises(BadInput, match="expected no patients' data"):
+    with pytest.raises(BadInput, match="expected no patients'"):
         shipped.ship(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

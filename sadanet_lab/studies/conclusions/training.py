@@ -58,19 +58,28 @@ def few_images(table: pd.DataFrame) -> str:
     """Of rows ``few_images.COLUMNS``: mean Dice of each start and number of images, and what the start saves."""
     if table.empty:
         return not_measured("a few annotated images")
-    means = table.groupby(["start", "images"]).dice.mean()
+    means = table.groupby(["start", "images"])[["dice", "mae"]].mean()
     told = []
     for start in table.start.unique():
-        known = means[start]
-        told.append(f"{start} {join(f'{dice:.1f}' for dice in known)} with {join(map(str, known.index))}")
+        known = means.loc[start]
+        told.append(f"{start} {', '.join(f'{dice:.1f} ({images})' for images, dice in known.dice.items())}")
     trained = table[table.images > 0]
-    seeds = trained.groupby(["start", "images"]).seed.nunique().min() if len(trained) else 0
+    seeds = trained[trained.start.isin((SHIPPED, NEW))].groupby(["start", "images"]).seed.nunique().min()
     return sentence(
-        f"mean bone Dice (%) on the other scanner by annotated images: {', '.join(told)}",
-        _images_saved(means) if {SHIPPED, NEW} <= set(trained.start) else "",
+        f"mean bone Dice (%) on the other scanner (annotated images): {told[0]}",
+        *told[1:],
+        _images_saved(means.dice) if {SHIPPED, NEW} <= set(trained.start) else "",
+        _angles(means.mae[SHIPPED]) if SHIPPED in set(trained.start) else "",
         "" if len(trained) else f"nothing is trained here: what masks add to the {SHIPPED} is not known yet",
-        {0: "", 1: "one seed each gives no verdict"}.get(seeds, f"{seeds} seeds, the same images in each"),
-    )
+        "" if not len(trained) else "one seed each gives no verdict" if seeds == 1
+        else f"{seeds} seeds, the same images in each",
+    )  # fmt: skip
+
+
+def _angles(mae: pd.Series) -> str:
+    """Of the shipped model's error of the largest angle by images: with the fewest and the most."""
+    fewest, most = mae.index.min(), mae.index.max()
+    return f"its largest angle is off by {mae[fewest]:.2f}° with {fewest} and {mae[most]:.2f}° with {most}"
 
 
 def _images_saved(means: pd.Series) -> str:
