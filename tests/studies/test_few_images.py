@@ -1,5 +1,7 @@
 """Few annotated images: what is trained, from which weights, on which images, and what is told of it."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from sadanet_lab.errors import BadInput
 from sadanet_lab.images.vpi_folder import read_lists
 from sadanet_lab.metrics.scores import scores_of
-from sadanet_lab.paths import FEW_IMAGES
+from sadanet_lab.paths import FEW_IMAGES, ROOT
 from sadanet_lab.phantom import write_folder
 from sadanet_lab.reporting.reference import reference_runs
 from sadanet_lab.studies import few_images
@@ -88,3 +90,22 @@ def test_the_committed_runs_start_from_the_model_that_is_shipped():
     if not runs:
         pytest.skip("no results of notebook 14 are committed yet")
     assert {run.recipe.start_sha256 for run in runs} == {sha256_of(shipped_run().folder / "model.safetensors")}
+
+
+def test_what_few_annotated_images_bring_is_that_of_the_committed_runs():
+    table = pd.read_csv(FEW_IMAGES / "few_images.csv")
+    means = table.groupby(["start", "images"])[["dice", "mae"]].mean().unstack("images")
+    told = (ROOT / "docs" / "predict.md").read_text()
+    lines = {
+        "the shipped model, 120 steps: mean bone Dice": (SHIPPED, "dice", 1),
+        "its largest angle, degrees off": (SHIPPED, "mae", 2),
+        "random weights, 120 steps: mean bone Dice": (NEW, "dice", 1),
+        "random weights, 480 steps (one seed)": (NEW_LONGER, "dice", 1),
+    }
+    for name, (start, what, digits) in lines.items():
+        (cells,) = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", told, re.MULTILINE)
+        shown = [float(cell) if cell.strip() else np.nan for cell in cells.split("|")]
+        assert shown == pytest.approx(means.loc[start, what].to_numpy(), abs=0.51 / 10**digits, nan_ok=True), name
+    card = " ".join((ROOT / "sadanet_lab/shipped/README.md").read_text().split())
+    one, five, twenty, none = (means.loc[SHIPPED, ("dice", images)] for images in (1, 5, 20, 0))
+    assert f"to {one:.1f} (one image), {five:.1f} (5) and {twenty:.1f} (20), from {none:.1f}" in card
