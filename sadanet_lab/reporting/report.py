@@ -98,7 +98,8 @@ class Report:
         """
         conclusion = self._with_assumed(conclusion)
         if self.assumed or committed:
-            told = [self.assumed, style.note_of(figure), f"Committed results: {committed}." if committed else ""]
+            whose = f"Committed results: {committed.replace('`', '')}." if committed else ""
+            told = [self.assumed, style.note_of(figure), whose]
             style.note(figure, " ".join(filter(None, told)))
         for kind in ("png", "pdf"):
             self._write(f"{name}.{kind}", style.file_of(figure, kind, dots))
