@@ -149,10 +149,16 @@ def pictures(tmp_path_factory):
     return folder / "data" / "dataset" / "test"
 
 
-def sessions_left(session):
-    """Processes of a session that live on."""
-    listed = subprocess.run(["ps", "-eo", "sid=,stat="], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if line.split()[0] == str(session) and "Z" not in line.split()[1]]
+def sessions_left(session, seconds=10):
+    """Processes of a session that live on: one that ends has closed its pipes, by which we know, a moment before."""
+    until = time.monotonic() + seconds
+    while True:
+        listed = subprocess.run(["ps", "-eo", "sid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+        words = [line.split() for line in listed.splitlines()]
+        left = [" ".join(line) for line in words if line[0] == str(session) and "Z" not in line[1]]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.1)
 
 
 @pytest.mark.slow

@@ -152,7 +152,8 @@ class TestPage:
                         assert len(re.findall(r"(?<!\\)\|", line)) <= 7 + 1
 
     def test_below_each_figure_stands_a_sentence_that_says_whose_results_they_are(self, path, reproduced):
-        committed = "**Committed results (profile `standard`, " if reference_runs(path.stem) else "**This run:** "
+        frozen = reference_runs(path.stem)
+        committed = "**Committed results (phantoms, profile `standard`, " if frozen else "**This run:** "
         for cell in executed_cells(path, reproduced):
             figures = [i for i, o in enumerate(cell.outputs) if "<Figure" in o.get("data", {}).get("text/plain", "")]
             for place in figures:
