@@ -48,12 +48,12 @@ STYLE = (
     + """
 body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-width:72rem;padding:0 1rem}
 h1{font-size:1.5rem;margin:0 0 .3rem}p{margin:.3rem 0}.note{color:#57606a}
-main{display:grid;grid-template-columns:repeat(auto-fill,minmax(30rem,1fr));gap:0 2rem}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(30rem,100%),1fr));gap:0 2rem}
 .found{border-top:1px solid #d0d7de;padding:1rem 0}
 .one{display:block}.one .found{border:0}.one .found img{height:50rem;max-height:80vh}
 @media print{.one .found img{height:20cm;max-height:none}}
 table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #d0d7de;padding:.25rem .6rem;text-align:left;
-vertical-align:top;overflow-wrap:anywhere}
+vertical-align:top;overflow-wrap:anywhere}th{white-space:nowrap}
 """
 )
 
