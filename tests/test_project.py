@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,26 @@ def test_the_core_is_thin_and_imports_torch_and_timm_and_itself_alone():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
                 assert {name.split(".")[0] for name in names} <= allowed, path
+
+
+def test_every_package_that_is_imported_is_asked_for():
+    """And not only brought along by another, which may drop it."""
+    imported = set()
+    for node in (node for path in SOURCES for node in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module.split(".")[0])
+    imported -= {*sys.stdlib_module_names, "sadanet_core", "sadanet_lab"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {
+        re.split(r"[<>=\[]", name)[0]
+        for names in (project["dependencies"], *project["optional-dependencies"].values())
+        for name in names
+    }
+    packages = packages_distributions()
+    brought = {module: {name.lower().replace("_", "-") for name in packages[module]} for module in imported}
+    assert [module for module in imported if not asked & brought[module]] == []
 
 
 def test_one_sitting_can_read_each_file():

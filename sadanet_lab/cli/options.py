@@ -30,8 +30,23 @@ def _ending_of(error: BaseException) -> tuple[str, int] | None:
     return ending_of(error)
 
 
-class _OneLineErrors(click.Group):
-    """Ends in one line and an exit code whatever ``_ending_of`` knows."""
+GROUPS = {
+    "Pictures": ("predict", "angles", "adapt"),
+    "Datasets": ("phantom", "prepare", "check"),
+    "Training": ("train", "evaluate", "runs", "export", "calibrate", "verify"),
+    "Studies": ("reproduce", "run", "site", "complexity", "forensics"),
+    "Records, for maintainers": ("keep", "freeze", "ship"),
+}
+"""Every command once, in the order of ``sadanet --help``."""
+
+
+class _Commands(click.Group):
+    """Listed by ``GROUPS``; ends in one line and an exit code whatever ``_ending_of`` knows."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, _summary(self.commands[name])) for name in names])
 
     def invoke(self, ctx: click.Context):
         try:
@@ -43,6 +58,11 @@ class _OneLineErrors(click.Group):
             ctx.exit(end[1])
 
 
+def _summary(command: click.Command) -> str:
+    """What a command does: its first sentence as far as the first colon or semicolon."""
+    return re.split(r"[.:;](?:\s|$)", command.help or "", maxsplit=1)[0].replace("\n", " ")
+
+
 def _extra_of(module: str) -> str:
     """The smallest extra that brings a module along."""
     from importlib.metadata import requires
@@ -52,7 +72,7 @@ def _extra_of(module: str) -> str:
     return min(found, key=EXTRAS.index, default="notebooks")
 
 
-@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__)
 def main() -> None:
     """Segment the spine in ultrasound volume projection images (VPI) with SADANet and the methods beside it."""

@@ -1,6 +1,7 @@
 """The command line: every command does its job; bad input is one line on stderr, exit code 2, nothing half-written."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from sadanet_lab import cli
 from sadanet_lab.cli import main
+from sadanet_lab.cli.options import GROUPS
 from sadanet_lab.methods import registry
 from sadanet_lab.spine.classes import BONES
 
@@ -68,6 +70,13 @@ def test_every_command_has_help_with_an_example():
         result = sadanet(name, "--help")
         assert result.exit_code == 0
         assert f"Example: sadanet {name} " in " ".join(result.output.split())
+
+
+def test_help_lists_every_command_once_with_what_it_does():
+    listed = sadanet("--help").output.split("\nPictures:\n")[1]
+    assert re.findall(r"^  (\w+) ", listed, re.M) == [name for names in GROUPS.values() for name in names]
+    assert sorted(re.findall(r"^  (\w+) ", listed, re.M)) == sorted(main.commands)
+    assert "  predict  Segment IMAGES and measure their curve angles\n" in listed
 
 
 def test_help_names_every_method():
