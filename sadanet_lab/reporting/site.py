@@ -53,10 +53,13 @@ class Article(NamedTuple):
 
     @property
     def answers(self) -> list[str]:
-        """What the run shows: verdicts first, for they answer what the notebook asks."""
-        conclusions = self.told.get("conclusions", [])
-        verdicts_first = sorted(conclusions, key=lambda each: not each["of"].endswith("_differences"))
-        return list(dict.fromkeys(each["says"] for each in verdicts_first))
+        """What the run shows: verdicts first, for they answer what the notebook asks; what examples show last."""
+
+        def rank(conclusion: Mapping[str, str]) -> int:
+            return conclusion["of"].endswith(("_samples", "_examples")) - conclusion["of"].endswith("_differences")
+
+        conclusions = sorted(self.told.get("conclusions", []), key=rank)
+        return list(dict.fromkeys(each["says"] for each in conclusions))
 
 
 def build_site(references: Path, out: Path) -> list[str]:

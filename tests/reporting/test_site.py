@@ -48,6 +48,7 @@ def references(tmp_path):
         ),
         files=["lines.png", "empty.png", "t.csv", "t.md"],
         conclusions=[
+            {"of": "t_examples", "says": "These are two."},
             {"of": "t", "says": "It is **one**."},
             {"of": "lines", "says": "They grow."},
             {"of": "t_differences", "says": "A is above."},
@@ -125,7 +126,7 @@ def test_the_first_page_has_each_article_with_question_and_answer(references, tm
     build_site(references, tmp_path / "site")
     rows = [[cell.get_text(" ", strip=True) for cell in row.select("th, td")] for row in
             page(tmp_path / "site" / "index.html").select("tbody tr")]  # fmt: skip
-    answers = "A is above. 2 more It is one . They grow."  # what is judged first
+    answers = "A is above. 3 more It is one . They grow. These are two."  # what is judged first, examples last
     assert rows == [["The first", "Bones are dark .", answers], ["The second", "Is it?", ""]]
 
 
