@@ -109,7 +109,8 @@ def _check_data(recipe: Recipe, data: VpiFolder) -> None:
 
 def _tell_of_changed_code(run: Run) -> None:
     """A run's name goes by its settings: of code that was edited since, a person must say what it changes."""
-    if run.environment.get("code", now := code_of(run.recipe.method)) != now:  # earlier runs have none
+    now = code_of(run.recipe.method)
+    if run.environment.get("code", now) != now:  # earlier runs have none
         told = "trained by other code of its network or loss than there is now; to train it anew, delete it"
         print(f"{run.folder}: {told}", file=sys.stderr)
 

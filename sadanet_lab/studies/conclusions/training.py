@@ -64,16 +64,21 @@ def few_images(table: pd.DataFrame) -> str:
         known = means.loc[start]
         told.append(f"{start} {', '.join(f'{dice:.1f} ({images})' for images, dice in known.dice.items())}")
     trained = table[table.images > 0]
-    seeds = trained[trained.start.isin((SHIPPED, NEW))].groupby(["start", "images"]).seed.nunique().min()
     return sentence(
         f"mean bone Dice (%) on the other scanner (annotated images): {told[0]}",
         *told[1:],
         _images_saved(means.dice) if {SHIPPED, NEW} <= set(trained.start) else "",
         _angles(means.mae[SHIPPED]) if SHIPPED in set(trained.start) else "",
-        "" if len(trained) else f"nothing is trained here: what masks add to the {SHIPPED} is not known yet",
-        "" if not len(trained) else "one seed each gives no verdict" if seeds == 1
-        else f"{seeds} seeds, the same images in each",
-    )  # fmt: skip
+        _seeds(trained),
+    )
+
+
+def _seeds(trained: pd.DataFrame) -> str:
+    """How many seeds the trained rows of the two usual starts have at least, and what that means."""
+    if trained.empty:
+        return f"nothing is trained here: what masks add to the {SHIPPED} is not known yet"
+    seeds = trained[trained.start.isin((SHIPPED, NEW))].groupby(["start", "images"]).seed.nunique().min()
+    return "one seed each gives no verdict" if seeds == 1 else f"{seeds} seeds, the same images in each"
 
 
 def _angles(mae: pd.Series) -> str:
